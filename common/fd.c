@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for descriptors: closing them, whole reads and writes, copying.
+ * How a name becomes a descriptor is beneath's business.
+ */
+#include "common/fd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+
+#define COPY_CHUNK_BYTES ((size_t)256 * 1024)
+
+void fd_close(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+	errno = saved;
+}
+
+void fd_auto_close(int *fd)
+{
+	fd_close(fd);
+}
+
+bool fd_write_quiet(int fd, const void *data, size_t len)
+{
+	const char *p = data;
+
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return false;
+		p += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+int fd_write_all(int fd, const void *data, size_t len, const char *what, struct err *err)
+{
+	if (!fd_write_quiet(fd, data, len))
+		return err_sys(err, "write '%s'", what);
+	return 0;
+}
+
+ssize_t fd_read_full(int fd, void *data, size_t len, const char *what, struct err *err)
+{
+	size_t have = 0;
+
+	while (have < len) {
+		ssize_t n = read(fd, (char *)data + have, len - have);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(err, "read '%s'", what);
+		if (n == 0)
+			break;
+		have += (size_t)n;
+	}
+	return (ssize_t)have;
+}
+
+int fd_read_all(int fd, size_t limit, struct strbuf *out, const char *what, struct err *err)
+{
+	size_t start = out->len;
+
+	for (;;) {
+		size_t room = 16384;
+		ssize_t n;
+
+		if (room > limit - (out->len - start))
+			room = limit - (out->len - start) + 1;
+		strbuf_reserve(out, room);
+		n = read(fd, out->data + out->len, room);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(err, "read '%s'", what);
+		if (n == 0)
+			return 0;
+		out->len += (size_t)n;
+		out->data[out->len] = '\0';
+		if (out->len - start > limit)
+			return err_set(err, ERR_INPUT, "'%s' is larger than %zu bytes", what, limit);
+	}
+}
+
+static bool is_unsupported(int error)
+{
+	return error == EXDEV || error == EINVAL || error == ENOSYS || error == EOPNOTSUPP ||
+	       error == EBADF || error == EPERM || error == ETXTBSY || error == EISDIR;
+}
+
+static int copy_by_buffer(int from, int to, uint64_t len, uint64_t *done, const char *what,
+			  struct err *err)
+{
+	auto_free char *buf = mem_alloc(COPY_CHUNK_BYTES);
+
+	while (*done < len) {
+		size_t want = COPY_CHUNK_BYTES;
+		ssize_t n;
+
+		if (want > len - *done)
+			want = (size_t)(len - *done);
+		n = fd_read_full(from, buf, want, what, err);
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		if (fd_write_all(to, buf, (size_t)n, what, err) < 0)
+			return -1;
+		*done += (uint64_t)n;
+	}
+	return 0;
+}
+
+int fd_copy(int from, int to, uint64_t len, uint64_t *out_len, const char *what, struct err *err)
+{
+	uint64_t done = 0;
+
+	while (done < len) {
+		size_t want = len - done > (1u << 30) ? 1u << 30 : (size_t)(len - done);
+		ssize_t n = copy_file_range(from, NULL, to, NULL, want, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && !is_unsupported(errno))
+			return err_sys(err, "copy '%s'", what);
+		/* files of proc and sysfs copy nothing that way though they have content */
+		if (n <= 0)
+			break;
+		done += (uint64_t)n;
+	}
+	if (copy_by_buffer(from, to, len, &done, what, err) < 0)
+		return -1;
+	if (out_len)
+		*out_len = done;
+	return 0;
+}
+
+const char *fd_path(int fd, char *buf)
+{
+	snprintf(buf, FD_PATH_MAX, "/proc/self/fd/%d", fd);
+	return buf;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COMMON_FD_H
+#define COMMON_FD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/err.h"
+#include "common/strbuf.h"
+
+/* A descriptor that is closed at the end of its scope; -1 is "none". */
+#define auto_close __attribute__((cleanup(fd_auto_close)))
+void fd_auto_close(int *fd);
+
+/* Give an auto_close descriptor away. */
+static inline int fd_steal(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
+/* Close *fd if it is open and set it to -1. */
+void fd_close(int *fd);
+
+/* Write all of it; retries short writes and EINTR. @what names the target in the error. */
+int fd_write_all(int fd, const void *data, size_t len, const char *what, struct err *err);
+
+/* The same where nobody can be told: true when all was written. */
+bool fd_write_quiet(int fd, const void *data, size_t len);
+
+/* Up to @len bytes, short only at the end of the file; the count, or -1. Retries EINTR. */
+ssize_t fd_read_full(int fd, void *data, size_t len, const char *what, struct err *err);
+
+/*
+ * Append the rest of @fd to @out. ERR_INPUT when it holds more than @limit
+ * bytes: nothing larger is ever allocated.
+ */
+int fd_read_all(int fd, size_t limit, struct strbuf *out, const char *what, struct err *err);
+
+/*
+ * Copy @len bytes (or to the end when @len is UINT64_MAX) from the current
+ * offset of @from to that of @to: reflink or copy_file_range where the file
+ * systems can, else through a buffer. The number of bytes copied in *out_len
+ * when out_len is not NULL. Holes are not looked for.
+ */
+int fd_copy(int from, int to, uint64_t len, uint64_t *out_len, const char *what, struct err *err);
+
+/* "/proc/self/fd/N" for calls that take only a path. @buf holds FD_PATH_MAX bytes; returns @buf. */
+#define FD_PATH_MAX 32
+const char *fd_path(int fd, char *buf);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COMMON_USERNS_H
+#define COMMON_USERNS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "common/err.h"
+
+/*
+ * The user namespace that an ordinary user's commands run in. A command calls
+ * userns_enter first thing, before any thread; after it the process is root in
+ * its namespace (and has a mount namespace of its own with private
+ * propagation), and the rest of the code need not know.
+ */
+enum userns_mode {
+	USERNS_HOST,   /* real root: nothing was entered */
+	USERNS_SUBIDS, /* the user is 0, the subordinate ids of /etc/subuid follow from 1 */
+	USERNS_SINGLE, /* only id 0 exists (no subordinate ids, or no newuidmap) */
+	USERNS_INSIDE, /* already in somebody's namespace as its root (unshare, a container) */
+};
+
+struct userns {
+	enum userns_mode mode;
+	uid_t host_uid; /* who started us, as the outside sees it */
+	gid_t host_gid;
+	char why_single[256]; /* USERNS_SINGLE: what was missing and the remedy */
+};
+
+/*
+ * With effective uid 0 and CAP_SYS_ADMIN nothing is done. Otherwise makes the
+ * namespace, maps by newuidmap(1) and newgidmap(1), and becomes root in it.
+ * ERR_SYSTEM, with the remedy, when the host allows no user namespace at all.
+ */
+int userns_enter(struct userns *out, struct err *err);
+
+/* True when the process is in a user namespace other than the initial one. */
+bool userns_is_nested(void);
+
+#endif
