@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LAYERS_UNPACK_H
+#define LAYERS_UNPACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "layers/entry.h"
+#include "layers/stream.h"
+
+/*
+ * A layer tar (any dialect libarchive reads: ustar, PAX, GNU, star, v7) into a
+ * directory. Nothing is ever written outside it: names are cleaned (leading "/" and "./"
+ * cut; ".." in a name: refused), parents are resolved inside the directory, the last
+ * component is never followed. Files are made relative to a directory descriptor with O_EXCL after removing what
+ * was there. Order per file: content, owner, mode, xattrs, times; directories' times and
+ * modes last. Sockets and unknown types: refused. A hard link must name
+ * an earlier entry of this tar (or, with `existing_links`, a file already in the directory).
+ */
+enum unpack_whiteouts {
+	UNPACK_TO_OVERLAY, /* ".wh.X" becomes a device 0:0, ".wh..wh..opq" the opaque mark:
+			      a layer directory of the store. Whiteouts may come before or after their siblings: an entry of the
+			      same layer wins over its own whiteout. */
+	UNPACK_REFUSE,	   /* an archive for ADD, or a root file system: ".wh." names are an error */
+};
+
+struct unpack_limits {
+	uint64_t max_bytes;   /* content of all files */
+	uint64_t max_entries;
+	uint32_t max_depth;   /* components of a path */
+};
+extern const struct unpack_limits unpack_limits_default; /* 1 TiB, 16 Mi entries, 512 */
+
+struct unpack_owner { /* ADD --chown */
+	bool set;
+	uid_t uid;
+	gid_t gid;
+};
+
+struct unpack_options {
+	enum unpack_whiteouts whiteouts;
+	enum overlay_ns ns;
+	const struct unpack_limits *limits; /* NULL: the default */
+	struct unpack_owner owner;	    /* overrides every entry's owner */
+	bool existing_links;
+	const char *what; /* names the archive in errors */
+};
+
+struct unpack_result {
+	uint64_t entries;
+	uint64_t content_bytes;
+	bool has_implicit_parents; /* a/b came without an entry for a: the layer depends on what is below */
+};
+
+/*
+ * @from gives the uncompressed tar. Reads it to its very end (also what follows the end mark), so that
+ * a digest over it is complete. ERR_INPUT names archive and entry; the directory is
+ * then half-filled: it is the caller's tmpdir. An empty stream is an error; 1,024 zero bytes are an empty layer.
+ */
+int unpack_tar(struct source *from, int dir_fd, const struct unpack_options *options,
+	       struct unpack_result *out, struct err *err);
+
+/* True if @head (the first bytes, uncompressed; 512 are enough) begins with a valid tar header (checksum) of an entry. */
+bool unpack_is_tar(const void *head, size_t len);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LAYERS_WHITEOUT_H
+#define LAYERS_WHITEOUT_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "common/err.h"
+#include "layers/entry.h"
+
+/*
+ * Deletions, in both forms: on disk as the kernel's overlayfs reads them (a
+ * character device 0:0, or a file with the attribute overlay.whiteout in a directory whose
+ * overlay.opaque is "x"; overlay.opaque = "y" on a directory), in a tar as ".wh.NAME" and
+ * ".wh..wh..opq" (image-spec layer.md, "Whiteouts"). No other module knows
+ * either.
+ */
+enum whiteout_name {
+	WHITEOUT_NONE,	  /* an ordinary name */
+	WHITEOUT_FILE,	  /* ".wh.NAME": *out_target is NAME */
+	WHITEOUT_OPAQUE,  /* ".wh..wh..opq" */
+	WHITEOUT_RESERVED,/* another ".wh..wh.…" name (AUFS's own): readers skip it */
+	WHITEOUT_INVALID, /* ".wh.", ".wh..", ".wh...": would delete the directory or its parent */
+};
+
+/* What the last component of a tar name means; *out_target points into @basename. */
+enum whiteout_name whiteout_parse(const char *basename, const char **out_target);
+
+/* True for names that a layer cannot hold as a file (beginning with ".wh."). */
+bool whiteout_is_reserved(const char *basename);
+
+/* On disk. */
+bool whiteout_is_device(const struct stat *st);
+int whiteout_make(int dir_fd, const char *name, struct err *err); /* mknod c 0:0; replaces nothing */
+int opaque_get(int dir_fd, enum overlay_ns ns, bool *out_is_opaque, struct err *err);
+int opaque_set(int dir_fd, enum overlay_ns ns, struct err *err);
+int opaque_clear(int dir_fd, enum overlay_ns ns, struct err *err);
+
+/*
+ * Remove overlay's bookkeeping (origin, impure, nlink, redirect, metacopy,
+ * uuid, upper, protattr) from a file, keeping opaque and escaped user data.
+ * ERR_BUG when a redirect or a metacopy is found: uppers are mounted so that
+ * neither can appear, and dropping it would lose content.
+ */
+int overlay_xattrs_strip(int fd, enum overlay_ns ns, const char *path, struct err *err);
+
+#endif
