@@ -92,4 +92,12 @@ const struct xattr *xattrs_get(const struct xattrs *xattrs, const char *name);
 int xattrs_apply(int fd, enum overlay_ns ns, const struct xattrs *xattrs, const char *path,
 		 struct err *err);
 
+/*
+ * Give the directory or file @to_fd the mode, owner, xattrs and times of @from_fd (as seen
+ * through an overlay or not): for the root of an upper and the directories of an init layer, since in an overlay
+ * the topmost directory's metadata wins.
+ */
+int entry_copy_metadata(int from_fd, int to_fd, enum overlay_ns ns, const char *path,
+			struct err *err);
+
 #endif

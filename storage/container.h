@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORAGE_CONTAINER_H
+#define STORAGE_CONTAINER_H
+
+#include <stdbool.h>
+
+#include "common/digest.h"
+#include "common/err.h"
+#include "storage/image.h"
+#include "storage/store.h"
+
+/*
+ * A container's files: containers/ID/{fs,work,init}. Its row keeps image and
+ * name; a lock on its directory tells whether it is in use.
+ */
+struct container {
+	char id[65]; /* 64 hex digits, random */
+	char *name;  /* unique; made from the ID when none was given */
+	struct digest image_id;
+	int dir_fd;
+	int fs_fd; /* upper */
+	int work_fd;
+	int init_fd;
+};
+#define CONTAINER_INIT { .dir_fd = -1, .fs_fd = -1, .work_fd = -1, .init_fd = -1 }
+#define auto_container __attribute__((cleanup(container_release)))
+void container_release(struct container *container); /* closes; the files stay */
+
+/* ERR_INPUT when @name (may be NULL) is taken or no name ([A-Za-z0-9][A-Za-z0-9_.-]*). Locked until release. */
+int container_create(struct store *store, const struct image *image, const char *name,
+		     struct container *out, struct err *err);
+/* Remove files and row. */
+int container_remove(struct store *store, struct container *container, struct err *err);
+/* By name or unique ID prefix: ERR_INPUT when unknown, or running. */
+int container_remove_named(struct store *store, const char *text, struct err *err);
+
+struct container_summary {
+	char id[65];
+	char *name;
+	struct digest image_id;
+	char *created;
+	bool running;
+};
+struct container_list {
+	struct container_summary *items;
+	size_t count;
+};
+int container_list(struct store *store, struct container_list *out, struct err *err);
+void container_list_release(struct container_list *list);
+
+#endif

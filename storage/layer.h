@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORAGE_LAYER_H
+#define STORAGE_LAYER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/digest.h"
+#include "common/err.h"
+#include "common/tmpfile.h"
+#include "layers/codec.h"
+#include "layers/stream.h"
+#include "storage/store.h"
+
+/*
+ * Unpacked layers. A layer's directory is named by its diff ID and shared by
+ * every image that has it, unless it has implicit parents: then it depends on
+ * what lies below and is kept once per chain, named by the chain ID.
+ */
+struct layer {
+	struct digest diff_id;
+	struct digest id; /* names the directory: diff_id, or the chain ID */
+	uint64_t tar_bytes;
+	uint64_t content_bytes;
+	uint64_t entries;
+	bool is_ours; /* packed by us: pack_layer gives its tar again, byte for byte */
+};
+
+/* Is there one for @diff_id on top of @parent_chain (NULL: lowest)? Takes it into this process's lease. */
+int layer_find(struct store *store, const struct digest *parent_chain,
+	       const struct digest *diff_id, bool *out_found, struct layer *out, struct err *err);
+
+/* Open the layer's fs/ directory (O_RDONLY | O_DIRECTORY). */
+int layer_open(struct store *store, const struct layer *layer, struct err *err);
+
+/*
+ * A layer in the making: tmp/X/fs (an upper, or the target of unpack) and
+ * tmp/X/work beside it. Gone unless committed.
+ */
+struct layer_draft {
+	struct tmpdir tmp;
+	int fs_fd;
+	int work_fd;
+};
+#define LAYER_DRAFT_INIT { .tmp = TMPDIR_INIT, .fs_fd = -1, .work_fd = -1 }
+#define auto_layer_draft __attribute__((cleanup(layer_draft_release)))
+int layer_draft_open(struct store *store, struct layer_draft *out, struct err *err);
+void layer_draft_release(struct layer_draft *draft);
+
+struct layer_facts {
+	const struct digest *diff_id;
+	const struct digest *parent_chain; /* NULL: lowest; used when implicit_parents */
+	uint64_t tar_bytes;
+	uint64_t content_bytes;
+	uint64_t entries;
+	bool is_ours;
+	bool implicit_parents;
+};
+/*
+ * Publish: fs/ is renamed to layers/ID/fs and gets its row. When the layer is
+ * already there, that one is used and the draft removed. Work/ goes in any
+ * case. Not synced (store_sync does). *out is in this process's lease.
+ */
+int layer_draft_commit(struct store *store, struct layer_draft *draft,
+		       const struct layer_facts *facts, struct layer *out, struct err *err);
+
+/* Pull of one layer by several processes: hold this while making it; others wait, then find it. */
+struct layer_lock {
+	int fd;
+};
+#define LAYER_LOCK_INIT { .fd = -1 }
+#define auto_layer_lock __attribute__((cleanup(layer_lock_release)))
+int layer_lock_take(struct store *store, const struct digest *id, struct layer_lock *out,
+		    struct err *err);
+void layer_lock_release(struct layer_lock *lock);
+
+/* Compressed forms known for a diff ID: from a pull (kept as it came) or from a push of ours. */
+struct layer_blob {
+	struct digest digest;
+	uint64_t size_bytes;
+	enum codec codec;
+	int level; /* CODEC_LEVEL_DEFAULT for a pulled one */
+};
+/* @codec and @level: what is wanted; with any_codec the first that is there. */
+int layer_blob_find(struct store *store, const struct digest *diff_id, bool any_codec,
+		    enum codec codec, int level, bool *out_found, struct layer_blob *out,
+		    struct err *err);
+int layer_blob_record(struct store *store, const struct digest *diff_id,
+		      const struct layer_blob *blob, struct err *err);
+
+/*
+ * The compressed blob of a layer, made when there is none: pack (or inflate a
+ * kept blob) → compress → digest → blob, in one pass; recorded.
+ */
+int layer_blob_make(struct store *store, const struct layer *layer, enum codec codec, int level,
+		    struct layer_blob *out, struct err *err);
+
+/* Write the uncompressed tar of a layer, whose digest is its diff ID (checked): from the directory when
+ * is_ours, else from a kept blob. Does not finish @sink. */
+int layer_write_tar(struct store *store, const struct layer *layer, struct sink *sink,
+		    struct err *err);
+
+#endif

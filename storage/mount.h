@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORAGE_MOUNT_H
+#define STORAGE_MOUNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/err.h"
+#include "storage/image.h"
+#include "storage/layer.h"
+#include "storage/store.h"
+
+/*
+ * Layers put together as one tree. The result is a detached mount (fsmount(2),
+ * open_tree(2), Linux 5.2; lowerdir+ 6.8): a descriptor below which names are
+ * resolved like in any directory. Nothing appears in any mount table, so nothing
+ * is left when the process dies; closing the descriptor unmounts.
+ */
+struct mount_request {
+	const int *lowers; /* fs directories, lowest first; may be none */
+	size_t lower_count;
+	int upper_fd; /* -1: read-only view */
+	int work_fd;  /* beside the upper on the same file system */
+};
+
+#define MOUNT_LOWERS_MAX 500
+
+/*
+ * Build uppers are mounted redirect_dir=off, metacopy=off, index=off, xino=off,
+ * volatile (and userxattr in a user namespace), so that no overlay feature leaks
+ * into a layer. ERR_SYSTEM names the option that the kernel refused.
+ */
+int mount_layers(struct store *store, const struct mount_request *request, struct err *err);
+
+/* Attach a detached mount at @target (a directory) of the caller's mount namespace. */
+int mount_attach(int mount_fd, const char *target, bool read_only, struct err *err);
+
+/* Open all layers of a chain, lowest first, into @out_fds (count of them; closed by the caller). */
+int mount_open_layers(struct store *store, const struct layer *layers, size_t count, int *out_fds,
+		      struct err *err);
+
+/* What this host can do, probed once per process. */
+struct mount_ability {
+	bool overlay;	  /* new mount API and lowerdir+ */
+	char reason[256]; /* why not, or what is used */
+};
+void mount_probe(struct store *store, struct mount_ability *out);
+
+#endif

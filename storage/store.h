@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORAGE_STORE_H
+#define STORAGE_STORE_H
+
+#include "common/err.h"
+#include "layers/entry.h"
+
+/*
+ * The store: one directory that every command of every process works on at the
+ * same time, without a daemon.
+ *
+ *   ROOT/            mode 0700
+ *     store.db       SQLite (WAL): the truth. A directory without a row is rubbish
+ *     blobs/sha256/  manifests, configs, compressed layers, as in an OCI image layout
+ *     layers/ID/fs/  unpacked layers in overlay form
+ *     containers/ID/ upper fs/, work/, init/ of a container
+ *     tmp/           everything half-made (common/tmpfile.h, tmpdir)
+ *     cache/         what can be made again (compiled seccomp filters)
+ *     empty/         a directory that stays empty: the lower of "scratch"
+ *
+ * Publishing: made under tmp/, complete and checked, renamed, then a row.
+ */
+struct store;
+
+/*
+ * Open, and make when missing. @root: NULL takes $IMGBUILD_ROOT, else
+ * /var/lib/imgbuild for real root, else $XDG_DATA_HOME/imgbuild (default
+ * ~/.local/share/imgbuild). Call after userns_enter. A store of a newer schema is refused; an older one is upgraded.
+ * Removes what dead processes left in tmp/ (cheap when there is nothing).
+ */
+int store_open(const char *root, struct store **out, struct err *err);
+void store_close(struct store *store);
+#define auto_store __attribute__((cleanup(store_auto_close)))
+void store_auto_close(struct store **store);
+
+const char *store_root_path(const struct store *store);
+int store_tmp_fd(const struct store *store);   /* borrowed: tmp/ */
+int store_cache_fd(const struct store *store); /* borrowed: cache/ */
+int store_empty_fd(const struct store *store); /* borrowed: empty/ */
+/* How overlay attributes are written in this store's layers: user.overlay. in a user namespace. */
+enum overlay_ns store_overlay_ns(const struct store *store);
+
+/*
+ * Make all that was published so far durable (one syncfs(2)) and mark it so.
+ * Does nothing when nothing is unsynced. Naming an image calls it.
+ */
+int store_sync(struct store *store, struct err *err);
+
+#endif
