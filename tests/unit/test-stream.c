@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Streams: sinks and sources of descriptors and memory, digests, copies. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/fd.h"
+#include "common/mem.h"
+#include "layers/stream.h"
+
+#define ABC_NAME "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+static int memory_file(void)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void small_and_large_writes_keep_their_order(void **state)
+{
+	auto_close int fd = memory_file();
+	auto_sink struct sink *sink = sink_to_fd(fd, "file");
+	auto_free char *large = mem_alloc(300000);
+	auto_strbuf struct strbuf got = STRBUF_INIT;
+	struct err err = ERR_INIT;
+
+	memset(large, 'L', 300000);
+	assert_int_equal(sink_write(sink, "first", 5, &err), 0);
+	assert_int_equal(sink_write(sink, large, 300000, &err), 0);
+	assert_int_equal(sink_write(sink, "last", 4, &err), 0);
+	assert_int_equal(sink_finish(sink, &err), 0);
+
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(fd_read_all(fd, 1 << 20, &got, "file", &err), 0);
+	assert_int_equal(got.len, 300009);
+	assert_memory_equal(got.data, "firstL", 6);
+	assert_memory_equal(got.data + got.len - 5, "Llast", 5);
+}
+
+static void writing_to_a_closed_descriptor_is_an_error(void **state)
+{
+	auto_close int fd = memory_file();
+	auto_sink struct sink *sink = sink_to_fd(fd, "gone");
+	struct err err = ERR_INIT;
+
+	fd_close(&fd);
+	assert_int_equal(sink_write(sink, "x", 1, &err), 0);
+	assert_int_equal(sink_finish(sink, &err), -1);
+	assert_int_equal(err.kind, ERR_SYSTEM);
+	assert_string_equal(err.text, "write 'gone': Bad file descriptor");
+}
+
+static void tee_and_digest_see_the_same_bytes(void **state)
+{
+	auto_strbuf struct strbuf left = STRBUF_INIT;
+	auto_strbuf struct strbuf right = STRBUF_INIT;
+	struct digest digest;
+	uint64_t len = 0;
+	char name[DIGEST_NAME_MAX];
+	struct err err = ERR_INIT;
+	auto_sink struct sink *sink =
+		sink_tee(sink_digest(sink_to_strbuf(&left), &digest, &len), sink_to_strbuf(&right));
+
+	assert_int_equal(sink_write(sink, "ab", 2, &err), 0);
+	assert_int_equal(sink_write(sink, "c", 1, &err), 0);
+	assert_int_equal(len, 0);
+	assert_int_equal(sink_finish(sink, &err), 0);
+	assert_int_equal(len, 3);
+	assert_string_equal(digest_name(&digest, name), ABC_NAME);
+	assert_string_equal(left.data, "abc");
+	assert_string_equal(right.data, "abc");
+}
+
+static void a_limit_ends_a_descriptor_source(void **state)
+{
+	auto_close int fd = memory_file();
+	auto_strbuf struct strbuf got = STRBUF_INIT;
+	auto_sink struct sink *sink = sink_to_strbuf(&got);
+	auto_source struct source *source = NULL;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(fd_write_all(fd, "0123456789", 10, "file", &err), 0);
+	assert_int_equal(lseek(fd, 2, SEEK_SET), 2);
+	source = source_from_fd(fd, 5, "file");
+	assert_int_equal(stream_copy(source, sink, &err), 0);
+	assert_string_equal(got.data, "23456");
+}
+
+static void no_limit_reads_to_the_end(void **state)
+{
+	auto_close int fd = memory_file();
+	auto_strbuf struct strbuf got = STRBUF_INIT;
+	auto_sink struct sink *sink = sink_to_strbuf(&got);
+	auto_source struct source *source = NULL;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(fd_write_all(fd, "0123456789", 10, "file", &err), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	source = source_from_fd(fd, UINT64_MAX, "file");
+	assert_int_equal(stream_copy(source, sink, &err), 0);
+	assert_string_equal(got.data, "0123456789");
+}
+
+static struct source *expecting(const char *data, const struct digest *want, uint64_t len)
+{
+	struct source_digest_options options = {
+		.expect = want,
+		.expect_len = len,
+		.what = "blob",
+	};
+
+	return source_digest(source_from_memory(data, strlen(data)), &options);
+}
+
+static void the_expected_digest_passes(void **state)
+{
+	struct err err = ERR_INIT;
+	struct digest want, got;
+	uint64_t len = 0;
+	auto_source struct source *source = NULL;
+	struct source_digest_options options = {
+		.expect = &want,
+		.expect_len = 3,
+		.out_digest = &got,
+		.out_len = &len,
+		.what = "blob",
+	};
+
+	digest_of("abc", 3, &want);
+	source = source_digest(source_from_memory("abc", 3), &options);
+	assert_int_equal(source_drain(source, &err), 0);
+	assert_true(digest_equal(&want, &got));
+	assert_int_equal(len, 3);
+	assert_int_equal(source_drain(source, &err), 0);
+}
+
+static void another_digest_is_refused_every_time(void **state)
+{
+	struct err err = ERR_INIT;
+	struct digest want;
+	auto_source struct source *source = NULL;
+
+	digest_of("abc", 3, &want);
+	source = expecting("abd", &want, 3);
+	assert_int_equal(source_drain(source, &err), -1);
+	assert_int_equal(err.kind, ERR_INPUT);
+	assert_non_null(strstr(err.text, "'blob' has the digest sha256:"));
+	assert_non_null(strstr(err.text, "expected " ABC_NAME));
+	err_clear(&err);
+	assert_int_equal(source_drain(source, &err), -1);
+	assert_int_equal(err.kind, ERR_INPUT);
+}
+
+static void another_length_is_refused(void **state)
+{
+	struct err err = ERR_INIT;
+	auto_source struct source *shorter = expecting("abc", NULL, 4);
+	auto_source struct source *longer = expecting("abc", NULL, 2);
+
+	assert_int_equal(source_drain(shorter, &err), -1);
+	assert_string_equal(err.text, "'blob' ends after 3 bytes, expected 4");
+	assert_int_equal(err.kind, ERR_INPUT);
+	assert_int_equal(source_drain(longer, &err), -1);
+	assert_string_equal(err.text, "'blob' is longer than the expected 2 bytes");
+	assert_int_equal(err.kind, ERR_INPUT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(small_and_large_writes_keep_their_order),
+		cmocka_unit_test(writing_to_a_closed_descriptor_is_an_error),
+		cmocka_unit_test(tee_and_digest_see_the_same_bytes),
+		cmocka_unit_test(a_limit_ends_a_descriptor_source),
+		cmocka_unit_test(no_limit_reads_to_the_end),
+		cmocka_unit_test(the_expected_digest_passes),
+		cmocka_unit_test(another_digest_is_refused_every_time),
+		cmocka_unit_test(another_length_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
