@@ -17,6 +17,11 @@
  */
 struct json; /* reference counted */
 
+/* jansson exports three of these names: ours must not take their place inside of it */
+#define json_object img_json_object
+#define json_array  img_json_array
+#define json_string img_json_string
+
 #define JSON_DEPTH_MAX 64
 #define auto_json __attribute__((cleanup(json_auto_unref)))
 void json_auto_unref(struct json **value);
