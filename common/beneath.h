@@ -15,7 +15,9 @@
  *
  * All calls add O_CLOEXEC. A leading "/" in @path means @root_fd itself.
  * "" and "." are @root_fd. errno stays that of the failing call, so that a
- * caller can translate it (ENOENT, ELOOP, EXDEV, ENOTDIR, EEXIST).
+ * caller can translate it (ENOENT, ELOOP, EXDEV, ENOTDIR, EEXIST). A path that
+ * the policy refuses (EXDEV, or ELOOP under BENEATH_NO_LINKS) is ERR_INPUT, all
+ * else ERR_SYSTEM.
  */
 enum beneath_policy {
 	BENEATH_NO_LINKS, /* any symlink on the way or at the end: ELOOP; ".." : EXDEV */
@@ -27,15 +29,20 @@ enum beneath_policy {
 int beneath_open(int root_fd, const char *path, enum beneath_policy policy, int oflags,
 		 struct err *err);
 
-/* Open with O_CREAT (and O_EXCL if in @oflags); the mode is not masked by the umask. */
+/*
+ * Open with O_CREAT (and O_EXCL if in @oflags), under BENEATH_NO_LINKS: resolve
+ * the directory by beneath_parent where another policy is wanted. A file that
+ * this call made has exactly @mode, whatever the umask; one that was there keeps
+ * its own.
+ */
 int beneath_create(int root_fd, const char *path, int oflags, mode_t mode, struct err *err);
 
 /*
  * Open the directory that holds the last component of @path (O_PATH) and give
  * that component's name: for mkdirat, unlinkat, symlinkat, linkat and
- * friends. The last component is not resolved. ERR_INPUT when @path has none
- * ("/", ".", "..", ""). *out_name points into @path's own bytes and is ended
- * by NUL or '/': it is copied to @name_buf (NAME_MAX + 1 bytes).
+ * friends. The last component is not resolved; slashes after it are dropped.
+ * ERR_INPUT (errno EINVAL) when @path has none ("/", ".", "..", ""). The name is
+ * copied to @name_buf (NAME_MAX + 1 bytes).
  */
 int beneath_parent(int root_fd, const char *path, enum beneath_policy policy, char *name_buf,
 		   struct err *err);
