@@ -5,18 +5,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/strbuf.h"
 #include "common/strlist.h"
 #include "layers/descriptor.h"
+#include "layers/imagetime.h"
 
 /*
  * The image configuration (image-spec config.md, and the fields docker adds:
- * Healthcheck, OnBuild, Shell, ArgsEscaped). Written in docker's member order, compact, so that
- * the same values always give the same image ID. Members of a parsed document
+ * Healthcheck, OnBuild, Shell, ArgsEscaped). Written compactly and in one fixed order (config.c
+ * draws it), so that the same values always give the same image ID. Members of a parsed document
  * that are not listed here are dropped, as BuildKit drops them.
  */
 #define CONFIG_MAX_BYTES ((size_t)4 * 1024 * 1024)
@@ -76,14 +76,9 @@ void image_config_add_layer(struct image_config *config, const struct digest *di
 /* Copies the strings. */
 void image_config_add_history(struct image_config *config, const struct history_entry *entry);
 
-/* ERR_INPUT names @what and the member. Checks: rootfs.type is "layers", every diff ID is a digest. */
+/* ERR_INPUT names @what and the member. rootfs.type must be "layers", every diff ID a digest. */
 int image_config_parse(const char *data, size_t len, const char *what, struct image_config *out,
 		       struct err *err);
 void image_config_format(const struct image_config *config, struct strbuf *out);
-
-/* RFC 3339 text of a time, UTC; with nanoseconds only when they are not 0. @buf holds 40 bytes. */
-const char *image_time_format(struct timespec when, char *buf);
-/* Back; ERR_INPUT when it is none. */
-int image_time_parse(const char *text, struct timespec *out, struct err *err);
 
 #endif

@@ -15,7 +15,7 @@
  * says so. A document with both "layers" and "manifests", or
  * whose mediaType contradicts what was asked, is refused (CVE-2021-41190).
  */
-#define MANIFEST_MAX_BYTES ((size_t)4 * 1024 * 1024)
+#define MANIFEST_MAX_BYTES  ((size_t)4 * 1024 * 1024)
 #define MANIFEST_MAX_LAYERS 4096
 
 enum image_format {
@@ -35,12 +35,18 @@ struct manifest {
 void manifest_release(struct manifest *manifest);
 void manifest_add_layer(struct manifest *manifest, const struct descriptor *layer);
 
-/* @media_type as the referrer gave it, or NULL when unknown. @what names the document in errors. */
+/* @media_type as the referrer gave it (parameters after ';' do not count), or NULL or a generic
+ * one ("application/json", …) when unknown. @what names the document in errors. */
 int manifest_parse(const char *data, size_t len, const char *media_type, const char *what,
 		   struct manifest *out, struct err *err);
 /* Compact JSON in the specification's member order, with mediaType. */
 void manifest_format(const struct manifest *manifest, struct strbuf *out);
 const char *manifest_media_type(const struct manifest *manifest);
+/*
+ * A manifest can describe anything; this says whether it is a container image:
+ * its config and every layer have media types of images. ERR_INPUT says what it is instead.
+ */
+int manifest_check_image(const struct manifest *manifest, const char *what, struct err *err);
 
 struct index {
 	enum image_format format;

@@ -26,13 +26,17 @@ struct image_ref {
 	struct digest digest;
 };
 
-#define IMAGE_REF_INIT { .host = NULL }
+#define IMAGE_REF_INIT       \
+	{                    \
+		.host = NULL \
+	}
 #define auto_image_ref __attribute__((cleanup(image_ref_release)))
 void image_ref_release(struct image_ref *ref);
 
 int image_ref_parse(const char *text, struct image_ref *out, struct err *err);
 
-/* "docker.io/library/debian:latest": the key in the store; the tag is "latest" when there is neither tag nor digest. */
+/* "docker.io/library/debian:latest": the key in the store; the tag is "latest" when there is
+ * neither tag nor digest. */
 void image_ref_format(const struct image_ref *ref, struct strbuf *out);
 /* "debian:latest": what people write and docker shows. */
 void image_ref_format_familiar(const struct image_ref *ref, struct strbuf *out);
