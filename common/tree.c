@@ -291,12 +291,13 @@ static int empty_dir(int fd, const char *name, const dev_t *parent_dev, struct e
 
 	removal.entries = mem_alloc(ENTRIES_BYTES);
 	result = push_level(&removal, fd, name, parent_dev, err);
-	for (int i = 0; result == 0 && i < REFILLS_MAX; i++) {
-		removal.found = 0;
+	if (result == 0)
 		result = run(&removal, err);
-		/* once more to see that it is empty, unless rmdir is about to tell */
-		if (removal.found == 0 || parent_dev)
-			break;
+	/* until it is seen to be empty, unless rmdir is about to tell */
+	for (int i = 0; result == 0 && !parent_dev && removal.found > 0; i++) {
+		removal.found = 0;
+		errno = ENOTEMPTY;
+		result = i < REFILLS_MAX ? run(&removal, err) : fail(&removal, "", err);
 	}
 	int saved = errno;
 
