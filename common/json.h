@@ -12,7 +12,8 @@
 
 /*
  * JSON values (RFC 8259), strict: one value, no duplicate members, valid
- * UTF-8, at most JSON_DEPTH_MAX levels. Members keep their order, so the same
+ * UTF-8, no NUL, at most JSON_DEPTH_MAX levels and JSON_MEMBERS_MAX members in
+ * an object: what exceeds them is refused before it is read. Members keep their order, so the same
  * values always give the same bytes. jansson is known to this room alone.
  */
 struct json; /* reference counted */
@@ -22,7 +23,8 @@ struct json; /* reference counted */
 #define json_array  img_json_array
 #define json_string img_json_string
 
-#define JSON_DEPTH_MAX 64
+#define JSON_DEPTH_MAX	 64
+#define JSON_MEMBERS_MAX 4096
 #define auto_json __attribute__((cleanup(json_auto_unref)))
 void json_auto_unref(struct json **value);
 
@@ -52,7 +54,10 @@ int64_t json_int(const struct json *value, int64_t otherwise);
 bool json_bool(const struct json *value, bool otherwise);
 
 /* ---- checked reading, for documents from outside: ERR_INPUT names @what and the member ---- */
-/* Absent or null: *out untouched (keep NULL). Of another type: error. *out is the caller's. */
+/*
+ * Absent or null: *out untouched. Of another type: error. *out is the caller's;
+ * what it held before (NULL, an empty list, a default) is released.
+ */
 int json_take_string(const struct json *object, const char *key, char **out, const char *what,
 		     struct err *err);
 int json_take_strlist(const struct json *object, const char *key, struct strlist *out,

@@ -9,15 +9,20 @@
 #include <string.h>
 #include <unistd.h>
 
-static void *must(void *ptr)
+void mem_exhausted(void)
 {
 	static const char text[] = "out of memory\n";
-	ssize_t n;
 
-	if (ptr)
-		return ptr;
-	n = write(STDERR_FILENO, text, sizeof(text) - 1);
-	_exit(n < 0 ? 5 : 5);
+	/* the status tells it too */
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	_exit(5);
+}
+
+static void *must(void *ptr)
+{
+	if (!ptr)
+		mem_exhausted();
+	return ptr;
 }
 
 void *mem_alloc(size_t size)
@@ -37,7 +42,9 @@ void *mem_resize(void *ptr, size_t count, size_t size)
 
 void *mem_dup(const void *data, size_t size)
 {
-	return memcpy(mem_alloc(size), data, size);
+	void *out = mem_alloc(size);
+
+	return size ? memcpy(out, data, size) : out;
 }
 
 char *str_dup(const char *s)

@@ -12,6 +12,7 @@
 void *mem_alloc(size_t size);			     /* zeroed */
 void *mem_array(size_t count, size_t size);	     /* zeroed; checks the product */
 void *mem_resize(void *ptr, size_t count, size_t size); /* as realloc; checks the product */
+_Noreturn void mem_exhausted(void); /* for a library that says it had no memory */
 void *mem_dup(const void *data, size_t size);
 char *str_dup(const char *s);			     /* NULL gives NULL */
 char *str_ndup(const char *s, size_t len);
