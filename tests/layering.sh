@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The house rules that grep can hold: includes go down or stay, one library one room,
+# no file called utils, an SPDX line everywhere.
+set -u
+cd "${top_srcdir:?}" || exit 99
+shopt -s globstar nullglob
+
+declare -A below=(
+	[common]="common"
+	[layers]="layers common"
+	[storage]="storage layers common"
+	[fuse-overlay]="fuse-overlay layers common"
+	[sandbox]="sandbox storage layers common"
+	[registry]="registry storage layers common"
+	[builder]="builder registry sandbox storage layers common"
+)
+n=0
+ok() { n=$((n + 1)); echo "ok $n - $1"; }
+not_ok() { n=$((n + 1)); echo "not ok $n - $1"; sed 's/^/# /' <<<"$2"; }
+verdict() { if [ -z "$2" ]; then ok "$1"; else not_ok "$1" "$2"; fi; }
+
+for room in common layers storage sandbox registry builder; do
+	bad=
+	for file in "$room"/*.[ch]; do
+		while IFS=: read -r line text; do
+			target=${text#*\"}
+			target=${target%%/*}
+			case " ${below[$room]} " in
+			*" $target "*) ;;
+			*) bad+="$file:$line: $text"$'\n' ;;
+			esac
+		done < <(grep -n '^#include "' "$file")
+	done
+	verdict "$room includes only itself and what is below" "$bad"
+done
+
+# library header -> the files that may know it
+room_of() { # room_of HEADER ALLOWED-REGEX
+	local bad
+	bad=$(grep -nE "#include <$1" -- */*.[ch] | grep -vE "^($2)" || true)
+	verdict "$1 is known to its room alone" "$bad"
+}
+room_of 'archive' 'layers/(unpack|tarindex)[a-z-]*\.[ch]:'
+room_of 'openssl/' 'common/digest\.c:'
+room_of '(isa-l|igzip|zlib|zstd|bzlib|lzma)' 'layers/codec[a-z-]*\.[ch]:'
+room_of 'jansson' 'common/json[a-z-]*\.c:'
+room_of 'sqlite3' 'storage/db[a-z-]*\.[ch]:'
+room_of 'seccomp\.h' '(sandbox/seccomp[a-z-]*\.[ch]|tests/)'
+room_of 'curl/' 'registry/transport[a-z-]*\.[ch]:'
+room_of 'fuse' 'fuse-overlay/'
+
+verdict "outside libraries stay out of public headers" \
+	"$(grep -lE '#include <(archive|openssl|isa-l|zlib|zstd|jansson|sqlite3|seccomp\.h|curl)' -- */*.h | grep -v -- '-internal\.h' || true)"
+verdict "no file is called utils" "$(ls -- **/*util[s.]* 2>/dev/null || true)"
+verdict "every C file names its licence first" \
+	"$(for f in */*.[ch] tests/**/*.[ch]; do head -1 "$f" | grep -q 'SPDX-License-Identifier: Apache-2.0' || echo "$f"; done)"
+verdict "no file is longer than 800 lines" "$(wc -l -- */*.[ch] | awk '$2 != "total" && $1 > 800')"
+verdict "names from outside are opened by beneath alone" \
+	"$(grep -nE '\bopenat2\b' -- */*.c | grep -vE '^(common/beneath|sandbox/(program|perform))' || true)"
+echo "1..$n"

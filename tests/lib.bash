@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+# Shared by the command tests (load lib). Every test gets a directory of its own in $T and a
+# store of its own per user; nothing is left when it ends.
+
+: "${top_srcdir:?run by make check}" "${top_builddir:?run by make check}"
+PATH=$top_builddir:/usr/sbin:/sbin:$PATH
+TEST_USER=${IMGBUILD_TEST_USER:-imgbuild-test}
+
+# as_user CMD…: as the ordinary user with subordinate ids (itself, when the tests are not run by root)
+as_user() {
+	if [ "$(id -u)" != 0 ]; then
+		"$@"
+		return
+	fi
+	setpriv --reuid "$TEST_USER" --regid "$TEST_USER" --init-groups env -i \
+		HOME="$(user_home)" USER="$TEST_USER" LOGNAME="$TEST_USER" LANG=C \
+		PATH="$PATH" XDG_RUNTIME_DIR="$(user_runtime)" ${SOURCE_DATE_EPOCH:+SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH} \
+		IMGBUILD_ROOT="${USER_STORE-}" ${EXTRA_ENV-} "$@"
+}
+user_home() { getent passwd "$TEST_USER" | cut -d: -f6; }
+user_runtime() { echo "/run/user/$(id -u "$TEST_USER")"; }
+have_user() { [ "$(id -u)" != 0 ] || id "$TEST_USER" >/dev/null 2>&1; }
+is_root() { [ "$(id -u)" = 0 ]; }
+
+# as WHO CMD…: WHO is root or user
+as() {
+	local who=$1
+	shift
+	case $who in
+	root) IMGBUILD_ROOT=$ROOT_STORE "$@" ;;
+	user) as_user "$@" ;;
+	esac
+}
+need_root() { is_root || skip "needs root"; }
+need_user() {
+	have_user || skip "there is no user $TEST_USER"
+	command -v newuidmap >/dev/null || skip "newuidmap is not installed"
+}
+
+# A scratch directory that the ordinary user can enter, and a store for each of the two.
+make_scratch() {
+	T=$(mktemp -d "${TMPDIR:-/tmp}/imgbuild-test.XXXXXX")
+	chmod 755 "$T"
+	ROOT_STORE=$T/root-store
+	USER_STORE=$T/user/store
+	mkdir -p "$T/user"
+	if is_root && have_user; then
+		chown "$TEST_USER:" "$T/user"
+		mkdir -p "$(user_runtime)"
+		chown "$TEST_USER:" "$(user_runtime)"
+	fi
+	export T ROOT_STORE USER_STORE
+}
+remove_scratch() {
+	[ -n "${T-}" ] || return 0
+	# the ordinary user's store holds files of its subordinate ids
+	rm -rf "$T" 2>/dev/null || as_user "$top_builddir/imgstore" unshare rm -rf "$T/user" || true
+	rm -rf "$T"
+}
+
+# busybox_tar FILE: a root file system with a static busybox, its links, passwd and group; the same bytes each time
+busybox_tar() {
+	local r
+	r=$(mktemp -d "$T/rootfs.XXXXXX")
+	mkdir -p "$r/bin" "$r/etc" "$r/tmp" "$r/root"
+	chmod 755 "$r"
+	chmod 1777 "$r/tmp"
+	cp "$(command -v busybox)" "$r/bin/busybox"
+	local a
+	for a in $(busybox --list); do [ "$a" = busybox ] || ln -s busybox "$r/bin/$a"; done
+	printf 'root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/:/bin/false\nalice:x:1000:1001:Alice:/home/alice:/bin/sh\n' >"$r/etc/passwd"
+	printf 'root:x:0:\ndaemon:x:1:\nusers:x:100:alice\nalice:x:1001:\n' >"$r/etc/group"
+	tar --sort=name --mtime=@1700000000 --owner=0 --group=0 --numeric-owner -C "$r" -cf "$1" .
+	rm -rf "$r"
+}
+
+# dump_tree DIR: one line per file: path type mode ids size digest link device xattrs mtime
+dump_tree() {
+	python3 "$top_srcdir/tests/dump-tree.py" "$@"
+}
+
+# No half-made thing, no mount and no process of ours is left for STORE.
+assert_store_idle() {
+	local store=$1 left
+	left=$(find "$store/tmp" -mindepth 1 -maxdepth 1 2>/dev/null | head -3)
+	[ -z "$left" ] || { echo "left in tmp/: $left"; return 1; }
+	! grep -F "$store" /proc/self/mountinfo || { echo "a mount is left"; return 1; }
+}
