@@ -37,8 +37,17 @@ int opaque_set(int dir_fd, enum overlay_ns ns, struct err *err);
 int opaque_clear(int dir_fd, enum overlay_ns ns, struct err *err);
 
 /*
+ * A tar need not have an entry for its root, and a directory always has one: the
+ * attribute overlay.implied-root on a layer's directory (unknown to the kernel, hidden by it)
+ * says that the layer's tar has none, so that packing it again gives none. A directory without the mark has a root
+ * entry. Set by diff_upper with settle, and by whoever unpacks a tar without one.
+ */
+int implied_root_get(int layer_fd, enum overlay_ns ns, bool *out_is_implied, struct err *err);
+int implied_root_set(int layer_fd, enum overlay_ns ns, struct err *err);
+
+/*
  * Remove overlay's bookkeeping (origin, impure, nlink, redirect, metacopy,
- * uuid, upper, protattr) from a file, keeping opaque and escaped user data.
+ * uuid, upper, protattr) from a file, keeping opaque, whiteout and escaped user data.
  * ERR_BUG when a redirect or a metacopy is found: uppers are mounted so that
  * neither can appear, and dropping it would lose content.
  */
