@@ -12,11 +12,12 @@
 /*
  * Child processes, started by vfork-like spawn from any thread: the child runs
  * nothing of ours before its exec. Every descriptor of ours is close-on-exec,
- * so a child has exactly those named in @fds.
+ * so a child has exactly those named in @fds. Signals are as at start-up: none
+ * ignored, none blocked.
  */
 struct proc_fd {
 	int from; /* ours */
-	int to;	  /* its number in the child */
+	int to;	  /* its number in the child; any order, swaps too */
 };
 
 struct proc_spec {
@@ -36,11 +37,15 @@ struct child {
 #define auto_child __attribute__((cleanup(child_release)))
 void child_release(struct child *child);
 
+/* ERR_SYSTEM with errno when it cannot be started (ENOENT: no such program). */
 int child_start(struct child *child, const struct proc_spec *spec, struct err *err);
 /* Wait; *out_status as of waitpid(2). Retries EINTR. */
 int child_wait(struct child *child, int *out_status, struct err *err);
 
-/* Start, wait, and demand exit status 0; else ERR_SYSTEM with the last line of its stderr. */
+/*
+ * Start, wait, and demand exit status 0; else ERR_SYSTEM with the last line of its
+ * stderr. Processes that it leaves behind are not waited for.
+ */
 int proc_run(const char *const *argv, struct err *err);
 
 /* "exit status 3" or "killed by signal 9 (Killed)" for a waitpid status. Returns @buf (64 bytes). */
