@@ -13,36 +13,38 @@
  *
  * Long options take "--name value" and "--name=value"; an unambiguous prefix
  * is NOT accepted; "--name=false" is allowed for flags. Short flags may be
- * joined ("-it"), a short option's value may be attached ("-fBuildfile"). "--"
- * ends the options. Options and positional arguments may be mixed, unless
+ * joined ("-it"), a short option's value may be attached ("-fBuildfile",
+ * "-f=Buildfile"). "--" ends the options. Options and positional arguments may be mixed, unless
  * stop_at_positional. Every table has --help/-h and --version without being
- * told, and the hidden --completion=bash.
+ * told, and the hidden --completion=bash; a row of the same name or letter goes
+ * before them (-h for a host name).
  */
 enum option_type {
-	OPTION_FLAG,   /* bool *: set true; --name=false sets false */
-	OPTION_STRING, /* const char **: the value (points into argv); the last one wins */
-	OPTION_LIST,   /* struct strlist *: appended */
-	OPTION_CHOICE, /* const char **: one of choices, else ERR_USAGE that lists them */
-	OPTION_IGNORED,/* accepted for scripts' sake and does nothing; the help says so */
+	OPTION_FLAG,    /* bool *: set true; --name=false sets false */
+	OPTION_STRING,  /* const char **: the value (points into argv); the last one wins */
+	OPTION_LIST,    /* struct strlist *: appended */
+	OPTION_CHOICE,  /* const char **: one of choices, else ERR_USAGE that lists them */
+	OPTION_IGNORED, /* accepted and does nothing, as the help says; takes a value if it
+			 * has a value_name; no target */
 };
 
 struct cmdline_option {
-	char letter;	   /* 0: none */
-	const char *name;  /* without "--" */
+	char letter;      /* 0: none */
+	const char *name; /* without "--" */
 	enum option_type type;
 	void *target;
 	const char *value_name; /* for the help: "NAME[:TAG]"; NULL for flags */
-	const char *help;	/* one line */
-	const char *choices;	/* OPTION_CHOICE: "plain|quiet" */
+	const char *help;       /* one line */
+	const char *choices;    /* OPTION_CHOICE: "plain|quiet" */
 };
 
 struct cmdline {
-	const char *program;  /* "imgbuild", "imgstore ls" */
-	const char *synopsis; /* "[OPTIONS] CONTEXT" */
-	const char *summary;  /* what it does, one or two lines */
+	const char *program;                  /* "imgbuild", "imgstore ls" */
+	const char *synopsis;                 /* "[OPTIONS] CONTEXT" */
+	const char *summary;                  /* what it does, one or two lines */
 	const struct cmdline_option *options; /* ended by a row with name NULL */
 	size_t min_args;
-	size_t max_args;	 /* SIZE_MAX: any number */
+	size_t max_args;         /* SIZE_MAX: any number */
 	bool stop_at_positional; /* all from the first positional on is positional */
 };
 
@@ -57,6 +59,8 @@ int cmdline_parse(const struct cmdline *cmdline, int argc, char **argv, struct s
 /*
  * Programs with subcommands ("imgstore ls"): picks the row named by the first
  * positional argument, without options before it other than --help/--version/--root.
+ * "--root DIR" is handed on as the first option of the subcommand. The table
+ * ends with a row without a name.
  */
 struct subcommand {
 	const char *name;
