@@ -24,15 +24,21 @@ struct userns {
 	enum userns_mode mode;
 	uid_t host_uid; /* who started us, as the outside sees it */
 	gid_t host_gid;
-	char why_single[256]; /* USERNS_SINGLE: what was missing and the remedy */
+	char why_single[512]; /* USERNS_SINGLE: what was missing and the remedy */
 };
 
 /*
  * With effective uid 0 and CAP_SYS_ADMIN nothing is done. Otherwise makes the
- * namespace, maps by newuidmap(1) and newgidmap(1), and becomes root in it.
- * ERR_SYSTEM, with the remedy, when the host allows no user namespace at all.
+ * namespace, maps by newuidmap(1) and newgidmap(1), and becomes root in it. Where
+ * one of the two is missing or refuses, the mode is USERNS_SINGLE. ERR_SYSTEM,
+ * with the remedy in the detail, when the host allows no user namespace at all;
+ * the process may be half-way in by then. A command that can go on without a
+ * namespace asks userns_is_possible first.
  */
 int userns_enter(struct userns *out, struct err *err);
+
+/* Whether userns_enter would succeed, if only with USERNS_SINGLE; tried in a child process. */
+bool userns_is_possible(void);
 
 /* True when the process is in a user namespace other than the initial one. */
 bool userns_is_nested(void);
