@@ -6,10 +6,14 @@
 #include "layers/stream.h"
 
 /*
- * Compression of layers. gzip at levels 1–3 by ISA-L where it is built in (10–18 times faster than
- * zlib for about 14 % more bytes), by zlib at 4–9; zstd by libzstd. For the
- * same input and level the output bytes are always the same: no time, no name in the
- * header, OS byte 255.
+ * Compression of layers. gzip at levels 1 and 2 by ISA-L where it is built in
+ * (10–18 times faster than zlib's level 1 for about 14 % more bytes), by zlib
+ * at 3–9; zstd by libzstd. The default levels are 1 and 3.
+ *
+ * With the same versions of these libraries the bytes depend on input and level alone: not on
+ * the processor (of an architecture), the number of threads, or how the input was cut into writes.
+ * No time and no name is in a gzip header, its OS byte is 255. Large inputs are compressed by
+ * several threads (at most 8), which block all signals.
  */
 enum codec {
 	CODEC_NONE,
