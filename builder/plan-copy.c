@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for what RUN, COPY and ADD ask for: the command and what it sees;
+ * the sources, where they come from, and the destination. Refuses by name the
+ * variants that no step knows how to do.
+ */
+#include <ctype.h>
+#include <string.h>
+
+#include "builder/expand.h"
+#include "builder/history.h"
+#include "builder/plan-internal.h"
+#include "common/mem.h"
+
+static int refuse_run(const struct origin *origin, const struct instruction *instruction,
+		      struct err *err)
+{
+	const struct run_instruction *run = &instruction->run;
+
+	if (run->mount_count > 0)
+		return plan_refuse(err, origin, instruction, "RUN --mount");
+	if (run->device_count > 0)
+		return plan_refuse(err, origin, instruction, "RUN --device");
+	if (run->security == RUN_SECURITY_INSECURE)
+		return plan_refuse(err, origin, instruction, "RUN --security=insecure");
+	return 0;
+}
+
+int plan_run(struct planner *planner, struct plan_stage *stage, const struct origin *origin,
+	     const struct instruction *instruction, struct err *err)
+{
+	const struct run_instruction *run = &instruction->run;
+	const struct run_config *config = &stage->image.config;
+	auto_strbuf struct strbuf text = STRBUF_INIT;
+	auto_free char *shell_text = NULL;
+	struct step *step;
+
+	(void)planner;
+	if (refuse_run(origin, instruction, err) < 0)
+		return -1;
+	if (!run->command.is_exec) {
+		shell_text = run_shell_text(run);
+		if (run->is_script && strncmp(shell_text, "#!", 2) == 0)
+			return plan_refuse(err, origin, instruction,
+					   "a RUN script with an interpreter of its own");
+	}
+
+	step = plan_add_step(stage, STEP_RUN, origin, instruction);
+	if (run->command.is_exec)
+		strlist_copy(&step->run.argv, &run->command.args);
+	else
+		plan_shell(stage, shell_text, &step->run.argv);
+	if (step->run.argv.count == 0) {
+		err_set(err, ERR_INPUT, "there is no command");
+		return ast_locate(err, origin->ast, instruction);
+	}
+	strlist_copy(&step->run.env, &stage->env);
+	step->run.user = str_dup(config->user ? config->user : "");
+	step->run.cwd = plan_path("/", config->working_dir ? config->working_dir : "/");
+	step->run.network = run->network;
+	history_run(&stage->args, &stage->env, &step->run.argv, &text);
+	strbuf_puts(&text, HISTORY_LAYER_SUFFIX);
+	step->created_by = strbuf_steal(&text);
+	return 0;
+}
+
+static int refuse_copy(const struct origin *origin, const struct instruction *instruction,
+		       struct err *err)
+{
+	const struct copy_instruction *copy = &instruction->copy;
+	bool is_add = instruction->kind == INSTRUCTION_ADD;
+
+	if (copy->is_link)
+		return plan_refuse(err, origin, instruction, is_add ? "ADD --link" : "COPY --link");
+	if (copy->keeps_parents)
+		return plan_refuse(err, origin, instruction, "COPY --parents");
+	if (copy->excludes.count > 0)
+		return plan_refuse(err, origin, instruction,
+				   is_add ? "ADD --exclude" : "COPY --exclude");
+	if (copy->checksum)
+		return plan_refuse(err, origin, instruction, "ADD --checksum");
+	if (copy->keep_git_dir != TRISTATE_UNSET)
+		return plan_refuse(err, origin, instruction, "ADD --keep-git-dir");
+	if (copy->unpack != TRISTATE_UNSET)
+		return plan_refuse(err, origin, instruction, "ADD --unpack");
+	return 0;
+}
+
+/* ADD's sources that are not files of the context. */
+static int refuse_remote(const struct origin *origin, const struct instruction *instruction,
+			 const char *path, struct err *err)
+{
+	static const char *const urls[] = { "http://", "https://", NULL };
+	static const char *const gits[] = { "git://", "git@", "ssh://", NULL };
+
+	for (size_t i = 0; urls[i]; i++)
+		if (strncmp(path, urls[i], strlen(urls[i])) == 0)
+			return plan_refuse(err, origin, instruction, "ADD of a URL");
+	for (size_t i = 0; gits[i]; i++)
+		if (strncmp(path, gits[i], strlen(gits[i])) == 0)
+			return plan_refuse(err, origin, instruction, "ADD of a git repository");
+	return 0;
+}
+
+/* --from=N or --from=NAME: a stage before this one, else an image. */
+static int plan_from(struct planner *planner, const struct origin *origin,
+		     const struct instruction *instruction, struct plan_copy *copy, struct err *err)
+{
+	const char *from = instruction->copy.from;
+	const struct image_config *image;
+	char *end;
+	unsigned long index = strtoul(from, &end, 10);
+	int number = ast_find_stage(planner->ast, from, origin->stage);
+
+	if (number < 0 && isdigit((unsigned char)from[0]) && *end == '\0') {
+		if (index >= origin->stage) {
+			err_set(err, ERR_INPUT, "--from=%s: there is no such stage before this one",
+				from);
+			return ast_locate(err, origin->ast, instruction);
+		}
+		number = (int)index;
+	}
+	if (number >= 0) {
+		copy->from = COPY_FROM_STAGE;
+		return plan_stage(planner, (size_t)number, &copy->from_index, err);
+	}
+	if (ast_find_stage(planner->ast, from, planner->ast->stage_count) >= 0) {
+		err_set(err, ERR_INPUT, "--from=%s: that stage must stand before this one", from);
+		return ast_locate(err, origin->ast, instruction);
+	}
+	copy->from = COPY_FROM_IMAGE;
+	if (planner->input->get_image(planner->input->context, from, &image, &copy->from_index,
+				      err) < 0) {
+		err_prefix(err, "--from=%s", from);
+		return ast_locate(err, origin->ast, instruction);
+	}
+	return 0;
+}
+
+static int plan_mode(const struct origin *origin, const struct instruction *instruction,
+		     const char *text, struct plan_copy *copy, struct err *err)
+{
+	char *end;
+	unsigned long mode = strtoul(text, &end, 8);
+
+	if (isdigit((unsigned char)text[0]) && *end == '\0' && mode <= 07777) {
+		copy->has_mode = true;
+		copy->mode = (mode_t)mode;
+		return 0;
+	}
+	if (strpbrk(text, "+-=") && strspn(text, "ugoarwxXst+-=,") == strlen(text))
+		return plan_refuse(err, origin, instruction, "a symbolic --chmod");
+	err_set(err, ERR_INPUT, "--chmod=%s is not an octal mode up to 07777", text);
+	return ast_locate(err, origin->ast, instruction);
+}
+
+static int plan_sources(struct plan_stage *stage, const struct origin *origin,
+			const struct instruction *instruction, struct plan_copy *copy,
+			struct strbuf *text, struct err *err)
+{
+	const struct copy_instruction *from = &instruction->copy;
+
+	copy->sources = mem_array(from->source_count, sizeof(*copy->sources));
+	for (size_t i = 0; i < from->source_count; i++) {
+		struct plan_source *source = &copy->sources[copy->source_count];
+		const struct heredoc *heredoc = from->sources[i].heredoc;
+
+		if (heredoc)
+			continue;
+		if (plan_expand(stage, origin, instruction, from->sources[i].path, &source->path,
+				err) < 0)
+			return -1;
+		source->word = from->sources[i].path;
+		copy->source_count++;
+		if (source->path[0] == '\0') {
+			err_set(err, ERR_INPUT, "the source '%s' comes out empty", source->word);
+			return ast_locate(err, origin->ast, instruction);
+		}
+		if (copy->is_add && refuse_remote(origin, instruction, source->path, err) < 0)
+			return -1;
+		strbuf_printf(text, " %s", source->path);
+	}
+	return 0;
+}
+
+/* Texts in the Buildfile come after the files. */
+static int plan_texts(struct plan_stage *stage, const struct origin *origin,
+		      const struct instruction *instruction, struct plan_copy *copy,
+		      struct strbuf *text, struct err *err)
+{
+	const struct copy_instruction *from = &instruction->copy;
+	struct expand_scope scope = { .env = &stage->env };
+
+	for (size_t i = 0; i < from->source_count; i++) {
+		struct plan_source *source = &copy->sources[copy->source_count];
+		const struct heredoc *heredoc = from->sources[i].heredoc;
+		auto_free char *body = NULL;
+
+		if (!heredoc)
+			continue;
+		body = heredoc_text(heredoc);
+		if (!heredoc->should_expand)
+			source->text = ptr_steal(&body);
+		else if (expand_word(body, &scope, '\\', EXPAND_HEREDOC, &source->text, err) < 0)
+			return source_locate(err, &origin->ast->source, heredoc->at,
+					     instruction_name(instruction->kind));
+		source->path = str_dup(heredoc->name);
+		copy->source_count++;
+		strbuf_printf(text, " <<%s", heredoc->name);
+	}
+	return 0;
+}
+
+static bool says_directory(const char *dest)
+{
+	size_t len = strlen(dest);
+	const char *last = strrchr(dest, '/');
+
+	if (len == 0 || dest[len - 1] == '/')
+		return true;
+	last = last ? last + 1 : dest;
+	return strcmp(last, ".") == 0 || strcmp(last, "..") == 0;
+}
+
+static int plan_dest(struct plan_stage *stage, const struct origin *origin,
+		     const struct instruction *instruction, struct plan_copy *copy,
+		     struct strbuf *text, struct err *err)
+{
+	const char *cwd = stage->image.config.working_dir;
+	auto_free char *dest = NULL;
+
+	if (plan_expand(stage, origin, instruction, instruction->copy.dest, &dest, err) < 0)
+		return -1;
+	copy->dest = plan_path(cwd ? cwd : "/", dest);
+	copy->dest_is_dir = says_directory(dest) || strcmp(copy->dest, "/") == 0;
+	strbuf_printf(text, " %s" HISTORY_LAYER_SUFFIX, dest);
+	if (copy->source_count > 1 && !copy->dest_is_dir) {
+		err_set(err, ERR_INPUT,
+			"several sources, but the destination '%s' is not said to "
+			"be a directory",
+			dest);
+		source_hint(err, "end it with a slash: '%s/'", dest);
+		return ast_locate(err, origin->ast, instruction);
+	}
+	return 0;
+}
+
+static int plan_owner(struct plan_stage *stage, const struct origin *origin,
+		      const struct instruction *instruction, struct plan_copy *copy,
+		      struct strbuf *text, struct err *err)
+{
+	const struct copy_instruction *from = &instruction->copy;
+	auto_free char *mode = NULL;
+
+	if (from->chown) {
+		if (plan_expand(stage, origin, instruction, from->chown, &copy->chown, err) < 0)
+			return -1;
+		strbuf_printf(text, " --chown=%s", copy->chown);
+	}
+	if (from->chmod) {
+		if (plan_expand(stage, origin, instruction, from->chmod, &mode, err) < 0 ||
+		    plan_mode(origin, instruction, mode, copy, err) < 0)
+			return -1;
+		strbuf_printf(text, " --chmod=%s", mode);
+	}
+	return 0;
+}
+
+int plan_copy(struct planner *planner, struct plan_stage *stage, const struct origin *origin,
+	      const struct instruction *instruction, struct err *err)
+{
+	auto_strbuf struct strbuf text = STRBUF_INIT;
+	struct plan_copy *copy;
+	struct step *step;
+
+	if (refuse_copy(origin, instruction, err) < 0)
+		return -1;
+	step = plan_add_step(stage, STEP_COPY, origin, instruction);
+	copy = &step->copy;
+	copy->is_add = instruction->kind == INSTRUCTION_ADD;
+	if (instruction->copy.from && plan_from(planner, origin, instruction, copy, err) < 0)
+		return -1;
+	strbuf_puts(&text, instruction_name(instruction->kind));
+	if (plan_owner(stage, origin, instruction, copy, &text, err) < 0 ||
+	    plan_sources(stage, origin, instruction, copy, &text, err) < 0 ||
+	    plan_texts(stage, origin, instruction, copy, &text, err) < 0 ||
+	    plan_dest(stage, origin, instruction, copy, &text, err) < 0)
+		return -1;
+	step->created_by = strbuf_steal(&text);
+	return 0;
+}

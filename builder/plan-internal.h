@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUILDER_PLAN_INTERNAL_H
+#define BUILDER_PLAN_INTERNAL_H
+
+#include "builder/plan.h"
+
+/* A plan in the making. */
+struct planner {
+	struct plan *plan;
+	const struct plan_input *input;
+	const struct ast *ast;
+	struct strlist globals;   /* the platform's ARGs and those before the first FROM */
+	struct strlist used_args; /* names of --build-args that something asked for */
+	int *positions;           /* of each stage of the AST in the plan, or -1 */
+};
+
+/* What an instruction is taken from. */
+struct origin {
+	const struct ast *ast;
+	bool is_trigger;
+	size_t stage; /* in the AST of the Buildfile: names of stages before it can be used */
+};
+
+/* Plan one stage and all that it needs; *out_index is its place in the plan. */
+int plan_stage(struct planner *planner, size_t number, size_t *out_index, struct err *err);
+
+/* One instruction of @stage: its step, and what it changes. */
+int plan_instruction(struct planner *planner, struct plan_stage *stage, const struct origin *origin,
+		     const struct instruction *instruction, struct err *err);
+
+/* A new step of @stage, borrowed; its title is set. */
+struct step *plan_add_step(struct plan_stage *stage, enum step_kind kind,
+			   const struct origin *origin, const struct instruction *instruction);
+
+/* RUN, COPY and ADD. */
+int plan_run(struct planner *planner, struct plan_stage *stage, const struct origin *origin,
+	     const struct instruction *instruction, struct err *err);
+int plan_copy(struct planner *planner, struct plan_stage *stage, const struct origin *origin,
+	      const struct instruction *instruction, struct err *err);
+
+/* The value of --build-arg @name, or NULL; notes that it was asked for. */
+const char *plan_build_arg(struct planner *planner, const char *name);
+
+/* Expand a word of @instruction with what is known in @stage; with its place on failure. */
+int plan_expand(const struct plan_stage *stage, const struct origin *origin,
+		const struct instruction *instruction, const char *word, char **out,
+		struct err *err);
+
+/* "… is not supported", with the place. Returns -1. */
+int plan_refuse(struct err *err, const struct origin *origin, const struct instruction *instruction,
+		const char *what);
+
+/* The shell of @stage and @text: the caller adds it to an empty list. */
+void plan_shell(const struct plan_stage *stage, const char *text, struct strlist *out);
+
+/* @path relative to @base, cleaned: absolute, without ".", "..", "//" and a slash at the end. */
+char *plan_path(const char *base, const char *path);
+
+#endif

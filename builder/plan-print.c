@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for a plan as text, for tests and people, and for the place in a
+ * Buildfile that an error of a step points to.
+ */
+#include <string.h>
+
+#include "builder/plan.h"
+
+static void print_list(const char *name, const struct strlist *list, struct strbuf *out)
+{
+	for (size_t i = 0; i < list->count; i++)
+		strbuf_printf(out, "    %s %s\n", name, list->items[i]);
+}
+
+static void print_run(const struct plan_run *run, struct strbuf *out)
+{
+	static const char *const networks[] = { "default", "none", "host" };
+
+	print_list("arg", &run->argv, out);
+	print_list("env", &run->env, out);
+	strbuf_printf(out, "    user '%s' cwd %s network %s\n", run->user, run->cwd,
+		      networks[run->network]);
+}
+
+static void print_copy(const struct plan_copy *copy, struct strbuf *out)
+{
+	if (copy->from == COPY_FROM_STAGE)
+		strbuf_printf(out, "    from stage %zu\n", copy->from_index);
+	else if (copy->from == COPY_FROM_IMAGE)
+		strbuf_printf(out, "    from image %zu\n", copy->from_index);
+	for (size_t i = 0; i < copy->source_count; i++) {
+		const struct plan_source *source = &copy->sources[i];
+
+		if (source->text)
+			strbuf_printf(out, "    text %s %zu bytes\n", source->path,
+				      strlen(source->text));
+		else
+			strbuf_printf(out, "    source %s\n", source->path);
+	}
+	strbuf_printf(out, "    dest %s%s\n", copy->dest, copy->dest_is_dir ? " directory" : "");
+	if (copy->chown)
+		strbuf_printf(out, "    chown %s\n", copy->chown);
+	if (copy->has_mode)
+		strbuf_printf(out, "    chmod %04o\n", (unsigned)copy->mode);
+}
+
+static void print_step(const struct step *step, struct strbuf *out)
+{
+	static const char *const kinds[] = { "config", "run", "copy", "workdir" };
+
+	strbuf_printf(out, "  %s %s\n", kinds[step->kind], step->created_by);
+	switch (step->kind) {
+	case STEP_CONFIG:
+		break;
+	case STEP_RUN:
+		print_run(&step->run, out);
+		break;
+	case STEP_COPY:
+		print_copy(&step->copy, out);
+		break;
+	case STEP_WORKDIR:
+		strbuf_printf(out, "    path %s user '%s'\n", step->workdir.path,
+			      step->workdir.user);
+		break;
+	}
+}
+
+void plan_print(const struct plan *plan, struct strbuf *out)
+{
+	static const char *const bases[] = { "scratch", "stage", "image" };
+
+	for (size_t i = 0; i < plan->stage_count; i++) {
+		const struct plan_stage *stage = plan->stages[i];
+
+		strbuf_printf(out, "stage %zu '%s' from %s %s\n", stage->number, stage->title,
+			      bases[stage->base], stage->base_name);
+		for (size_t k = 0; k < stage->step_count; k++)
+			print_step(stage->steps[k], out);
+	}
+	print_list("proxy", &plan->proxy_env, out);
+	print_list("unused", &plan->unused_args, out);
+}
+
+/* Where @word stands in the lines of @instruction; false when it cannot be told. */
+static bool find_word(const struct step *step, const char *word, struct position *out)
+{
+	const struct instruction *instruction = step->instruction;
+	size_t word_len = strlen(word);
+
+	for (int line = instruction->line_start; line <= instruction->line_end; line++) {
+		size_t len;
+		const char *text = source_line(&step->ast->source, line, &len);
+		size_t from = line == instruction->line_start ? (size_t)instruction->column - 1 +
+									strlen(instruction->keyword)
+							      : 0;
+		const char *hit;
+
+		if (!text || from >= len)
+			continue;
+		hit = memmem(text + from, len - from, word, word_len);
+		if (hit) {
+			*out = (struct position){ line, (int)(hit - text) + 1 };
+			return true;
+		}
+	}
+	return false;
+}
+
+int step_locate(struct err *err, const struct step *step, const char *word)
+{
+	struct position at;
+
+	if (!word || !find_word(step, word, &at))
+		return ast_locate(err, step->ast, step->instruction);
+	return source_locate(err, &step->ast->source, at,
+			     instruction_name(step->instruction->kind));
+}
