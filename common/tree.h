@@ -6,8 +6,10 @@
 
 /*
  * Remove @name below @dir_fd with all it holds; not there is success. Never
- * follows a link and never crosses into another file system (a mount point
- * inside is an error). Directories without permissions are opened up first.
+ * follows a link (on the way to @name neither: ELOOP) and never crosses into
+ * another file system (a mount point inside is an error, EBUSY). Directories
+ * without permissions are opened up first. Any depth; the stack and the number
+ * of descriptors stay small.
  */
 int tree_remove(int dir_fd, const char *name, struct err *err);
 
