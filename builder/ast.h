@@ -240,5 +240,7 @@ struct instruction *instruction_new(enum instruction_kind kind);
 void instruction_free(struct instruction *instruction);
 void stage_free(struct stage *stage);
 void heredoc_release(struct heredoc *heredoc);
+/* Behind the line that opens them: "\n", the body and the name of each. */
+void heredoc_append(struct strbuf *out, const struct heredoc *heredocs, size_t count);
 
 #endif

@@ -43,8 +43,10 @@ enum expand_mode {
 /* Bodies of COPY and ADD heredocs; to be used with the escape '\\' whatever the Buildfile's is. */
 #define EXPAND_HEREDOC EXPAND_KEEP_QUOTES
 
+#define EXPAND_NAMES_MAX 256
+
 /* No result is longer: what would be is ERR_INPUT. */
-#define EXPAND_MAX_BYTES (64u << 20)
+#define EXPAND_MAX_BYTES (32u << 20)
 
 /* *out is the caller's. ERR_INPUT without a place: see source_locate, ast_locate. */
 int expand_word(const char *word, const struct expand_scope *scope, char escape,

@@ -35,7 +35,7 @@ void ignore_release(struct ignore *ignore);
 int ignore_parse(struct ignore *ignore, const char *name, const char *text, size_t len,
 		 struct err *err);
 
-/* One pattern more, as an --exclude value: no comments, a leading '/' is kept. */
+/* One pattern more, as an --exclude value: '#' is nothing special. ERR_INPUT without a place. */
 int ignore_add(struct ignore *ignore, const char *pattern, struct err *err);
 
 /* True when @path (file or directory) is left out. "." never is. */

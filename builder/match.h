@@ -4,7 +4,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "common/err.h"
 
@@ -19,7 +18,8 @@
  *            at the end: all that follows
  *
  * Characters are UTF-8; a byte that is not is a character of its own. Matching takes
- * time in proportion to pattern times path, whatever the pattern.
+ * time in proportion to pattern times path, whatever the pattern. A deep
+ * pattern of "**" and plain characters ("**.log") matches all that ends so.
  */
 #define MATCH_PATTERN_MAX_BYTES 8192
 
@@ -40,13 +40,13 @@ struct match *match_new(const char *pattern, bool is_deep, struct err *err);
 void match_free(struct match *match);
 bool match_test(const struct match *match, const char *name, size_t len);
 
+/* True when @path or a directory above it matches: "a/b" for "a/b/c". */
+bool match_test_tree(const struct match *match, const char *path, size_t len);
+
 /*
  * True when something below directory @dir (without trailing '/') could
  * match. Never false when something does.
  */
 bool match_test_below(const struct match *match, const char *dir, size_t len);
-
-/* The next character of @s and its length in *out_len; bytes that are no UTF-8 count one each. */
-uint32_t match_rune(const char *s, size_t len, size_t *out_len);
 
 #endif
