@@ -12,12 +12,15 @@
  * Entries into a layer tar. The same entries always give the same bytes, with
  * every version of this program's libraries: the framing is our own.
  *
- * Form: POSIX ustar headers (magic "ustar\0" "00"); what does not fit goes into one PAX extended header
- * before it (name "PaxHeaders/<first 80 bytes or so of the base name>", mode 0644, ids 0, mtime 0) with its records
- * sorted by key: path, linkpath, size, uid, gid, mtime (only when negative or beyond 33 bits), SCHILY.xattr.NAME. Records hold raw bytes;
- * there is no charset record. uname and gname are empty, device numbers 0
- * but for devices. Directories end in "/", the root is "./". Two zero blocks
- * end it. PAX mode is per entry: an entry that fits in ustar has no record.
+ * Form: POSIX ustar headers (magic "ustar\0" "00"); what does not fit goes into one PAX extended
+ * header before it (name "PaxHeaders/<first 80 bytes or so of the base name>", mode 0644, ids 0,
+ * mtime 0) with its records sorted by key: path, linkpath, size, uid, gid, mtime (only when
+ * negative or beyond 33 bits), SCHILY.xattr.NAME. Records hold raw bytes; there is no charset
+ * record. uname and gname are empty, device numbers 0 but for devices. What is too large for its
+ * field is there the largest number it holds. Whiteouts and opaque marks are empty files of mode 0,
+ * owner 0:0 and time 0. A hard link carries its file's attributes again. Directories end in "/",
+ * the root is "./". Two zero blocks end it. PAX mode is per entry: an entry that fits in ustar has
+ * no record.
  */
 struct pack;
 
@@ -29,8 +32,8 @@ void pack_auto_free(struct pack **pack);
 
 /*
  * Write one entry; a file's content is read from @content_fd. ERR_INPUT when
- * the entry cannot be expressed (a name with ".wh." in front); ERR_SYSTEM when
- * the file is shorter than its size says or grew meanwhile.
+ * the entry cannot be expressed (a name with ".wh." in front, an attribute name with '=');
+ * ERR_SYSTEM when the file is shorter than its size says or grew meanwhile.
  */
 int pack_entry(struct pack *pack, const struct entry *entry, int content_fd, struct err *err);
 int pack_finish(struct pack *pack, struct err *err);

@@ -40,6 +40,18 @@ bool whiteout_is_reserved(const char *basename)
 	return strncmp(basename, PREFIX, PREFIX_LEN) == 0;
 }
 
+int whiteout_refuse_reserved(const char *path, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!whiteout_is_reserved(slash ? slash + 1 : path))
+		return 0;
+	return err_set(err, ERR_INPUT,
+		       "'%s' cannot be stored in a layer: names that begin with '.wh.' mean "
+		       "deletions there",
+		       path);
+}
+
 bool whiteout_is_device(const struct stat *st)
 {
 	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);

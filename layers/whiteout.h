@@ -16,11 +16,11 @@
  * either.
  */
 enum whiteout_name {
-	WHITEOUT_NONE,	  /* an ordinary name */
-	WHITEOUT_FILE,	  /* ".wh.NAME": *out_target is NAME */
-	WHITEOUT_OPAQUE,  /* ".wh..wh..opq" */
-	WHITEOUT_RESERVED,/* another ".wh..wh.…" name (AUFS's own): readers skip it */
-	WHITEOUT_INVALID, /* ".wh.", ".wh..", ".wh...": would delete the directory or its parent */
+	WHITEOUT_NONE,     /* an ordinary name */
+	WHITEOUT_FILE,     /* ".wh.NAME": *out_target is NAME */
+	WHITEOUT_OPAQUE,   /* ".wh..wh..opq" */
+	WHITEOUT_RESERVED, /* another ".wh..wh.…" name (AUFS's own): readers skip it */
+	WHITEOUT_INVALID,  /* ".wh.", ".wh..", ".wh...": would delete the directory or its parent */
 };
 
 /* What the last component of a tar name means; *out_target points into @basename. */
@@ -28,10 +28,13 @@ enum whiteout_name whiteout_parse(const char *basename, const char **out_target)
 
 /* True for names that a layer cannot hold as a file (beginning with ".wh."). */
 bool whiteout_is_reserved(const char *basename);
+/* ERR_INPUT when the last component of @path is such a name. */
+int whiteout_refuse_reserved(const char *path, struct err *err);
 
 /* On disk. */
 bool whiteout_is_device(const struct stat *st);
-int whiteout_make(int dir_fd, const char *name, struct err *err); /* mknod c 0:0; replaces nothing */
+int whiteout_make(int dir_fd, const char *name,
+		  struct err *err); /* mknod c 0:0; replaces nothing */
 int opaque_get(int dir_fd, enum overlay_ns ns, bool *out_is_opaque, struct err *err);
 int opaque_set(int dir_fd, enum overlay_ns ns, struct err *err);
 int opaque_clear(int dir_fd, enum overlay_ns ns, struct err *err);
@@ -39,8 +42,8 @@ int opaque_clear(int dir_fd, enum overlay_ns ns, struct err *err);
 /*
  * A tar need not have an entry for its root, and a directory always has one: the
  * attribute overlay.implied-root on a layer's directory (unknown to the kernel, hidden by it)
- * says that the layer's tar has none, so that packing it again gives none. A directory without the mark has a root
- * entry. Set by diff_upper with settle, and by whoever unpacks a tar without one.
+ * says that the layer's tar has none, so that packing it again gives none. A directory without the
+ * mark has a root entry. Set by diff_upper with settle, and by whoever unpacks a tar without one.
  */
 int implied_root_get(int layer_fd, enum overlay_ns ns, bool *out_is_implied, struct err *err);
 int implied_root_set(int layer_fd, enum overlay_ns ns, struct err *err);
