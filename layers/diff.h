@@ -20,31 +20,44 @@
  * at that path (type, mode, owner, size, mtime, link target, device, xattrs
  * and, where all these are equal, content), or is a directory on the way to
  * such an entry. A whiteout is given only if the lower view has something
- * there; an opaque directory only counts where the lower view has a directory there.
- * The root directory itself ("") is given first when its metadata differs
- * from the lower's (or when there is no lower at all); else it is left out.
+ * there; an opaque directory only counts where the lower view has a directory with something in it
+ * there. Trees deeper than 2,048 directories are refused (ERR_INPUT). The root directory itself
+ * ("") is given first when its metadata differs from the lower's (or when there is no lower at
+ * all); else it is left out.
  *
  * Times: the published mtime of an upper file is its whole second (truncated
- * towards minus infinity), and not later than clamp_epoch. A file whose full upper mtime equals the lower's
- * counts as equal too (a copy-up that changed nothing of a lower with nanoseconds).
+ * towards minus infinity), and not later than clamp_epoch. A file whose full upper mtime equals the
+ * lower's counts as equal too (a copy-up that changed nothing of a lower with nanoseconds).
  *
  * Hard links: the first name in walk order is the file, later ones are ENTRY_HARDLINK to it. If one
- * name of an inode is given, all names of it in the upper are given. A hard link whose other names are only in the lower is a full file.
+ * name of an inode is given, all names of it in the upper are given. A hard link whose other names
+ * are only in the lower is a full file.
  */
 struct diff_options {
 	enum overlay_ns ns;
-	int64_t clamp_epoch;	   /* SOURCE_DATE_EPOCH, or INT64_MAX for none */
-	const char *const *drop_files; /* ended by NULL, or NULL: paths ("etc/hosts") where a regular file in the upper
-					* is not given, and a whiteout only if the lower view has
-					* something there; a symlink there is given */
+	int64_t clamp_epoch; /* SOURCE_DATE_EPOCH, or INT64_MAX for none */
+	const char *const
+		*drop_files; /* ended by NULL, or NULL: paths ("etc/hosts") where a regular file in
+			      * the upper is not given, and a whiteout only if the lower view has
+			      * something there; a symlink there is given */
+	int init_fd; /* the init layer's own directory, or -1: where the lower view has nothing,
+			what is as the init layer made it is not given; of a directory mode, owner
+			and attributes count, and what it holds */
 	bool settle; /* make the upper itself what unpacking the entries would give: redundant
 			copies, whiteouts and opaque marks removed, overlay's bookkeeping
 			attributes stripped, published times set. The upper must not be mounted. */
 };
 
+/* No clamp, nothing dropped, no init layer, not settled. */
+#define DIFF_OPTIONS_INIT                                                      \
+	{                                                                      \
+		.ns = OVERLAY_TRUSTED, .clamp_epoch = INT64_MAX, .init_fd = -1 \
+	}
+
 /*
  * Gets each entry. @content_fd is open for reading at offset 0 for ENTRY_FILE
- * (even when empty), else -1; borrowed. Sockets never come (left out with a warning).
+ * (even when empty), else -1; borrowed. Sockets never come
+ * (left out with a warning; where one took the place of a file below, that file is deleted).
  */
 typedef int (*diff_fn)(void *context, const struct entry *entry, int content_fd, struct err *err);
 
@@ -56,7 +69,8 @@ typedef int (*diff_fn)(void *context, const struct entry *entry, int content_fd,
 int diff_upper(int lower_fd, int upper_fd, const struct diff_options *options, diff_fn fn,
 	       void *context, struct err *err);
 
-/* Every entry of a plain tree (no lower, no whiteouts): to export a root file system. */
+/* Every entry of a plain tree (no lower, no whiteouts, attributes as they stand): to export a root
+ * file system. Never settles. */
 int diff_whole_tree(int root_fd, const struct diff_options *options, diff_fn fn, void *context,
 		    struct err *err);
 
