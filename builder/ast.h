@@ -208,7 +208,7 @@ struct directives {
 };
 
 struct ast {
-	struct source source; /* for errors that are found later */
+	struct source_file source; /* for errors that are found later */
 	struct directives directives;
 	struct instruction **globals; /* the ARGs before the first FROM */
 	size_t global_count;

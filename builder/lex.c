@@ -57,7 +57,7 @@ struct position lex_position(const struct lex_line *line, size_t offset)
 }
 
 /* Line @number without its end, as a string; NULL behind the last one. */
-static char *get_line(const struct source *source, int number)
+static char *get_line(const struct source_file *source, int number)
 {
 	const char *line;
 	size_t len;
@@ -95,7 +95,7 @@ static char *parse_directive(const char *text, char **out_key)
 }
 
 static int set_directive(struct directives *out, const char *key, char *value,
-			 const struct source *source, struct position at, struct err *err)
+			 const struct source_file *source, struct position at, struct err *err)
 {
 	auto_free char *own = value;
 
@@ -155,7 +155,7 @@ static int read_directive(struct lexer *lexer, struct directives *out, bool seen
  * "// syntax=" and {"syntax":…} begin files in languages of other front ends:
  * said here, where the answer can be better than "unknown instruction".
  */
-static int refuse_other_language(const struct source *source, struct err *err)
+static int refuse_other_language(const struct source_file *source, struct err *err)
 {
 	auto_free char *line = get_line(source, 1);
 	auto_free char *key = NULL;
@@ -182,7 +182,7 @@ static int refuse_other_language(const struct source *source, struct err *err)
 	return syntax ? -1 : 0;
 }
 
-int lexer_init(struct lexer *lexer, const struct source *source, struct directives *out,
+int lexer_init(struct lexer *lexer, const struct source_file *source, struct directives *out,
 	       struct err *err)
 {
 	struct directives made = { .escape = '\\' };
@@ -317,7 +317,7 @@ int lex_heredoc(struct lexer *lexer, struct heredoc *heredoc, struct position op
 		struct err *err)
 {
 	auto_strbuf struct strbuf body = STRBUF_INIT;
-	const struct source *source = lexer->source;
+	const struct source_file *source = lexer->source;
 	size_t name_len = strlen(heredoc->name);
 
 	heredoc->at = (struct position){ lexer->next, 1 };

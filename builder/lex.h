@@ -49,7 +49,7 @@ void lex_line_release(struct lex_line *line);
 struct position lex_position(const struct lex_line *line, size_t offset);
 
 struct lexer {
-	const struct source *source; /* borrowed */
+	const struct source_file *source; /* borrowed */
 	char escape;
 	int next; /* the line to read next */
 	struct strlist comments;
@@ -63,7 +63,7 @@ struct lexer {
 void lexer_release(struct lexer *lexer);
 
 /* Read the directives; *out is the caller's (see directives_release). */
-int lexer_init(struct lexer *lexer, const struct source *source, struct directives *out,
+int lexer_init(struct lexer *lexer, const struct source_file *source, struct directives *out,
 	       struct err *err);
 void directives_release(struct directives *directives);
 

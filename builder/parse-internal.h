@@ -9,7 +9,7 @@
 
 /* One statement on its way to an instruction. All is borrowed. */
 struct parse {
-	const struct source *source;
+	const struct source_file *source;
 	const struct lex_line *line;
 	struct statement *st; /* heredocs are taken out of it */
 	char escape;

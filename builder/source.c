@@ -19,16 +19,16 @@
 #define EXCERPT_BEFORE 60 /* characters shown left of the column */
 #define EXCERPT_MAX    110
 
-void source_release(struct source *source)
+void source_release(struct source_file *source)
 {
 	free(source->name);
 	free(source->data);
 	free(source->line_starts);
-	*source = (struct source)SOURCE_INIT;
+	*source = (struct source_file)SOURCE_INIT;
 }
 
 /* Fill the table of lines; a last line end begins no further line. */
-static void find_lines(struct source *source)
+static void find_lines(struct source_file *source)
 {
 	const char *end = source->data + source->len;
 	size_t count = 0;
@@ -45,7 +45,7 @@ static void find_lines(struct source *source)
 	source->line_starts[source->line_count] = source->len;
 }
 
-static int check_lines(const struct source *source, struct err *err)
+static int check_lines(const struct source_file *source, struct err *err)
 {
 	for (size_t i = 0; i < source->line_count; i++) {
 		int line = (int)i + 1;
@@ -68,10 +68,10 @@ static int check_lines(const struct source *source, struct err *err)
 	return 0;
 }
 
-int source_init(struct source *source, const char *name, const char *data, size_t len,
+int source_init(struct source_file *source, const char *name, const char *data, size_t len,
 		struct err *err)
 {
-	auto_source struct source made = SOURCE_INIT;
+	auto_source_file struct source_file made = SOURCE_INIT;
 
 	if (len > SOURCE_MAX_BYTES)
 		return err_set(err, ERR_INPUT, "'%s' is larger than %u MiB", name,
@@ -90,11 +90,11 @@ int source_init(struct source *source, const char *name, const char *data, size_
 		return -1;
 
 	*source = made;
-	made = (struct source)SOURCE_INIT;
+	made = (struct source_file)SOURCE_INIT;
 	return 0;
 }
 
-int source_load(struct source *source, const char *name, int fd, struct err *err)
+int source_load(struct source_file *source, const char *name, int fd, struct err *err)
 {
 	auto_strbuf struct strbuf text = STRBUF_INIT;
 
@@ -103,7 +103,7 @@ int source_load(struct source *source, const char *name, int fd, struct err *err
 	return source_init(source, name, text.data, text.len, err);
 }
 
-const char *source_line(const struct source *source, int line, size_t *out_len)
+const char *source_line(const struct source_file *source, int line, size_t *out_len)
 {
 	size_t from, to;
 
@@ -151,7 +151,7 @@ static size_t skip_runes(const char *s, size_t len, size_t from, size_t count)
 	return from;
 }
 
-static void put_excerpt(struct strbuf *out, const struct source *source, struct position at)
+static void put_excerpt(struct strbuf *out, const struct source_file *source, struct position at)
 {
 	size_t len, from = 0, to, before, column = at.column > 0 ? (size_t)at.column - 1 : 0;
 	const char *line = source_line(source, at.line, &len);
@@ -173,7 +173,7 @@ static void put_excerpt(struct strbuf *out, const struct source *source, struct 
 }
 
 /* "NAME:LINE:COLUMN: ", the column in characters as an editor counts them. */
-static void put_place(struct strbuf *out, const struct source *source, struct position at)
+static void put_place(struct strbuf *out, const struct source_file *source, struct position at)
 {
 	size_t len, column = at.column > 0 ? (size_t)at.column - 1 : 0;
 	const char *line = source_line(source, at.line, &len);
@@ -185,8 +185,8 @@ static void put_place(struct strbuf *out, const struct source *source, struct po
 	strbuf_puts(out, ": ");
 }
 
-int source_error(struct err *err, const struct source *source, struct position at, const char *fmt,
-		 ...)
+int source_error(struct err *err, const struct source_file *source, struct position at,
+		 const char *fmt, ...)
 {
 	auto_free char *message = NULL;
 	va_list ap;
@@ -199,7 +199,7 @@ int source_error(struct err *err, const struct source *source, struct position a
 	return source_locate(err, source, at, NULL);
 }
 
-int source_locate(struct err *err, const struct source *source, struct position at,
+int source_locate(struct err *err, const struct source_file *source, struct position at,
 		  const char *what)
 {
 	auto_strbuf struct strbuf text = STRBUF_INIT;

@@ -27,7 +27,7 @@ struct position {
 	int column;
 };
 
-struct source {
+struct source_file {
 	char *name; /* as the user wrote it */
 	char *data; /* NUL-terminated; a byte order mark is already dropped */
 	size_t len;
@@ -39,32 +39,32 @@ struct source {
 	{                    \
 		.name = NULL \
 	}
-#define auto_source __attribute__((cleanup(source_release)))
-void source_release(struct source *source);
+#define auto_source_file __attribute__((cleanup(source_release)))
+void source_release(struct source_file *source);
 
 /*
  * Copy @len bytes of @data. ERR_INPUT when it is larger than SOURCE_MAX_BYTES,
  * when a line is longer than SOURCE_LINE_MAX_BYTES, or when it holds a NUL.
  */
-int source_init(struct source *source, const char *name, const char *data, size_t len,
+int source_init(struct source_file *source, const char *name, const char *data, size_t len,
 		struct err *err);
 
 /* The same with the rest of what @fd gives (a file, a pipe). */
-int source_load(struct source *source, const char *name, int fd, struct err *err);
+int source_load(struct source_file *source, const char *name, int fd, struct err *err);
 
 /* Line @line (from 1) without its line end; *out_len bytes, not terminated. */
-const char *source_line(const struct source *source, int line, size_t *out_len);
+const char *source_line(const struct source_file *source, int line, size_t *out_len);
 
 /* ERR_INPUT "NAME:LINE:COLUMN: message" with the excerpt as detail. Returns -1. */
-int source_error(struct err *err, const struct source *source, struct position at, const char *fmt,
-		 ...) __attribute__((format(printf, 4, 5)));
+int source_error(struct err *err, const struct source_file *source, struct position at,
+		 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /*
  * Give an error that is already set its place: "NAME:LINE:COLUMN: WHAT: "
  * goes before its text, the excerpt before its detail; the kind stays. @what
  * (an instruction's name) may be NULL. Returns -1.
  */
-int source_locate(struct err *err, const struct source *source, struct position at,
+int source_locate(struct err *err, const struct source_file *source, struct position at,
 		  const char *what);
 
 /* Add a line "hint: …" to the detail of an error that is set. Returns -1. */
