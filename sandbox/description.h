@@ -27,13 +27,15 @@ enum sandbox_namespace {
 
 enum sandbox_mount_kind {
 	SANDBOX_MOUNT_PROC,
-	SANDBOX_MOUNT_SYSFS, /* read-only; a bind of the host's where the kernel refuses a new one */
+	SANDBOX_MOUNT_SYSFS, /* the host's, bound, where the kernel refuses a new one (nested) */
 	SANDBOX_MOUNT_TMPFS, /* data: "mode=0755,size=64m" */
+	SANDBOX_MOUNT_DEV,   /* a tmpfs with devices, links, and pts, shm, mqueue to mount on */
 	SANDBOX_MOUNT_DEVPTS,
 	SANDBOX_MOUNT_MQUEUE,
-	SANDBOX_MOUNT_CGROUP, /* read-only view of the own cgroup; left out where the host has none to give */
-	SANDBOX_MOUNT_BIND,   /* source_fd: O_PATH descriptor, opened by the parent */
+	SANDBOX_MOUNT_CGROUP, /* the own cgroup, version 2; left out where the host has version 1 */
+	SANDBOX_MOUNT_BIND,   /* source_fd: a descriptor (O_PATH will do) opened by the parent */
 };
+#define SANDBOX_MOUNT_KINDS (SANDBOX_MOUNT_BIND + 1)
 
 enum sandbox_mount_flag {
 	SANDBOX_MOUNT_READ_ONLY = 1 << 0,
@@ -46,7 +48,12 @@ enum sandbox_mount_flag {
 struct sandbox_mount {
 	enum sandbox_mount_kind kind;
 	unsigned flags;
-	char *target; /* absolute in the root; exists there (the init layer made it); resolved in the root, never out of it */
+	/*
+	 * Absolute, and there already (the init layer made it). Resolved in the
+	 * root, never out of it; links on the way are followed for TMPFS and BIND
+	 * alone, for all others they are an error.
+	 */
+	char *target;
 	int source_fd;
 	char *data;
 };
@@ -58,50 +65,77 @@ struct sandbox_rlimit {
 };
 
 struct sandbox_description {
-	int root_fd; /* detached mount (storage/mount.h) that becomes "/" */
+	/*
+	 * Detached mount (storage/mount.h) that becomes "/". It can do so once: it
+	 * is gone with the container, though the caller still closes its descriptor.
+	 */
+	int root_fd;
 	bool read_only_root;
+	/*
+	 * Device nodes found or made in the root can be opened. False mounts it
+	 * nodev: nodes can be made, packed and removed, but with CAP_MKNOD alone
+	 * nobody gets at the host's disks.
+	 */
+	bool opens_devices;
 	unsigned namespaces;
-	char *hostname; /* NULL: leave */
+	char *hostname;               /* NULL: leave */
 	struct sandbox_mount *mounts; /* in order */
 	size_t mount_count;
-	struct strlist masked_paths;	/* files: /dev/null bound over; directories: empty read-only tmpfs; absent: skipped */
+	/* Files get /dev/null over them, directories an empty tmpfs; absent ones are skipped. */
+	struct strlist masked_paths;
 	struct strlist read_only_paths; /* absent: skipped */
-	struct strlist argv;		/* argv[0] is looked up in the PATH of env, inside the root */
+	struct strlist argv; /* argv[0] is looked up in the PATH of env, inside the root */
 	struct strlist env;
 	char *cwd; /* absolute; resolved in the root; must exist */
 	uid_t uid;
 	gid_t gid;
 	gid_t *groups;
 	size_t group_count;
-	uint64_t capabilities; /* bounding set; also permitted and effective for uid 0. Inheritable and ambient are empty */
+	/*
+	 * The bounding set, and for uid 0 permitted and effective too; less what we
+	 * have not got ourselves. Inheritable and ambient are empty.
+	 */
+	uint64_t capabilities;
 	bool no_new_privileges;
 	int seccomp_fd; /* a file with the BPF program, or -1 for none */
 	struct sandbox_rlimit *rlimits;
 	size_t rlimit_count;
-	bool terminal; /* a pseudo terminal of the container's own devpts becomes 0, 1, 2 and /dev/console */
-	bool keep_devices; /* internal: devices are made with mknod (real root) instead of bound */
+	bool terminal; /* one of the container's own devpts becomes 0, 1, 2 and /dev/console */
+
+	/* What the host is, asked once by sandbox_description_defaults. */
+	bool nested;       /* in a user namespace other than the initial one */
+	bool fixed_groups; /* whose supplementary groups cannot be set (one id only) */
 };
 
-#define SANDBOX_DESCRIPTION_INIT { .root_fd = -1, .seccomp_fd = -1 }
+#define SANDBOX_DESCRIPTION_INIT                \
+	{                                       \
+		.root_fd = -1, .seccomp_fd = -1 \
+	}
 #define auto_sandbox_description __attribute__((cleanup(sandbox_description_release)))
 /* Frees memory; descriptors stay the caller's. */
 void sandbox_description_release(struct sandbox_description *description);
 
 /*
- * What docker gives a container by default: the namespaces but net, proc,
- * /dev (tmpfs with null, zero, full, random, urandom, tty, ptmx, fd, stdin, stdout, stderr, core), devpts, shm, mqueue, sysfs, cgroup; masked
- * and read-only paths; default capabilities; cwd "/"; umask 022. argv, env, ids and root are the caller's to set.
+ * What docker gives a container by default: the namespaces but net; proc, /dev
+ * (null, zero, full, random, urandom, tty, ptmx, fd, stdin, stdout, stderr,
+ * core), devpts, shm, mqueue, sysfs, cgroup; masked and read-only paths;
+ * default capabilities; cwd "/". Root, argv, env and ids are the caller's to
+ * set. Every sandbox has umask 022, a session of its own, and no descriptor
+ * but 0, 1 and 2. Call after userns_enter.
  */
 void sandbox_description_defaults(struct sandbox_description *description);
+/* Copies @target and @data (may be NULL); @source_fd stays the caller's. */
 void sandbox_description_add_mount(struct sandbox_description *description,
-				   enum sandbox_mount_kind kind, const char *target,
-				   unsigned flags, int source_fd, const char *data);
+				   enum sandbox_mount_kind kind, const char *target, unsigned flags,
+				   int source_fd, const char *data);
 
 /* A stable text, a line per value: for tests and --debug. */
-void sandbox_description_print(const struct sandbox_description *description,
-			       struct strbuf *out);
+void sandbox_description_print(const struct sandbox_description *description, struct strbuf *out);
 
-#define SANDBOX_CAPS_DEFAULT /* CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE */ \
-	UINT64_C(0xa80425fb)
+/*
+ * CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP
+ * NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE
+ */
+#define SANDBOX_CAPS_DEFAULT UINT64_C(0xa80425fb)
 
 #endif

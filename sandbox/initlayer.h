@@ -14,27 +14,28 @@
  * The init layer: one more lower, above the image and below the upper, never
  * committed. It holds /etc/hosts, /etc/resolv.conf, /etc/hostname and the mount points
  * that the image lacks. Names are resolved in the merged image as chroot would
- * (an image whose /etc is a link to usr/etc gets usr/etc/hosts; a final symlink at the three paths is
- * replaced by the file); its directories have the very mode, owner, times and xattrs of
- * the image's, those that the image lacks are 0755 0:0.
+ * (an image whose /etc is a link to usr/etc gets usr/etc/hosts; a final symlink at the three paths
+ * is replaced by the file); its directories have the very mode, owner, times and xattrs of the
+ * image's, those that the image lacks are 0755 0:0.
  */
 struct initlayer_point {
 	const char *path; /* absolute, in the image */
-	bool is_file;	  /* an empty file instead of a directory */
+	bool is_file;     /* an empty file instead of a directory */
 };
 
 struct initlayer_options {
 	int view_fd; /* merged view of the image's layers (storage/mount.h), or -1 for none */
 	int dir_fd;  /* an empty directory to fill */
 	enum overlay_ns ns;
-	const char *hosts;	 /* contents; NULL: not made */
+	const char *hosts; /* contents; NULL: not made */
 	const char *resolv_conf;
 	const char *hostname;
 	const struct initlayer_point *points; /* beyond /proc /sys /dev, which are always there */
 	size_t point_count;
 };
 
-/* *out_drop_files (may be NULL): where the three files lie, relative ("etc/hosts"): diff_options.drop_files. */
+/* *out_drop_files (may be NULL): where the three files lie, relative ("etc/hosts"):
+ * diff_options.drop_files. */
 int initlayer_make(const struct initlayer_options *options, struct strlist *out_drop_files,
 		   struct err *err);
 
@@ -47,8 +48,9 @@ int sandbox_network_parse(const char *text, enum sandbox_network *out, struct er
 
 /*
  * The texts: hosts as docker writes it, with @add_hosts ("name:ip", may be NULL) and, for the
- * host's network, the host's own entries not copied; resolv.conf: the host's own for the host's network (the stub's real file when
- * /etc/resolv.conf points to 127.0.0.53 changes nothing there), empty for none.
+ * host's network, the host's own entries not copied; resolv.conf: the host's own for the host's
+ * network (the stub's real file when /etc/resolv.conf points to 127.0.0.53 changes nothing there),
+ * empty for none.
  */
 int initlayer_hosts_text(const char *hostname, const struct strlist *add_hosts, struct strbuf *out,
 			 struct err *err);

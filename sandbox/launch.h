@@ -8,30 +8,41 @@
 
 /*
  * Start the sandbox program with a description and wait for it. The program is
- * LIBEXEC_DIR/sandbox, or "sandbox/sandbox" beside our own executable when that one was not installed (a build tree).
- * It gets the description as a sealed memfd, the descriptors it names, stdio,
- * and a socket over which it reports; nothing else. It dies with us (PR_SET_PDEATHSIG), and the container with it.
+ * "sandbox/sandbox" of a build tree beside our own executable's directory, else
+ * LIBEXEC_DIR/sandbox. It gets the description as a sealed memfd, the
+ * descriptors it names, stdio, and a socket over which it reports; nothing
+ * else. It dies with the thread that started it, and the container with it:
+ * that thread is the one to wait.
  */
 struct sandbox {
 	struct child child;
-	int report_fd;
 	int terminal_fd; /* master of the pseudo terminal, when asked for; else -1 */
-	pid_t init_pid;	 /* the container's first process, as we see it; for signals */
+	int init_pidfd;  /* the container's first process; for signals */
 };
-#define SANDBOX_INIT { .child = CHILD_INIT, .report_fd = -1, .terminal_fd = -1 }
+#define SANDBOX_INIT                                                     \
+	{                                                                \
+		.child = CHILD_INIT, .terminal_fd = -1, .init_pidfd = -1 \
+	}
 #define auto_sandbox __attribute__((cleanup(sandbox_release)))
 void sandbox_release(struct sandbox *sandbox); /* kills what still runs, waits */
 
 /*
- * Returns once the command was exec'd. @stdio: three descriptors (ignored with
- * description->terminal). An error is one of set-up: worded from the program's record ("mount /proc: Operation not
- * permitted"), kind ERR_SYSTEM; or the command could not be executed: kind ERR_STEP and
- * *out_exec_errno set (ENOENT → 127, else 126), for imgrun's status.
+ * Returns once the command was exec'd. @stdio: three descriptors; with
+ * description->terminal they are not used and may be NULL. An error is one of
+ * set-up, in the program's words and kind ("mount '/proc': …"); or the command
+ * could not be executed: ERR_STEP and *out_exec_errno set (ENOENT → 127, else
+ * 126), for imgrun's status.
  */
 int sandbox_start(const struct sandbox_description *description, const int stdio[3],
 		  struct sandbox *out, int *out_exec_errno, struct err *err);
 
-/* Wait for the end: *out_status is the command's own waitpid(2) status. */
+/* Send @sig to the container's first process; one that has ended is success. */
+int sandbox_signal(struct sandbox *sandbox, int sig, struct err *err);
+
+/*
+ * Wait for the end: *out_status is the command's own waitpid(2) status. All of
+ * the container's processes and mounts are gone then.
+ */
 int sandbox_wait(struct sandbox *sandbox, int *out_status, struct err *err);
 
 #endif

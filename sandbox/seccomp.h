@@ -9,8 +9,8 @@
 /*
  * Docker's default seccomp profile as a BPF program. Which rules hold depends
  * on the capabilities granted and the architecture. Compiled once by libseccomp, then kept in
- * @cache_dir_fd (storage: store_cache_fd) under a name that holds all it depends on; a damaged file is made again.
- * Returns a descriptor to read the program from (struct sock_filter array).
+ * @cache_dir_fd (storage: store_cache_fd) under a name that holds all it depends on; a damaged file
+ * is made again. Returns a descriptor to read the program from (struct sock_filter array).
  */
 int seccomp_default_filter(int cache_dir_fd, uint64_t capabilities, struct err *err);
 

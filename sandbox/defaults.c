@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for what every container gets unless told otherwise, the same as
+ * docker's, and for the questions about the host that decide between two ways
+ * of giving it.
+ */
+#include "sandbox/description.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "common/userns.h"
+
+#define TTY_GID 5
+
+static const char *const masked[] = {
+	"/proc/acpi",        "/proc/asound",  "/proc/interrupts",
+	"/proc/kcore",       "/proc/keys",    "/proc/latency_stats",
+	"/proc/sched_debug", "/proc/scsi",    "/proc/timer_list",
+	"/proc/timer_stats", "/sys/firmware", "/sys/devices/virtual/powercap",
+};
+
+static const char *const read_only[] = {
+	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+};
+
+/* Does id @wanted exist in our user namespace? */
+static bool has_gid(uint64_t wanted)
+{
+	FILE *map = fopen("/proc/self/gid_map", "re");
+	uint64_t first, outside, count;
+	bool found = false;
+
+	if (!map)
+		return false;
+	while (!found &&
+	       fscanf(map, "%" SCNu64 " %" SCNu64 " %" SCNu64, &first, &outside, &count) == 3)
+		found = wanted >= first && wanted - first < count;
+	fclose(map);
+	return found;
+}
+
+static bool groups_are_fixed(void)
+{
+	FILE *file = fopen("/proc/self/setgroups", "re");
+	char word[8] = "";
+	bool denied;
+
+	if (!file)
+		return false;
+	denied = fscanf(file, "%7s", word) == 1 && strcmp(word, "deny") == 0;
+	fclose(file);
+	return denied;
+}
+
+/* What each processor tells of its heat lets one guess at what others compute. */
+static void mask_thermal(struct strlist *paths)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+
+	for (long i = 0; i < cpus; i++) {
+		char path[80];
+
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%ld/thermal_throttle", i);
+		if (access(path, F_OK) == 0)
+			strlist_add(paths, path);
+	}
+}
+
+static void add_mounts(struct sandbox_description *description)
+{
+	const unsigned plain = SANDBOX_MOUNT_NOSUID | SANDBOX_MOUNT_NODEV | SANDBOX_MOUNT_NOEXEC;
+	const unsigned ro = plain | SANDBOX_MOUNT_READ_ONLY;
+	const bool has_tty = !description->nested || has_gid(TTY_GID);
+
+	sandbox_description_add_mount(description, SANDBOX_MOUNT_PROC, "/proc", plain, -1, NULL);
+	sandbox_description_add_mount(description, SANDBOX_MOUNT_DEV, "/dev",
+				      SANDBOX_MOUNT_NOSUID | SANDBOX_MOUNT_NODEV, -1,
+				      "mode=0755,size=64m");
+	sandbox_description_add_mount(description, SANDBOX_MOUNT_DEVPTS, "/dev/pts",
+				      SANDBOX_MOUNT_NOSUID | SANDBOX_MOUNT_NOEXEC, -1,
+				      has_tty ? "ptmxmode=0666,mode=0620,gid=5"
+					      : "ptmxmode=0666,mode=0620");
+	sandbox_description_add_mount(description, SANDBOX_MOUNT_SYSFS, "/sys", ro, -1, NULL);
+	sandbox_description_add_mount(description, SANDBOX_MOUNT_CGROUP, "/sys/fs/cgroup", ro, -1,
+				      NULL);
+	sandbox_description_add_mount(description, SANDBOX_MOUNT_MQUEUE, "/dev/mqueue", plain, -1,
+				      NULL);
+	sandbox_description_add_mount(description, SANDBOX_MOUNT_TMPFS, "/dev/shm", plain, -1,
+				      "mode=1777,size=64m");
+}
+
+void sandbox_description_defaults(struct sandbox_description *description)
+{
+	description->nested = userns_is_nested();
+	description->fixed_groups = description->nested && groups_are_fixed();
+	description->namespaces = SANDBOX_NS_MOUNT | SANDBOX_NS_PID | SANDBOX_NS_IPC |
+				  SANDBOX_NS_UTS | SANDBOX_NS_CGROUP;
+	description->capabilities = SANDBOX_CAPS_DEFAULT;
+	description->cwd = str_dup("/");
+	add_mounts(description);
+	for (size_t i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
+		strlist_add(&description->masked_paths, masked[i]);
+	mask_thermal(&description->masked_paths);
+	for (size_t i = 0; i < sizeof(read_only) / sizeof(read_only[0]); i++)
+		strlist_add(&description->read_only_paths, read_only[i]);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for the container's /dev: devices, links, and its terminal. The
+ * devices are the host's, each bound to a file of its own, for the tmpfs they
+ * lie in opens none: one made beside them is of no use.
+ */
+#include "sandbox/perform-internal.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "sandbox/report.h"
+#include "sandbox/wire.h"
+
+static const char *const devices[] = { "null", "zero", "full", "random", "urandom", "tty" };
+
+static const char *const directories[] = { "pts", "shm", "mqueue" };
+
+static const struct {
+	const char *name;
+	const char *target;
+} links[] = {
+	{ "ptmx", "pts/ptmx" },          { "fd", "/proc/self/fd" },
+	{ "stdin", "/proc/self/fd/0" },  { "stdout", "/proc/self/fd/1" },
+	{ "stderr", "/proc/self/fd/2" }, { "core", "/proc/kcore" },
+};
+
+/* Put @mount_fd on the new file @name in our own, still empty, tmpfs. */
+static int attach_file(int dev_fd, const char *name, int mount_fd, struct err *err)
+{
+	auto_close int fd =
+		openat(dev_fd, name, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+
+	if (fd < 0)
+		return err_sys(err, "create '/dev/%s'", name);
+	return mountfd_attach(mount_fd, fd, name, err);
+}
+
+static int add_device(int dev_fd, const char *name, struct err *err)
+{
+	auto_close int fd = -1;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/dev/%s", name);
+	fd = mountfd_clone_path(path, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
+	if (fd < 0)
+		return -1;
+	return attach_file(dev_fd, name, fd, err);
+}
+
+int perform_dev(int dev_fd, struct err *err)
+{
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+		if (add_device(dev_fd, devices[i], err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
+		if (mkdirat(dev_fd, directories[i], 0755) < 0)
+			return err_sys(err, "make '/dev/%s'", directories[i]);
+	}
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		if (symlinkat(links[i].target, dev_fd, links[i].name) < 0)
+			return err_sys(err, "link '/dev/%s'", links[i].name);
+	}
+	return 0;
+}
+
+/* ---- the terminal ---- */
+
+/* The slave is taken from its master, so that no name is looked up in between. */
+static int open_pair(int pts_fd, int *out_master, int *out_slave, struct err *err)
+{
+	auto_close int master_fd =
+		openat(pts_fd, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+	int unlocked = 0;
+	int slave_fd;
+
+	if (master_fd < 0)
+		return err_sys(err, "open a pseudo terminal");
+	if (ioctl(master_fd, TIOCSPTLCK, &unlocked) < 0)
+		return err_sys(err, "unlock the pseudo terminal");
+	slave_fd = ioctl(master_fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave_fd < 0)
+		return err_sys(err, "open the pseudo terminal's other end");
+	*out_master = fd_steal(&master_fd);
+	*out_slave = slave_fd;
+	return 0;
+}
+
+static int hand_over(int master_fd, struct err *err)
+{
+	const struct report report = { .type = REPORT_TERMINAL };
+
+	if (report_send(WIRE_REPORT_FD, &report, master_fd) < 0)
+		return err_sys(err, "hand over the pseudo terminal");
+	return 0;
+}
+
+static int become_stdio(int slave_fd, struct err *err)
+{
+	if (ioctl(slave_fd, TIOCSCTTY, 0) < 0)
+		return err_sys(err, "make the pseudo terminal the controlling one");
+	for (int i = 0; i < 3; i++) {
+		if (dup2(slave_fd, i) < 0)
+			return err_sys(err, "make the pseudo terminal standard input and output");
+	}
+	return 0;
+}
+
+int perform_terminal(const struct sandbox_description *description, const struct perform_fds *fds,
+		     struct err *err)
+{
+	auto_close int master_fd = -1;
+	auto_close int slave_fd = -1;
+	auto_close int console_fd = -1;
+
+	if (fds->dev_fd < 0 || fds->pts_fd < 0)
+		return err_set(err, ERR_BUG, "a terminal without /dev and /dev/pts");
+	if (open_pair(fds->pts_fd, &master_fd, &slave_fd, err) < 0)
+		return -1;
+	if (fchown(slave_fd, description->uid, (gid_t)-1) < 0)
+		return err_sys(err, "give the pseudo terminal to its user");
+	console_fd = mountfd_clone(slave_fd, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+				   "/dev/console", err);
+	if (console_fd < 0 || attach_file(fds->dev_fd, "console", console_fd, err) < 0)
+		return -1;
+	if (hand_over(master_fd, err) < 0)
+		return -1;
+	return become_stdio(slave_fd, err);
+}

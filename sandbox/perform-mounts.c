@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for the container's mount tree: attaches the root, then every mount
+ * of the description below it, hides what is to be hidden, and makes the root
+ * the "/" of this process. The image's content is hostile: each target is
+ * opened in the root, looked at, and mounted on, by one and the same descriptor.
+ */
+#include "sandbox/perform-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "common/beneath.h"
+#include "common/fd.h"
+#include "common/mem.h"
+
+#define PLAIN (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+
+int perform_clone_sources(struct sandbox_description *description, struct err *err)
+{
+	for (size_t i = 0; i < description->mount_count; i++) {
+		struct sandbox_mount *mount = &description->mounts[i];
+
+		if (mount->kind != SANDBOX_MOUNT_BIND)
+			continue;
+		mount->source_fd =
+			mountfd_clone(mount->source_fd, mount->flags & SANDBOX_MOUNT_RECURSIVE,
+				      mountfd_attributes(mount->flags), mount->target, err);
+		if (mount->source_fd < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void perform_close_sources(struct sandbox_description *description)
+{
+	for (size_t i = 0; i < description->mount_count; i++) {
+		if (description->mounts[i].kind == SANDBOX_MOUNT_BIND)
+			fd_close(&description->mounts[i].source_fd);
+	}
+}
+
+/*
+ * The root is put on top of the host's "/" in our own copy of the mount tree.
+ * Paths of this process still begin below it until enter_root.
+ */
+static int attach_root(const struct sandbox_description *description, struct err *err)
+{
+	struct mount_attr attr = {
+		.attr_set = (description->read_only_root ? MOUNT_ATTR_RDONLY : 0U) |
+			    (description->opens_devices ? 0U : MOUNT_ATTR_NODEV),
+	};
+	struct stat st;
+
+	if (fstat(description->root_fd, &st) < 0)
+		return err_sys(err, "stat the root");
+	if (!S_ISDIR(st.st_mode))
+		return err_set(err, ERR_BUG, "the root is not a directory");
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_sys(err, "make the mounts private");
+	if (attr.attr_set &&
+	    mount_setattr(description->root_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return err_sys(err, "set the flags of the root's mount");
+	if (move_mount(description->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_sys(err, "attach the root");
+	return 0;
+}
+
+/* The old tree is first below, then taken from under, the new one (both are "."). */
+static int enter_root(int root_fd, struct err *err)
+{
+	if (fchdir(root_fd) < 0)
+		return err_sys(err, "change to the root");
+	if (syscall(SYS_pivot_root, ".", ".") < 0)
+		return err_sys(err, "pivot to the root");
+	if (umount2(".", MNT_DETACH) < 0)
+		return err_sys(err, "leave the host's root");
+	if (chdir("/") < 0)
+		return err_sys(err, "change to the new root");
+	return 0;
+}
+
+/*
+ * Links are followed, inside of the root, where a user named the target. The
+ * kernel's own file systems go exactly where they belong or nowhere.
+ */
+static int open_target(int root_fd, const struct sandbox_mount *mount, struct err *err)
+{
+	const bool may_follow =
+		mount->kind == SANDBOX_MOUNT_BIND || mount->kind == SANDBOX_MOUNT_TMPFS;
+	auto_close int fd = -1;
+	bool wants_dir = true;
+	struct stat st;
+
+	fd = beneath_open(root_fd, mount->target, may_follow ? BENEATH_IN_ROOT : BENEATH_NO_LINKS,
+			  O_PATH, err);
+	if (fd < 0)
+		return -1;
+	if (mount->kind == SANDBOX_MOUNT_BIND) {
+		if (fstat(mount->source_fd, &st) < 0)
+			return err_sys(err, "stat the source");
+		wants_dir = S_ISDIR(st.st_mode);
+	}
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "stat '%s'", mount->target);
+	if (wants_dir && !S_ISDIR(st.st_mode))
+		return err_set(err, ERR_INPUT, "'%s' is not a directory", mount->target);
+	if (!wants_dir && S_ISDIR(st.st_mode))
+		return err_set(err, ERR_INPUT, "'%s' is a directory, the source is a file",
+			       mount->target);
+	return fd_steal(&fd);
+}
+
+static int new_of_kind(const char *type, const struct sandbox_mount *mount, struct err *err)
+{
+	const struct mount_spec spec = {
+		.type = type,
+		.data = mount->data,
+		.attributes = mountfd_attributes(mount->flags),
+	};
+
+	return mountfd_new(&spec, err);
+}
+
+/*
+ * Where the network is the host's but the user namespace is not, the kernel
+ * gives no sysfs of that network: the host's is shown, with all below it.
+ */
+static int new_sysfs(const struct sandbox_description *description,
+		     const struct sandbox_mount *mount, struct err *err)
+{
+	if (description->nested && !(description->namespaces & SANDBOX_NS_NET))
+		return mountfd_clone_path("/sys", true, mountfd_attributes(mount->flags), err);
+	return new_of_kind("sysfs", mount, err);
+}
+
+static bool host_has_cgroup2(void)
+{
+	struct statfs fs;
+
+	return statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+/* The outer process made it ready (perform_clone_sources). */
+static int dup_source(const struct sandbox_mount *mount, struct err *err)
+{
+	int fd = fcntl(mount->source_fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return err_sys(err, "duplicate the source");
+	return fd;
+}
+
+/* A detached mount of what @mount says. */
+static int new_mount(const struct sandbox_description *description,
+		     const struct sandbox_mount *mount, struct err *err)
+{
+	switch (mount->kind) {
+	case SANDBOX_MOUNT_PROC:
+		return new_of_kind("proc", mount, err);
+	case SANDBOX_MOUNT_SYSFS:
+		return new_sysfs(description, mount, err);
+	case SANDBOX_MOUNT_TMPFS:
+	case SANDBOX_MOUNT_DEV:
+		return new_of_kind("tmpfs", mount, err);
+	case SANDBOX_MOUNT_DEVPTS:
+		return new_of_kind("devpts", mount, err);
+	case SANDBOX_MOUNT_MQUEUE:
+		return new_of_kind("mqueue", mount, err);
+	case SANDBOX_MOUNT_CGROUP:
+		return new_of_kind("cgroup2", mount, err);
+	case SANDBOX_MOUNT_BIND:
+		return dup_source(mount, err);
+	}
+	return err_set(err, ERR_BUG, "a mount of an unknown kind");
+}
+
+static int perform_mount(const struct sandbox_description *description,
+			 const struct sandbox_mount *mount, struct perform_fds *fds,
+			 struct err *err)
+{
+	auto_close int target_fd = -1;
+	auto_close int fd = -1;
+
+	if (mount->kind == SANDBOX_MOUNT_CGROUP && !host_has_cgroup2())
+		return 0;
+	target_fd = open_target(description->root_fd, mount, err);
+	if (target_fd < 0)
+		return -1;
+	fd = new_mount(description, mount, err);
+	if (fd < 0 || mountfd_attach(fd, target_fd, mount->target, err) < 0)
+		return -1;
+	if (mount->kind == SANDBOX_MOUNT_DEV) {
+		fds->dev_fd = fd_steal(&fd);
+		return perform_dev(fds->dev_fd, err);
+	}
+	if (mount->kind == SANDBOX_MOUNT_DEVPTS)
+		fds->pts_fd = fd_steal(&fd);
+	return 0;
+}
+
+/* ---- hiding ---- */
+
+struct mask {
+	int root_fd;
+	int null_fd;  /* the host's /dev/null, looked at */
+	int empty_fd; /* an attached empty tmpfs to copy, or -1 while there is none */
+};
+
+static int open_null(struct err *err)
+{
+	auto_close int fd = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return err_sys(err, "open '/dev/null'");
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "stat '/dev/null'");
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+		return err_set(err, ERR_SYSTEM, "'/dev/null' of the host is not the null device");
+	return fd_steal(&fd);
+}
+
+/* One empty file system serves all directories: the first is made, the others are copies. */
+static int mask_directory(struct mask *mask, int target_fd, const char *path, struct err *err)
+{
+	const struct mount_spec spec = {
+		.type = "tmpfs",
+		.data = "mode=0755,size=4k,nr_inodes=1",
+		.attributes = PLAIN | MOUNT_ATTR_RDONLY,
+		.is_read_only_fs = true,
+	};
+	auto_close int fd = -1;
+
+	fd = mask->empty_fd < 0 ? mountfd_new(&spec, err)
+				: mountfd_clone(mask->empty_fd, false, spec.attributes, path, err);
+	if (fd < 0 || mountfd_attach(fd, target_fd, path, err) < 0)
+		return -1;
+	if (mask->empty_fd < 0)
+		mask->empty_fd = fd_steal(&fd);
+	return 0;
+}
+
+static int mask_file(struct mask *mask, int target_fd, const char *path, struct err *err)
+{
+	auto_close int fd =
+		mountfd_clone(mask->null_fd, false,
+			      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, path, err);
+
+	if (fd < 0)
+		return -1;
+	return mountfd_attach(fd, target_fd, path, err);
+}
+
+/* 1 and *out_fd, or 0 when there is nothing at @path. No links: these are the kernel's own files.
+ */
+static int open_hidden(int root_fd, const char *path, int *out_fd, struct err *err)
+{
+	int fd = beneath_open(root_fd, path, BENEATH_NO_LINKS, O_PATH, err);
+
+	if (fd < 0 && errno == ENOENT) {
+		err_clear(err);
+		return 0;
+	}
+	if (fd < 0)
+		return -1;
+	*out_fd = fd;
+	return 1;
+}
+
+static int perform_masks(const struct sandbox_description *description, struct mask *mask,
+			 struct err *err)
+{
+	const struct strlist *paths = &description->masked_paths;
+
+	for (size_t i = 0; i < paths->count; i++) {
+		auto_close int fd = -1;
+		struct stat st;
+		int there = open_hidden(mask->root_fd, paths->items[i], &fd, err);
+
+		if (there < 0)
+			return -1;
+		if (there == 0)
+			continue;
+		if (fstat(fd, &st) < 0)
+			return err_sys(err, "stat '%s'", paths->items[i]);
+		if ((S_ISDIR(st.st_mode) ? mask_directory(mask, fd, paths->items[i], err)
+					 : mask_file(mask, fd, paths->items[i], err)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int perform_read_only(const struct sandbox_description *description, struct err *err)
+{
+	const struct strlist *paths = &description->read_only_paths;
+
+	for (size_t i = 0; i < paths->count; i++) {
+		auto_close int fd = -1;
+		auto_close int copy_fd = -1;
+		int there = open_hidden(description->root_fd, paths->items[i], &fd, err);
+
+		if (there < 0)
+			return -1;
+		if (there == 0)
+			continue;
+		copy_fd = mountfd_clone(fd, true, MOUNT_ATTR_RDONLY, paths->items[i], err);
+		if (copy_fd < 0 || mountfd_attach(copy_fd, fd, paths->items[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int hide(const struct sandbox_description *description, struct err *err)
+{
+	auto_close int null_fd = open_null(err);
+	struct mask mask = {
+		.root_fd = description->root_fd,
+		.null_fd = null_fd,
+		.empty_fd = -1,
+	};
+	int r;
+
+	if (null_fd < 0)
+		return -1;
+	r = perform_masks(description, &mask, err);
+	fd_close(&mask.empty_fd);
+	return r < 0 ? -1 : perform_read_only(description, err);
+}
+
+int perform_mounts(const struct sandbox_description *description, struct perform_fds *out,
+		   struct err *err)
+{
+	if (attach_root(description, err) < 0)
+		return -1;
+	for (size_t i = 0; i < description->mount_count; i++) {
+		const struct sandbox_mount *mount = &description->mounts[i];
+
+		if (perform_mount(description, mount, out, err) < 0)
+			return err_prefix(err, "mount '%s'", mount->target);
+	}
+	if (hide(description, err) < 0)
+		return -1;
+	return enter_root(description->root_fd, err);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The program "sandbox": exec'd clean by its launcher with a description, it
+ * makes the namespaces and in them the container's first process, which does
+ * the rest (perform.c). This outer process stays on the host's side, in no
+ * reach of the container: it waits, hands on the status by ending the same
+ * way, and kills the container when the launcher dies.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/mem.h"
+#include "sandbox/description.h"
+#include "sandbox/perform-internal.h"
+#include "sandbox/report.h"
+#include "sandbox/wire.h"
+
+#define EXIT_SETUP 125
+
+static const struct {
+	unsigned sandbox;
+	uint64_t clone;
+} clone_flags[] = {
+	{ SANDBOX_NS_MOUNT, CLONE_NEWNS }, { SANDBOX_NS_PID, CLONE_NEWPID },
+	{ SANDBOX_NS_IPC, CLONE_NEWIPC },  { SANDBOX_NS_UTS, CLONE_NEWUTS },
+	{ SANDBOX_NS_NET, CLONE_NEWNET },  { SANDBOX_NS_CGROUP, CLONE_NEWCGROUP },
+};
+
+static void report_failure(const struct err *err, int exec_errno)
+{
+	struct report report = {
+		.type = exec_errno ? REPORT_EXEC_FAILED : REPORT_FAILED,
+		.kind = (int32_t)err->kind,
+		.sys_errno = exec_errno ? exec_errno : err->sys_errno,
+	};
+
+	snprintf(report.text, sizeof(report.text), "%s", err->text);
+	report_send(WIRE_REPORT_FD, &report, -1); /* a launcher that is gone needs no report */
+}
+
+/*
+ * Nothing of who called us stays: no handler, no ignored signal. All are
+ * blocked and taken by wait_for_end; the inner process unblocks them.
+ */
+static void reset_signals(void)
+{
+	sigset_t all;
+
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL); /* KILL, STOP and the C library's own cannot be set */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+static int read_description(struct wire_head *out_head, struct sandbox_description *out,
+			    struct err *err)
+{
+	auto_free char *data = NULL;
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(WIRE_DESCRIPTION_FD, &st) < 0)
+		return err_sys(err, "stat the sandbox description");
+	if (st.st_size < 0 || (size_t)st.st_size > WIRE_MAX_BYTES)
+		return err_set(err, ERR_BUG, "sandbox description: a length that cannot be");
+	data = mem_alloc((size_t)st.st_size + 1);
+	n = fd_read_full(WIRE_DESCRIPTION_FD, data, (size_t)st.st_size, "the sandbox description",
+			 err);
+	if (n < 0)
+		return -1;
+	return wire_decode(data, (size_t)n, out_head, out, err);
+}
+
+/* Keep exactly what the launcher named, whatever it had itself inherited. */
+static int close_others(const struct wire_head *head, struct err *err)
+{
+	unsigned first_other = WIRE_FIRST_FD + (unsigned)head->fd_count;
+
+	if (syscall(SYS_close_range, first_other, ~0U, 0) < 0)
+		return err_sys(err, "close descriptors from %u on", first_other);
+	if (syscall(SYS_close_range, WIRE_DESCRIPTION_FD, first_other - 1, CLOSE_RANGE_CLOEXEC) < 0)
+		return err_sys(err, "mark descriptors close-on-exec");
+	close(WIRE_DESCRIPTION_FD);
+	return 0;
+}
+
+/* SIGTERM, not SIGKILL: the container may have undone its own tie to us, so it is killed by us. */
+static int tie_to_launcher(const struct wire_head *head, struct err *err)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
+		return err_sys(err, "tie the sandbox to its launcher");
+	if (getppid() != head->launcher)
+		return err_set(err, ERR_INTERRUPTED, "the launcher of the sandbox is gone");
+	return 0;
+}
+
+static pid_t clone_inner(const struct sandbox_description *description, int *out_pidfd,
+			 struct err *err)
+{
+	struct clone_args args = {
+		.flags = CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)out_pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	pid_t pid;
+
+	for (size_t i = 0; i < sizeof(clone_flags) / sizeof(clone_flags[0]); i++) {
+		if (description->namespaces & clone_flags[i].sandbox)
+			args.flags |= clone_flags[i].clone;
+	}
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid < 0)
+		return err_sys(err, "make the namespaces of the sandbox");
+	return pid;
+}
+
+static _Noreturn void run_inner(const struct sandbox_description *description, int alive[2])
+{
+	struct err err = ERR_INIT;
+	int exec_errno = 0;
+
+	close(alive[1]);
+	perform(description, alive[0], &exec_errno, &err);
+	report_failure(&err, exec_errno);
+	_exit(EXIT_SETUP);
+}
+
+/* The container ends when its first process does; its own status comes back to us. */
+static int wait_for_end(pid_t pid, int pidfd)
+{
+	sigset_t wanted;
+	int status;
+
+	sigemptyset(&wanted);
+	sigaddset(&wanted, SIGCHLD);
+	sigaddset(&wanted, SIGTERM);
+	for (;;) {
+		if (sigwaitinfo(&wanted, NULL) == SIGTERM)
+			syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return status;
+	}
+}
+
+/* End as the command did, so that our waitpid status is its own. */
+static _Noreturn void end_like(int status)
+{
+	const struct rlimit no_core = { 0, 0 };
+	sigset_t one;
+
+	if (WIFEXITED(status))
+		_exit(WEXITSTATUS(status));
+	setrlimit(RLIMIT_CORE, &no_core);
+	sigemptyset(&one);
+	sigaddset(&one, WTERMSIG(status));
+	kill(getpid(), WTERMSIG(status));
+	sigprocmask(SIG_UNBLOCK, &one, NULL);
+	_exit(128 + WTERMSIG(status));
+}
+
+static int run_outer(struct err *err)
+{
+	auto_sandbox_description struct sandbox_description description = SANDBOX_DESCRIPTION_INIT;
+	struct report started = { .type = REPORT_STARTED };
+	struct wire_head head = { .launcher = 0 };
+	int alive[2];
+	int pidfd = -1;
+	pid_t pid;
+
+	if (read_description(&head, &description, err) < 0 || close_others(&head, err) < 0 ||
+	    tie_to_launcher(&head, err) < 0 || perform_clone_sources(&description, err) < 0)
+		return -1;
+	if (pipe2(alive, O_CLOEXEC) < 0)
+		return err_sys(err, "make a pipe");
+	pid = clone_inner(&description, &pidfd, err);
+	if (pid < 0)
+		return -1;
+	if (pid == 0)
+		run_inner(&description, alive);
+	started.pid = pid;
+	report_send(WIRE_REPORT_FD, &started, pidfd);
+	/* neither the report, whose end is the exec, nor any mount is held from here on */
+	syscall(SYS_close_range, WIRE_REPORT_FD, WIRE_FIRST_FD + (unsigned)head.fd_count - 1, 0);
+	perform_close_sources(&description);
+	end_like(wait_for_end(pid, pidfd));
+}
+
+int main(void)
+{
+	struct err err = ERR_INIT;
+
+	/* nobody looks into us, neither before nor inside of the container */
+	prctl(PR_SET_DUMPABLE, 0);
+	reset_signals();
+	umask(0);
+	if (run_outer(&err) < 0)
+		report_failure(&err, 0);
+	return EXIT_SETUP;
+}
