@@ -99,7 +99,8 @@ static int set_attributes(posix_spawnattr_t *attr, const struct proc_spec *spec)
 		flags |= POSIX_SPAWN_SETPGROUP;
 	sigemptyset(&set);
 	error = posix_spawnattr_setsigmask(attr, &set);
-	sigfillset(&set);
+	/* not sigfillset: it spares the C library's own two, which would stay ignored then */
+	memset(&set, 0xff, sizeof(set));
 	if (!error)
 		error = posix_spawnattr_setsigdefault(attr, &set);
 	return error ? error : posix_spawnattr_setflags(attr, flags);

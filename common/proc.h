@@ -17,12 +17,12 @@
  */
 struct proc_fd {
 	int from; /* ours */
-	int to;	  /* its number in the child; any order, swaps too */
+	int to;   /* its number in the child; any order, swaps too */
 };
 
 struct proc_spec {
-	const char *const *argv; /* argv[0] is the program: a path, or a name looked up in PATH */
-	const char *const *envp; /* NULL: ours */
+	const char *const *argv;   /* argv[0] is the program: a path, or a name looked up in PATH */
+	const char *const *envp;   /* NULL: ours */
 	const struct proc_fd *fds; /* 0, 1 and 2 not named are /dev/null, ours, ours */
 	size_t fd_count;
 	bool new_group; /* a process group of its own */
@@ -32,7 +32,10 @@ struct child {
 	pid_t pid; /* 0: none */
 };
 
-#define CHILD_INIT { .pid = 0 }
+#define CHILD_INIT       \
+	{                \
+		.pid = 0 \
+	}
 /* Still running at the end of the scope: killed (SIGKILL) and waited for. */
 #define auto_child __attribute__((cleanup(child_release)))
 void child_release(struct child *child);
@@ -48,7 +51,8 @@ int child_wait(struct child *child, int *out_status, struct err *err);
  */
 int proc_run(const char *const *argv, struct err *err);
 
-/* "exit status 3" or "killed by signal 9 (Killed)" for a waitpid status. Returns @buf (64 bytes). */
+/* "exit status 3" or "killed by signal 9 (Killed)" for a waitpid status. Returns @buf (64 bytes).
+ */
 const char *proc_status_text(int status, char *buf);
 
 /* The directory of our own executable, resolved; to find libexec programs. */
