@@ -217,24 +217,31 @@ static int print(const struct strbuf *text, struct err *err)
 	return fd_write_all(STDOUT_FILENO, text->data, text->len, "standard output", err);
 }
 
+static bool is_word(const char *name, size_t len, const char *word)
+{
+	return strlen(word) == len && strncmp(name, word, len) == 0;
+}
+
 /* --help, --version, --completion=bash. 1: it was one of them, 0: not, -1: error. */
 static int answer(struct parser *parser, const char *name, size_t len, const char *value,
 		  struct err *err)
 {
 	auto_strbuf struct strbuf text = STRBUF_INIT;
+	bool is_completion = is_word(name, len, "completion");
 
-	if (len == 4 && strncmp(name, "help", len) == 0 && !value)
+	if (is_word(name, len, "help"))
 		cmdline_format_help(parser->cmdline, &text);
-	else if (len == 7 && strncmp(name, "version", len) == 0 && !value)
+	else if (is_word(name, len, "version"))
 		cmdline_format_version(parser->cmdline->program, &text);
-	else if (len == 10 && strncmp(name, "completion", len) == 0 && value) {
-		if (strcmp(value, "bash") != 0)
-			return err_set(err, ERR_USAGE, "option '--completion' is bash, not '%s'",
-				       value);
+	else if (is_completion)
 		cmdline_format_completion(parser->cmdline, &text);
-	} else {
+	else
 		return 0;
-	}
+	if (is_completion && (!value || strcmp(value, "bash") != 0))
+		return err_set(err, ERR_USAGE, "option '--completion' is bash, not '%s'",
+			       value ? value : "");
+	if (!is_completion && value)
+		return err_set(err, ERR_USAGE, "option '--%.*s' takes no value", (int)len, name);
 	parser->is_answered = true;
 	return print(&text, err) < 0 ? -1 : 1;
 }
