@@ -26,11 +26,12 @@ static inline void mem_auto_free(void *ptr)
 }
 
 /* Give an auto_free pointer away. */
-#define ptr_steal(ptr)                    \
-	({                                \
-		__auto_type taken = *(ptr); \
-		*(ptr) = NULL;            \
-		taken;                    \
+#define ptr_steal(ptr)                                \
+	({                                            \
+		__auto_type steal_from_ = (ptr);      \
+		__auto_type steal_what_ = *steal_from_; \
+		*steal_from_ = NULL;                  \
+		steal_what_;                          \
 	})
 
 #endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Descriptors are closed once, read whole, and copied whole. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "common/fd.h"
+#include "common/mem.h"
+#include "tests/unit/scratch.h"
+
+static void closes_and_gives_away(void **state)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int kept = fd_steal(&fd);
+
+	assert_int_equal(fd, -1);
+	errno = EXDEV;
+	fd_close(&fd);
+	assert_int_equal(fcntl(kept, F_GETFD), FD_CLOEXEC);
+	errno = EXDEV;
+	fd_close(&kept);
+	assert_int_equal(kept, -1);
+	assert_int_equal(errno, EXDEV);
+	{
+		auto_close int scoped = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+		kept = scoped;
+	}
+	assert_int_equal(fcntl(kept, F_GETFD), -1);
+}
+
+static void writes_and_reads_whole(void **state)
+{
+	auto_strbuf struct strbuf got = STRBUF_INIT;
+	struct err err = ERR_INIT;
+	char buf[16];
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(fd_write_all(ends[1], "hello world", 11, "pipe", &err), 0);
+	assert_int_equal(fd_read_full(ends[0], buf, 5, "pipe", &err), 5);
+	assert_memory_equal(buf, "hello", 5);
+	close(ends[1]);
+	assert_int_equal(fd_read_full(ends[0], buf, sizeof(buf), "pipe", &err), 6);
+	assert_int_equal(fd_read_full(ends[0], buf, sizeof(buf), "pipe", &err), 0);
+	close(ends[0]);
+	assert_int_equal(fd_write_all(ends[1], "x", 1, "pipe", &err), -1);
+	assert_string_equal(err.text, "write 'pipe': Bad file descriptor");
+	assert_int_equal(fd_read_full(ends[0], buf, 1, "pipe", &err), -1);
+	assert_string_equal(err.text, "read 'pipe': Bad file descriptor");
+	assert_false(fd_write_quiet(ends[1], "x", 1));
+}
+
+static void reads_no_more_than_the_limit(void **state)
+{
+	struct scratch scratch;
+	struct err err = ERR_INIT;
+
+	scratch_make(&scratch);
+	scratch_write(&scratch, "file", "0123456789");
+	for (size_t limit = 8; limit < 13; limit++) {
+		auto_close int fd = openat(scratch.fd, "file", O_RDONLY | O_CLOEXEC);
+		auto_strbuf struct strbuf text = STRBUF_INIT;
+		int result;
+
+		strbuf_puts(&text, "before ");
+		result = fd_read_all(fd, limit, &text, "file", &err);
+		assert_int_equal(result, limit < 10 ? -1 : 0);
+		if (result == 0)
+			assert_string_equal(text.data, "before 0123456789");
+		else
+			assert_int_equal(err.kind, ERR_INPUT);
+	}
+	assert_string_equal(err.text, "'file' is larger than 9 bytes");
+	scratch_remove(&scratch);
+}
+
+/* Copy @len bytes of @from's offset 3 and compare. */
+static void check_copy(const struct scratch *scratch, int oflags, uint64_t len, const char *want)
+{
+	auto_close int from = openat(scratch->fd, "from", O_RDONLY | O_CLOEXEC);
+	auto_close int to =
+		openat(scratch->fd, "to", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | oflags, 0600);
+	struct err err = ERR_INIT;
+	uint64_t copied = 99;
+	char text[32];
+
+	assert_int_equal(lseek(from, 3, SEEK_SET), 3);
+	if (fd_copy(from, to, len, &copied, "from", &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(copied, strlen(want));
+	assert_string_equal(scratch_read(scratch, "to", text, sizeof(text)), want);
+}
+
+static void copies(void **state)
+{
+	struct scratch scratch;
+
+	scratch_make(&scratch);
+	scratch_write(&scratch, "from", "0123456789");
+	check_copy(&scratch, 0, UINT64_MAX, "3456789");
+	check_copy(&scratch, 0, 4, "3456");
+	check_copy(&scratch, 0, 0, "");
+	check_copy(&scratch, 0, 100, "3456789");
+	/* where the kernel does not copy: through a buffer */
+	check_copy(&scratch, O_APPEND, UINT64_MAX, "3456789");
+	check_copy(&scratch, O_APPEND, 4, "3456");
+	scratch_remove(&scratch);
+}
+
+static void copies_between_unlike_descriptors(void **state)
+{
+	auto_close int proc = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
+	auto_close int directory = open("/", O_RDONLY | O_CLOEXEC);
+	struct scratch scratch;
+	struct err err = ERR_INIT;
+	int ends[2];
+	char buf[64];
+
+	scratch_make(&scratch);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(fd_copy(proc, ends[1], UINT64_MAX, NULL, "comm", &err), 0);
+	close(ends[1]);
+	assert_int_equal(fd_read_full(ends[0], buf, 4, "pipe", &err), 4);
+	assert_memory_equal(buf, "test", 4);
+	close(ends[0]);
+	auto_close int to = openat(scratch.fd, "to", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_int_equal(fd_copy(directory, to, UINT64_MAX, NULL, "root", &err), -1);
+	assert_string_equal(err.text, "read 'root': Is a directory");
+	scratch_remove(&scratch);
+}
+
+static void names_a_descriptor(void **state)
+{
+	char path[FD_PATH_MAX];
+
+	assert_string_equal(fd_path(7, path), "/proc/self/fd/7");
+	assert_string_equal(fd_path(INT32_MAX, path), "/proc/self/fd/2147483647");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(closes_and_gives_away),
+		cmocka_unit_test(writes_and_reads_whole),
+		cmocka_unit_test(reads_no_more_than_the_limit),
+		cmocka_unit_test(copies),
+		cmocka_unit_test(copies_between_unlike_descriptors),
+		cmocka_unit_test(names_a_descriptor),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
