@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,11 +28,12 @@
 #include "sandbox/report.h"
 #include "sandbox/wire.h"
 
-#define EXIT_SETUP 125
+#define EXIT_SETUP        125
+#define INNER_STACK_BYTES (256 * 1024)
 
 static const struct {
 	unsigned sandbox;
-	uint64_t clone;
+	int clone;
 } clone_flags[] = {
 	{ SANDBOX_NS_MOUNT, CLONE_NEWNS }, { SANDBOX_NS_PID, CLONE_NEWPID },
 	{ SANDBOX_NS_IPC, CLONE_NEWIPC },  { SANDBOX_NS_UTS, CLONE_NEWUTS },
@@ -107,35 +108,42 @@ static int tie_to_launcher(const struct wire_head *head, struct err *err)
 	return 0;
 }
 
-static pid_t clone_inner(const struct sandbox_description *description, int *out_pidfd,
-			 struct err *err)
-{
-	struct clone_args args = {
-		.flags = CLONE_PIDFD,
-		.pidfd = (uint64_t)(uintptr_t)out_pidfd,
-		.exit_signal = SIGCHLD,
-	};
-	pid_t pid;
+struct inner {
+	const struct sandbox_description *description;
+	int alive[2]; /* a pipe: as long as the outer process lives, nothing can be read */
+};
 
-	for (size_t i = 0; i < sizeof(clone_flags) / sizeof(clone_flags[0]); i++) {
-		if (description->namespaces & clone_flags[i].sandbox)
-			args.flags |= clone_flags[i].clone;
-	}
-	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	if (pid < 0)
-		return err_sys(err, "make the namespaces of the sandbox");
-	return pid;
-}
-
-static _Noreturn void run_inner(const struct sandbox_description *description, int alive[2])
+static int run_inner(void *data)
 {
+	const struct inner *inner = data;
 	struct err err = ERR_INIT;
 	int exec_errno = 0;
 
-	close(alive[1]);
-	perform(description, alive[0], &exec_errno, &err);
+	close(inner->alive[1]);
+	perform(inner->description, inner->alive[0], &exec_errno, &err);
 	report_failure(&err, exec_errno);
 	_exit(EXIT_SETUP);
+}
+
+/*
+ * As vfork(2) does: the inner process uses our memory, on a stack of its own,
+ * while we stand still until it has exec'd. Copying what it is about to throw
+ * away would take a tenth of the time of a short step.
+ */
+static pid_t clone_inner(struct inner *inner, int *out_pidfd, struct err *err)
+{
+	static char stack[INNER_STACK_BYTES] __attribute__((aligned(64)));
+	int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
+	pid_t pid;
+
+	for (size_t i = 0; i < sizeof(clone_flags) / sizeof(clone_flags[0]); i++) {
+		if (inner->description->namespaces & clone_flags[i].sandbox)
+			flags |= clone_flags[i].clone;
+	}
+	pid = clone(run_inner, stack + sizeof(stack), flags, inner, out_pidfd);
+	if (pid < 0)
+		return err_sys(err, "make the namespaces of the sandbox");
+	return pid;
 }
 
 /* The container ends when its first process does; its own status comes back to us. */
@@ -176,20 +184,18 @@ static int run_outer(struct err *err)
 	auto_sandbox_description struct sandbox_description description = SANDBOX_DESCRIPTION_INIT;
 	struct report started = { .type = REPORT_STARTED };
 	struct wire_head head = { .launcher = 0 };
-	int alive[2];
+	struct inner inner = { .description = &description };
 	int pidfd = -1;
 	pid_t pid;
 
 	if (read_description(&head, &description, err) < 0 || close_others(&head, err) < 0 ||
 	    tie_to_launcher(&head, err) < 0 || perform_clone_sources(&description, err) < 0)
 		return -1;
-	if (pipe2(alive, O_CLOEXEC) < 0)
+	if (pipe2(inner.alive, O_CLOEXEC) < 0)
 		return err_sys(err, "make a pipe");
-	pid = clone_inner(&description, &pidfd, err);
+	pid = clone_inner(&inner, &pidfd, err);
 	if (pid < 0)
 		return -1;
-	if (pid == 0)
-		run_inner(&description, alive);
 	started.pid = pid;
 	report_send(WIRE_REPORT_FD, &started, pidfd);
 	/* neither the report, whose end is the exec, nor any mount is held from here on */
