@@ -34,6 +34,7 @@ struct fd_plan {
 	int *copies; /* ours to close */
 	size_t copy_count;
 	int null_fd; /* -1: the child's 0 is given */
+	int highest; /* number of the child's */
 };
 
 static void fd_plan_release(struct fd_plan *plan)
@@ -60,8 +61,7 @@ static bool is_target(const struct fd_plan *plan, int fd)
  */
 static int plan_fds(const struct proc_spec *spec, struct fd_plan *plan, struct err *err)
 {
-	int highest = STDERR_FILENO;
-
+	plan->highest = STDERR_FILENO;
 	plan->fds = mem_array(spec->fd_count + 1, sizeof(plan->fds[0]));
 	plan->copies = mem_array(spec->fd_count + 1, sizeof(plan->copies[0]));
 	for (; plan->count < spec->fd_count; plan->count++)
@@ -73,14 +73,14 @@ static int plan_fds(const struct proc_spec *spec, struct fd_plan *plan, struct e
 		plan->fds[plan->count++] = (struct proc_fd){ plan->null_fd, STDIN_FILENO };
 	}
 	for (size_t i = 0; i < plan->count; i++)
-		if (plan->fds[i].to > highest)
-			highest = plan->fds[i].to;
+		if (plan->fds[i].to > plan->highest)
+			plan->highest = plan->fds[i].to;
 	for (size_t i = 0; i < plan->count; i++) {
 		struct proc_fd *fd = &plan->fds[i];
 
 		if (fd->from == fd->to || !is_target(plan, fd->from))
 			continue;
-		fd->from = fcntl(fd->from, F_DUPFD_CLOEXEC, highest + 1);
+		fd->from = fcntl(fd->from, F_DUPFD_CLOEXEC, plan->highest + 1);
 		if (fd->from < 0)
 			return err_sys(err, "copy a descriptor");
 		plan->copies[plan->copy_count++] = fd->from;
@@ -115,6 +115,12 @@ static int spawn(const struct proc_spec *spec, const struct fd_plan *plan,
 	for (size_t i = 0; !error && i < plan->count; i++)
 		error = posix_spawn_file_actions_adddup2(actions, plan->fds[i].from,
 							 plan->fds[i].to);
+	/* ours are close-on-exec; those that we were started with may not be */
+	for (int fd = STDERR_FILENO + 1; !error && fd < plan->highest; fd++)
+		if (!is_target(plan, fd))
+			error = posix_spawn_file_actions_addclose(actions, fd);
+	if (!error)
+		error = posix_spawn_file_actions_addclosefrom_np(actions, plan->highest + 1);
 	if (error)
 		return error;
 	return posix_spawnp(out_pid, spec->argv[0], actions, attr, (char *const *)spec->argv,

@@ -11,8 +11,8 @@
 
 /*
  * Child processes, started by vfork-like spawn from any thread: the child runs
- * nothing of ours before its exec. Every descriptor of ours is close-on-exec,
- * so a child has exactly those named in @fds. Signals are as at start-up: none
+ * nothing of ours before its exec. It has exactly the descriptors named in @fds,
+ * and none that we were started with. Signals are as at start-up: none
  * ignored, none blocked.
  */
 struct proc_fd {

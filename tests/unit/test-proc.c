@@ -48,8 +48,11 @@ static void has_no_descriptor_but_the_named(void **state)
 	scratch_make(&scratch);
 	out_fd = open_file(&scratch, "out");
 	struct proc_fd fds[] = { { out_fd, 1 } };
+	/* as if whoever started us had left it open */
+	int stray = open("/dev/null", O_RDONLY);
 
 	status = run(argv, fds, 1);
+	close(stray);
 	close(out_fd);
 	assert_int_equal(status, 0);
 	scratch_read(&scratch, "out", text, sizeof(text));
@@ -78,7 +81,10 @@ static void puts_descriptors_in_place(void **state)
 		assert_int_equal(dup3(fd, 10 + i, O_CLOEXEC), 10 + i);
 		close(fd);
 	}
+	/* in a gap between the child's, and not close-on-exec */
+	assert_int_equal(dup2(13, 9), 9);
 	assert_int_equal(run(argv, fds, 4), 0);
+	close(9);
 	for (int i = 10; i < 14; i++) {
 		/* ours are as they were */
 		assert_int_equal(fcntl(i, F_GETFD), FD_CLOEXEC);
