@@ -2,10 +2,9 @@
 /* Answers for what a command says about itself: help, version, completion. */
 #include "common/cmdline-internal.h"
 
+#include <config.h>
 #include <ctype.h>
 #include <string.h>
-
-#include "config.h"
 
 #define HELP_COLUMN_MAX ((size_t)34) /* a longer option has its help on the next line */
 
