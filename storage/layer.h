@@ -67,8 +67,10 @@ int layer_draft_commit(struct store *store, struct layer_draft *draft,
 /* Pull of one layer by several processes: hold this while making it; others wait, then find it. */
 struct layer_lock {
 	int fd;
+	int dir_fd; /* borrowed */
+	char name[DIGEST_HEX_MAX + 8];
 };
-#define LAYER_LOCK_INIT { .fd = -1 }
+#define LAYER_LOCK_INIT { .fd = -1, .dir_fd = -1 }
 #define auto_layer_lock __attribute__((cleanup(layer_lock_release)))
 int layer_lock_take(struct store *store, const struct digest *id, struct layer_lock *out,
 		    struct err *err);

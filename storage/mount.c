@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for layers put together as one tree: what kind of mount a request
+ * needs, and whether this host can do it. How overlayfs is asked is overlay.c's.
+ */
+#include "storage/mount.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/mem.h"
+#include "common/strbuf.h"
+#include "common/tmpfile.h"
+#include "storage/overlay-internal.h"
+#include "storage/store-internal.h"
+
+int mount_layers(struct store *store, const struct mount_request *request, struct err *err)
+{
+	struct mount_request padded = *request;
+	int two[2];
+
+	if (request->lower_count > MOUNT_LOWERS_MAX)
+		return err_set(err, ERR_INPUT,
+			       "%zu layers are more than the kernel's overlayfs can put together "
+			       "(%d)",
+			       request->lower_count, MOUNT_LOWERS_MAX);
+	if (request->lower_count == 0 && request->upper_fd < 0)
+		return overlay_bind(store->empty_fd, err);
+
+	/*
+	 * overlayfs wants one lower below an upper, and two where there is none. A
+	 * single layer is not shown as it lies on disk: it may hold marks of
+	 * deletions (an image squashed by somebody) that nobody must see.
+	 */
+	two[0] = store->empty_fd;
+	if (request->lower_count == 0)
+		padded.lower_count = 1;
+	if (request->lower_count == 1 && request->upper_fd < 0) {
+		two[1] = request->lowers[0];
+		padded.lower_count = 2;
+	}
+	if (padded.lower_count != request->lower_count)
+		padded.lowers = two;
+	return overlay_mount(&padded, store->ns, err);
+}
+
+int mount_attach(int mount_fd, const char *target, bool read_only, struct err *err)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	if (read_only && mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return err_sys(err, "make the mount at '%s' read-only", target);
+	if (move_mount(mount_fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_sys(err, "mount at '%s'", target);
+	return 0;
+}
+
+int mount_open_layers(struct store *store, const struct layer *layers, size_t count, int *out_fds,
+		      struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		out_fds[i] = layer_open(store, &layers[i], err);
+		if (out_fds[i] >= 0)
+			continue;
+		while (i > 0)
+			fd_close(&out_fds[--i]);
+		return -1;
+	}
+	return 0;
+}
+
+/* ---- what the host can do --------------------------------------------------- */
+
+/*
+ * What the trial found is kept in cache/ for the rest of this boot; the name
+ * holds all it depends on besides the store's own file system.
+ */
+static char *ability_name(struct store *store)
+{
+	return str_format("overlay-%s-%s", store->ns == OVERLAY_USER ? "user" : "host",
+			  store->boot_id);
+}
+
+static bool load_ability(struct store *store, const char *name)
+{
+	auto_close int fd = openat(store->cache_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct err ignored = ERR_INIT;
+	char text[3];
+
+	return fd >= 0 && fd_read_full(fd, text, sizeof(text), name, &ignored) == 3 &&
+	       memcmp(text, "yes", 3) == 0;
+}
+
+static void save_ability(struct store *store, const char *name)
+{
+	auto_tmpfile struct tmpfile tmp = TMPFILE_INIT;
+	struct err ignored = ERR_INIT;
+
+	/* not kept: tried again the next time */
+	if (tmpfile_open(&tmp, store->cache_fd, &ignored) == 0 &&
+	    fd_write_quiet(tmp.fd, "yes\n", 4))
+		(void)tmpfile_replace(&tmp, name, &ignored);
+}
+
+static void probe(struct store *store, struct mount_ability *out)
+{
+	auto_free char *name = ability_name(store);
+	struct err err = ERR_INIT;
+	struct utsname uts;
+
+	out->overlay = load_ability(store, name);
+	if (!out->overlay && overlay_try(store->tmp_fd, store->ns, &err) == 0) {
+		out->overlay = true;
+		save_ability(store, name);
+	}
+	if (!out->overlay) {
+		snprintf(out->reason, sizeof(out->reason), "%s", err.text);
+		return;
+	}
+	uname(&uts);
+	snprintf(out->reason, sizeof(out->reason), "overlayfs of Linux %s%s", uts.release,
+		 store->ns == OVERLAY_USER ? ", in a user namespace" : "");
+}
+
+void mount_probe(struct store *store, struct mount_ability *out)
+{
+	pthread_mutex_lock(&store->lock);
+	if (!store->has_probed) {
+		probe(store, &store->ability);
+		store->has_probed = true;
+	}
+	*out = store->ability;
+	pthread_mutex_unlock(&store->lock);
+}

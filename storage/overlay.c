@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for mounts of the kernel's overlayfs: its options, its limits, and what
+ * it says when it refuses. Which directories are mounted is mount.c's business.
+ *
+ * Layers are given as /proc/self/fd/N, so no path of the store can be too long,
+ * hold a colon, or be exchanged under way.
+ */
+#include "storage/overlay-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/tmpfile.h"
+#include "common/tree.h"
+#include "layers/whiteout.h"
+
+/* What the kernel wrote into the context's log, the last line, without "e ". */
+static void read_log(int fs_fd, char *buf, size_t size)
+{
+	char line[256];
+	ssize_t n;
+
+	buf[0] = '\0';
+	while ((n = read(fs_fd, line, sizeof(line) - 1)) > 0) {
+		line[n] = '\0';
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(buf, size, "%s", n > 2 && line[1] == ' ' ? line + 2 : line);
+	}
+}
+
+/* Word a refusal: the kernel's own words when it has some. */
+static int refused(int fs_fd, const char *what, struct err *err)
+{
+	int saved = errno;
+	char log[256];
+
+	read_log(fs_fd, log, sizeof(log));
+	errno = saved;
+	if (log[0])
+		return err_sys(err, "mount layers: %s: %s", what, log);
+	return err_sys(err, "mount layers: %s", what);
+}
+
+static int set_string(int fs_fd, const char *key, const char *value, struct err *err)
+{
+	char what[128];
+
+	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, key, value, 0) == 0)
+		return 0;
+	snprintf(what, sizeof(what), "option '%s=%s'", key, value);
+	return refused(fs_fd, what, err);
+}
+
+static int set_flag(int fs_fd, const char *key, struct err *err)
+{
+	char what[128];
+
+	if (fsconfig(fs_fd, FSCONFIG_SET_FLAG, key, NULL, 0) == 0)
+		return 0;
+	snprintf(what, sizeof(what), "option '%s'", key);
+	return refused(fs_fd, what, err);
+}
+
+static int set_dir(int fs_fd, const char *key, int dir_fd, struct err *err)
+{
+	char path[FD_PATH_MAX];
+
+	return set_string(fs_fd, key, fd_path(dir_fd, path), err);
+}
+
+static int set_dirs(int fs_fd, const struct mount_request *request, struct err *err)
+{
+	/* overlayfs takes them from the top down */
+	for (size_t i = request->lower_count; i > 0; i--)
+		if (set_dir(fs_fd, "lowerdir+", request->lowers[i - 1], err) < 0)
+			return -1;
+	if (request->upper_fd < 0)
+		return 0;
+	if (set_dir(fs_fd, "upperdir", request->upper_fd, err) < 0 ||
+	    set_dir(fs_fd, "workdir", request->work_fd, err) < 0)
+		return -1;
+	return set_flag(fs_fd, "volatile", err);
+}
+
+/*
+ * Said outright, whatever the host's module parameters are: a redirect or a
+ * metacopy in an upper could not be expressed in a layer.
+ */
+static int set_features(int fs_fd, enum overlay_ns ns, struct err *err)
+{
+	static const char *const features[] = { "redirect_dir", "metacopy", "index", "xino" };
+
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
+		if (set_string(fs_fd, features[i], "off", err) < 0)
+			return -1;
+	return ns == OVERLAY_USER ? set_flag(fs_fd, "userxattr", err) : 0;
+}
+
+/*
+ * A volatile mount leaves a mark in its work directory, by which the kernel
+ * refuses to mount it again: a container that is started once more. What the mark
+ * warns of, a crash of the machine in between, its user has accepted.
+ */
+static int clear_volatile(int work_fd, struct err *err)
+{
+	auto_close int fd =
+		openat(work_fd, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return err_sys(err, "mount layers: open 'work'");
+	return tree_remove(fd, "incompat", err);
+}
+
+int overlay_mount(const struct mount_request *request, enum overlay_ns ns, struct err *err)
+{
+	auto_close int fs_fd = fsopen("overlay", FSOPEN_CLOEXEC);
+	unsigned int attributes = request->upper_fd < 0 ? MOUNT_ATTR_RDONLY : 0;
+	int mount_fd;
+
+	if (fs_fd < 0 && errno == ENODEV)
+		return err_set(err, ERR_SYSTEM, "mount layers: this kernel has no overlayfs");
+	if (fs_fd < 0)
+		return err_sys(err, "mount layers: open overlayfs");
+	if (request->upper_fd >= 0 && clear_volatile(request->work_fd, err) < 0)
+		return -1;
+	if (set_string(fs_fd, "source", "imgbuild", err) < 0 || set_features(fs_fd, ns, err) < 0 ||
+	    set_dirs(fs_fd, request, err) < 0)
+		return -1;
+	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return refused(fs_fd, "overlayfs", err);
+	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, attributes);
+	if (mount_fd < 0)
+		return refused(fs_fd, "overlayfs", err);
+	return mount_fd;
+}
+
+int overlay_bind(int dir_fd, struct err *err)
+{
+	auto_close int fd =
+		open_tree(dir_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	if (fd < 0)
+		return err_sys(err, "mount layers: open a directory as a tree");
+	if (mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return err_sys(err, "mount layers: make it read-only");
+	return fd_steal(&fd);
+}
+
+/* ---- trying it out --------------------------------------------------------- */
+
+static int trial_dir(int dir_fd, const char *name, struct err *err)
+{
+	int fd;
+
+	if (mkdirat(dir_fd, name, 0755) < 0)
+		return err_sys(err, "make '%s' for a trial mount", name);
+	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "open '%s' for a trial mount", name);
+	return fd;
+}
+
+static int trial_delete(int lower_fd, int upper_fd, int work_fd, enum overlay_ns ns,
+			struct err *err)
+{
+	auto_close int file_fd = openat(lower_fd, "f", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	auto_close int mount_fd = -1;
+	const struct mount_request request = {
+		.lowers = &lower_fd, .lower_count = 1, .upper_fd = upper_fd, .work_fd = work_fd
+	};
+	struct stat st;
+
+	if (file_fd < 0)
+		return err_sys(err, "make a file for a trial mount");
+	mount_fd = overlay_mount(&request, ns, err);
+	if (mount_fd < 0)
+		return -1;
+	if (unlinkat(mount_fd, "f", 0) < 0)
+		return err_sys(err, "delete a file through overlayfs");
+	if (fstatat(upper_fd, "f", &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, "overlayfs left no mark of a deletion");
+	if (!whiteout_is_device(&st))
+		return err_set(err, ERR_SYSTEM, "overlayfs marks deletions in a form not known");
+	return 0;
+}
+
+int overlay_try(int tmp_fd, enum overlay_ns ns, struct err *err)
+{
+	auto_tmpdir struct tmpdir tmp = TMPDIR_INIT;
+	auto_close int lower_fd = -1;
+	auto_close int upper_fd = -1;
+	auto_close int work_fd = -1;
+
+	if (tmpdir_make(&tmp, tmp_fd, err) < 0)
+		return -1;
+	if ((lower_fd = trial_dir(tmp.fd, "lower", err)) < 0 ||
+	    (upper_fd = trial_dir(tmp.fd, "upper", err)) < 0 ||
+	    (work_fd = trial_dir(tmp.fd, "work", err)) < 0)
+		return -1;
+	return trial_delete(lower_fd, upper_fd, work_fd, ns, err);
+}

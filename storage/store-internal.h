@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORAGE_STORE_INTERNAL_H
+#define STORAGE_STORE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/digest.h"
+#include "common/err.h"
+#include "storage/db-internal.h"
+#include "storage/mount.h"
+#include "storage/store.h"
+
+#define BOOT_ID_MAX 40
+
+struct leased;    /* one entry of the lease's memory (lease.c) */
+struct file_note; /* one digest to be written (filecache.c) */
+
+struct store {
+	char *root_path;
+	int root_fd;
+	int tmp_fd;
+	int cache_fd;
+	int empty_fd;
+	int blobs_fd; /* blobs/sha256 */
+	int layers_fd;
+	int containers_fd;
+	enum overlay_ns ns;
+	char boot_id[BOOT_ID_MAX];
+	struct db *db;
+
+	/* taken last; protects all below */
+	pthread_mutex_t lock;
+	char lease_name[40]; /* "lease-…" below tmp/; empty: nothing leased yet */
+	int lease_fd;
+	struct leased *leased;
+	struct file_note *notes;
+	size_t note_count;
+	size_t note_cap;
+	bool has_probed;
+	struct mount_ability ability;
+};
+
+/* 16 random hex digits (17 bytes with the NUL). */
+int store_random_name(char *buf, struct err *err);
+
+/* ---- sync.c: what is on disk for sure ---- */
+
+/* The boot ID of the running kernel. */
+int sync_boot_id(char *buf, struct err *err);
+/*
+ * When another boot used the store last: forget what it published without
+ * syncing, and all that is bound to a boot. *out_changed tells whether it was so.
+ */
+int sync_check_boot(struct store *store, bool *out_changed, struct err *err);
+
+/* All rows up to these were there when the data was synced. */
+struct sync_mark {
+	bool is_needed;
+	int64_t blobs_seq;
+	int64_t layers_seq;
+	int64_t images_seq;
+};
+/* Write the data of all that is unsynced to disk; @out for sync_note. */
+int sync_data(struct store *store, struct sync_mark *out, struct err *err);
+/* In a TXN_DURABLE transaction: the rows up to the mark are synced. */
+int sync_note(struct store *store, const struct sync_mark *mark, struct err *err);
+
+/* ---- sweep.c: what is on disk and should not be ---- */
+
+/* Remove what dead processes left. @thorough: also look for things without a row. */
+int sweep_dead(struct store *store, bool thorough, struct err *err);
+/* Remove everything in layers/, blobs/ and containers/ that has no row. */
+int sweep_rubbish(struct store *store, bool with_temporaries, struct err *err);
+/*
+ * In a transaction that removes its row or finds none: take the entry @name of
+ * @dir_fd away. A file is unlinked, a directory moved to @to_fd, a tmpdir of
+ * tmp/ that is removed when the lock is free again. Absent is fine.
+ */
+int sweep_discard(int dir_fd, const char *name, int to_fd, struct err *err);
+
+/* A megabyte kept back, so that removing works on a full disk. */
+void spare_drop(struct store *store);
+void spare_make(struct store *store);
+
+/* ---- filecache.c ---- */
+void filecache_free(struct store *store);
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for what a power cut leaves: which rows speak of data that is on disk
+ * for sure. Publishing does not wait for the disk; a row says under which boot
+ * it was made until a sync clears that. Within one boot the kernel's cache is
+ * the truth; rows of another boot that were never synced are forgotten.
+ */
+#include "storage/store-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+/* Beyond this many blobs one syncfs(2) is cheaper than their fsync(2)s. */
+#define FSYNC_BLOBS_MAX 8
+
+int sync_boot_id(char *buf, struct err *err)
+{
+	auto_close int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return err_sys(err, "open '/proc/sys/kernel/random/boot_id'");
+	n = fd_read_full(fd, buf, BOOT_ID_MAX - 1, "/proc/sys/kernel/random/boot_id", err);
+	if (n < 0)
+		return -1;
+	buf[n] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+	if (!buf[0])
+		return err_set(err, ERR_SYSTEM, "the kernel gives no boot ID");
+	return 0;
+}
+
+static int run(struct store *store, const char *sql, struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+
+	if (query_open(&query, store->db, sql, err) < 0)
+		return -1;
+	return query_run(&query, err);
+}
+
+static int load_boot(struct store *store, bool *out_same, struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+	bool row = false;
+
+	if (query_open(&query, store->db, "SELECT boot FROM meta", err) < 0 ||
+	    query_step(&query, &row, err) < 0)
+		return -1;
+	if (!row || !column_text(&query, 0))
+		return err_set(err, ERR_SYSTEM, "store.db is damaged: table meta is empty");
+	*out_same = strcmp(column_text(&query, 0), store->boot_id) == 0;
+	return 0;
+}
+
+static int forget_unsynced(struct store *store, struct err *err)
+{
+	/*
+	 * A named image was synced before it got its name, so the last two lines
+	 * take names only where a disk lied about its syncs.
+	 */
+	if (run(store, "DELETE FROM blobs WHERE boot IS NOT NULL", err) < 0 ||
+	    run(store, "DELETE FROM layers WHERE boot IS NOT NULL", err) < 0 ||
+	    run(store, "DELETE FROM images WHERE boot IS NOT NULL", err) < 0 ||
+	    run(store, "DELETE FROM leases", err) < 0 ||
+	    run(store, "DELETE FROM mounts", err) < 0 || run(store, "DELETE FROM files", err) < 0 ||
+	    run(store, "DELETE FROM steps WHERE layer NOT IN (SELECT id FROM layers)", err) < 0 ||
+	    run(store, "DELETE FROM layer_blobs WHERE blob NOT IN (SELECT digest FROM blobs)",
+		err) < 0 ||
+	    run(store,
+		"DELETE FROM images WHERE id NOT IN (SELECT digest FROM blobs) OR id IN"
+		" (SELECT image FROM image_layers WHERE layer NOT IN (SELECT id FROM layers))",
+		err) < 0 ||
+	    run(store, "DELETE FROM image_layers WHERE image NOT IN (SELECT id FROM images)", err) <
+		    0)
+		return -1;
+	return run(store, "DELETE FROM names WHERE image NOT IN (SELECT id FROM images)", err);
+}
+
+int sync_check_boot(struct store *store, bool *out_changed, struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+	auto_txn struct txn txn = TXN_INIT;
+	bool is_same;
+
+	*out_changed = false;
+	if (load_boot(store, &is_same, err) < 0)
+		return -1;
+	if (is_same)
+		return 0;
+	if (txn_begin(&txn, store->db, TXN_FAST, err) < 0 || load_boot(store, &is_same, err) < 0)
+		return -1;
+	if (is_same) /* another process has just done it */
+		return 0;
+	if (forget_unsynced(store, err) < 0 ||
+	    query_open(&query, store->db, "UPDATE meta SET boot=?", err) < 0)
+		return -1;
+	bind_text(&query, store->boot_id);
+	if (query_run(&query, err) < 0)
+		return -1;
+	query_release(&query);
+	*out_changed = true;
+	return txn_commit(&txn, err);
+}
+
+static int unsynced_max(struct store *store, struct sync_mark *out, int64_t *out_trees,
+			int64_t *out_blobs, struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+	bool row = false;
+
+	if (query_open(&query, store->db,
+		       "SELECT (SELECT max(seq) FROM blobs WHERE boot IS NOT NULL),"
+		       " (SELECT max(seq) FROM layers WHERE boot IS NOT NULL),"
+		       " (SELECT max(seq) FROM images WHERE boot IS NOT NULL),"
+		       " (SELECT count(*) FROM layers WHERE boot IS NOT NULL),"
+		       " (SELECT count(*) FROM blobs WHERE boot IS NOT NULL)",
+		       err) < 0 ||
+	    query_step(&query, &row, err) < 0)
+		return -1;
+	*out = (struct sync_mark){ .blobs_seq = column_int(&query, 0),
+				   .layers_seq = column_int(&query, 1),
+				   .images_seq = column_int(&query, 2) };
+	out->is_needed = out->blobs_seq || out->layers_seq || out->images_seq;
+	*out_trees = column_int(&query, 3);
+	*out_blobs = column_int(&query, 4);
+	return 0;
+}
+
+static int list_blobs(struct store *store, int64_t up_to, struct digest **out, size_t *out_count,
+		      struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+	auto_free struct digest *list = NULL;
+	size_t count = 0;
+	bool row = false;
+
+	if (query_open(&query, store->db,
+		       "SELECT digest FROM blobs WHERE boot IS NOT NULL AND seq<=?", err) < 0)
+		return -1;
+	bind_int(&query, up_to);
+	for (;;) {
+		if (query_step(&query, &row, err) < 0)
+			return -1;
+		if (!row)
+			break;
+		list = mem_resize(list, count + 1, sizeof(*list));
+		if (column_digest(&query, 0, &list[count++], err) < 0)
+			return -1;
+	}
+	*out = ptr_steal(&list);
+	*out_count = count;
+	return 0;
+}
+
+/* The few files alone: other people's dirty pages on this file system need not wait. */
+static int sync_blobs(struct store *store, int64_t up_to, struct err *err)
+{
+	auto_free struct digest *list = NULL;
+	size_t count = 0;
+	char hex[DIGEST_HEX_MAX];
+
+	if (list_blobs(store, up_to, &list, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		auto_close int fd = openat(store->blobs_fd, digest_hex(&list[i], hex),
+					   O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+		if (fd < 0 && errno == ENOENT) /* removed meanwhile */
+			continue;
+		if (fd < 0 || fsync(fd) < 0)
+			return err_sys(err, "write blob '%s' to disk", hex);
+	}
+	if (fsync(store->blobs_fd) < 0)
+		return err_sys(err, "write 'blobs/sha256' to disk");
+	return 0;
+}
+
+int sync_data(struct store *store, struct sync_mark *out, struct err *err)
+{
+	int64_t trees;
+	int64_t blobs;
+
+	if (unsynced_max(store, out, &trees, &blobs, err) < 0)
+		return -1;
+	if (!out->is_needed)
+		return 0;
+	if (trees == 0 && blobs <= FSYNC_BLOBS_MAX)
+		return sync_blobs(store, out->blobs_seq, err);
+	if (syncfs(store->root_fd) < 0)
+		return err_sys(err, "write the store '%s' to disk", store->root_path);
+	return 0;
+}
+
+static int note_table(struct store *store, const char *sql, int64_t seq, struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+
+	if (seq == 0)
+		return 0;
+	if (query_open(&query, store->db, sql, err) < 0)
+		return -1;
+	bind_int(&query, seq);
+	return query_run(&query, err);
+}
+
+int sync_note(struct store *store, const struct sync_mark *mark, struct err *err)
+{
+	if (note_table(store, "UPDATE blobs SET boot=NULL WHERE boot IS NOT NULL AND seq<=?",
+		       mark->blobs_seq, err) < 0 ||
+	    note_table(store, "UPDATE layers SET boot=NULL WHERE boot IS NOT NULL AND seq<=?",
+		       mark->layers_seq, err) < 0)
+		return -1;
+	return note_table(store, "UPDATE images SET boot=NULL WHERE boot IS NOT NULL AND seq<=?",
+			  mark->images_seq, err);
+}
+
+int store_sync(struct store *store, struct err *err)
+{
+	auto_txn struct txn txn = TXN_INIT;
+	struct sync_mark mark;
+
+	if (sync_data(store, &mark, err) < 0)
+		return -1;
+	if (!mark.is_needed)
+		return 0;
+	if (txn_begin(&txn, store->db, TXN_DURABLE, err) < 0 || sync_note(store, &mark, err) < 0)
+		return -1;
+	return txn_commit(&txn, err);
+}
