@@ -12,11 +12,12 @@
 
 /*
  * The init layer: one more lower, above the image and below the upper, never
- * committed. It holds /etc/hosts, /etc/resolv.conf, /etc/hostname and the mount points
- * that the image lacks. Names are resolved in the merged image as chroot would
- * (an image whose /etc is a link to usr/etc gets usr/etc/hosts; a final symlink at the three paths
- * is replaced by the file); its directories have the very mode, owner, times and xattrs of the
- * image's, those that the image lacks are 0755 0:0.
+ * committed. It holds /etc/hosts, /etc/resolv.conf, /etc/hostname and the mount
+ * points that the image lacks. Names are resolved in the merged image as
+ * chroot(2) would: an image whose /etc is a link to usr/etc gets usr/etc/hosts;
+ * a link at one of the three paths is replaced by the file. Its directories
+ * have the very mode, owner, times and xattrs of the image's; those that the
+ * image lacks are 0755 0:0.
  */
 struct initlayer_point {
 	const char *path; /* absolute, in the image */
@@ -30,12 +31,16 @@ struct initlayer_options {
 	const char *hosts; /* contents; NULL: not made */
 	const char *resolv_conf;
 	const char *hostname;
-	const struct initlayer_point *points; /* beyond /proc /sys /dev, which are always there */
+	/* Beyond /proc, /sys and /dev, which are always there, and must be no links. */
+	const struct initlayer_point *points;
 	size_t point_count;
 };
 
-/* *out_drop_files (may be NULL): where the three files lie, relative ("etc/hosts"):
- * diff_options.drop_files. */
+/*
+ * *out_drop_files (may be NULL): where the three files lie, relative
+ * ("etc/hosts"): diff_options.drop_files. ERR_INPUT when the image has something
+ * in the way.
+ */
 int initlayer_make(const struct initlayer_options *options, struct strlist *out_drop_files,
 		   struct err *err);
 
@@ -47,10 +52,10 @@ enum sandbox_network {
 int sandbox_network_parse(const char *text, enum sandbox_network *out, struct err *err);
 
 /*
- * The texts: hosts as docker writes it, with @add_hosts ("name:ip", may be NULL) and, for the
- * host's network, the host's own entries not copied; resolv.conf: the host's own for the host's
- * network (the stub's real file when /etc/resolv.conf points to 127.0.0.53 changes nothing there),
- * empty for none.
+ * The texts, appended. hosts: as docker writes it, @hostname (may be NULL) at
+ * 127.0.0.1, then @add_hosts ("name:ip", may be NULL); the host's own entries
+ * are not copied. resolv.conf: the host's own for the host's network (a stub
+ * server on its loopback is in reach there), empty for none.
  */
 int initlayer_hosts_text(const char *hostname, const struct strlist *add_hosts, struct strbuf *out,
 			 struct err *err);

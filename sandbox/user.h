@@ -9,10 +9,15 @@
 
 /*
  * "user", "uid", "user:group", "uid:gid" as USER, --user and --chown give
- * them, looked up in /etc/passwd and /etc/group of a root: opened beneath it, regular
- * files of at most 10 MiB only (CVE-2024-9676). Numbers must be below 2^32 - 1 and never wrap
- * (CVE-2024-40635). No NSS is involved.
+ * them, looked up in /etc/passwd and /etc/group of a root: opened beneath it,
+ * regular files of at most USER_FILE_MAX_BYTES only (CVE-2024-9676); lines that
+ * are none are passed over. Numbers must be below 2^32 - 1 and never wrap
+ * (CVE-2024-40635): what consists of digits is a number, whatever the files say.
+ * No NSS is involved.
  */
+#define USER_FILE_MAX_BYTES ((size_t)10 * 1024 * 1024)
+#define USER_GROUPS_MAX     65536
+
 struct user_ids {
 	uid_t uid;
 	gid_t gid;
@@ -27,11 +32,16 @@ struct user_ids {
 #define auto_user_ids __attribute__((cleanup(user_ids_release)))
 void user_ids_release(struct user_ids *ids);
 
-/* For RUN and imgrun. "" is 0:0 with root's groups. ERR_INPUT for a name that is not there. */
+/*
+ * For RUN and imgrun. "" is user 0. A number that is not in the files is itself,
+ * with group 0; a name that is not there is ERR_INPUT.
+ */
 int user_resolve(int root_fd, const char *text, struct user_ids *out, struct err *err);
 
-/* For --chown: a number alone is uid and gid; a name alone: its uid, and gid the same number as
- * docker does. */
+/*
+ * For --chown: a number alone is uid and gid; a name alone its uid, and the gid
+ * is the same number, as docker's manual has it.
+ */
 int user_resolve_chown(int root_fd, const char *text, uid_t *out_uid, gid_t *out_gid,
 		       struct err *err);
 
