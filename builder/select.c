@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for which files a source names: links on the way to it are followed,
+ * those inside of it are not; what the ignore file leaves out does not exist. How
+ * they are placed is copy.c's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "builder/follow.h"
+#include "builder/match.h"
+#include "builder/select.h"
+#include "builder/source.h"
+#include "common/beneath.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "layers/walk.h"
+#include "storage/stepcache.h"
+
+static void item_release(struct select_item *item)
+{
+	free(item->path);
+	free(item->link);
+	xattrs_release(&item->xattrs);
+}
+
+void selection_release(struct selection *selection)
+{
+	for (size_t i = 0; i < selection->count; i++)
+		item_release(&selection->items[i]);
+	free(selection->items);
+	for (size_t i = 0; i < selection->source_count; i++)
+		free(selection->sources[i].name);
+	free(selection->sources);
+	*selection = (struct selection)SELECTION_INIT;
+}
+
+static void add_item(struct selection *selection, const struct select_item *item)
+{
+	if (selection->count == selection->cap) {
+		selection->cap = selection->cap ? selection->cap * 2 : 64;
+		selection->items =
+			mem_resize(selection->items, selection->cap, sizeof(*selection->items));
+	}
+	selection->items[selection->count++] = *item;
+	if (S_ISREG(item->mode) && !item->has_digest)
+		selection->missing_digests++;
+}
+
+/* Attributes are rare: one call tells that there are none, without opening the file. */
+static int load_xattrs(const struct select_tree *tree, int dir_fd, const char *name,
+		       const struct stat *st, struct select_item *item, struct err *err)
+{
+	char path[FD_PATH_MAX + NAME_MAX + 2];
+	char dir_path[FD_PATH_MAX];
+	auto_close int fd = -1;
+	ssize_t n;
+
+	if (S_ISLNK(st->st_mode) && tree->is_context)
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s", fd_path(dir_fd, dir_path), name);
+	n = llistxattr(path, NULL, 0);
+	if (n == 0 || (n < 0 && (errno == ENOTSUP || errno == EPERM || errno == EACCES)))
+		return 0;
+	if (n < 0)
+		return err_sys(err, "list attributes of '%s'", item->path);
+	fd = openat(dir_fd, name[0] ? name : ".", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "open '%s'", item->path);
+	return xattrs_load(fd, tree->ns, &item->xattrs, item->path, err);
+}
+
+static int load_link(int dir_fd, const char *name, struct select_item *item, struct err *err)
+{
+	char text[PATH_MAX];
+	ssize_t n = readlinkat(dir_fd, name, text, sizeof(text) - 1);
+
+	if (n < 0)
+		return err_sys(err, "read link '%s'", item->path);
+	text[n] = '\0';
+	item->link = str_dup(text);
+	return 0;
+}
+
+/* All about one file but its content. @path is taken; its last @below_len bytes are below the
+ * source. */
+static int load_item(const struct select_tree *tree, int dir_fd, const char *name,
+		     const struct stat *st, char *path, size_t below_len, struct select_item *out,
+		     struct err *err)
+{
+	*out = (struct select_item){
+		.path = path,
+		.below = path + strlen(path) - below_len,
+		.mode = st->st_mode,
+		.uid = tree->is_context ? 0 : st->st_uid,
+		.gid = tree->is_context ? 0 : st->st_gid,
+		.size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0,
+		.rdev = S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode) ? st->st_rdev : 0,
+		.mtime = st->st_mtim,
+	};
+	if (S_ISREG(st->st_mode) && st->st_nlink > 1) {
+		out->dev = st->st_dev;
+		out->ino = st->st_ino;
+	}
+	if (S_ISLNK(st->st_mode) && load_link(dir_fd, name, out, err) < 0)
+		return -1;
+	if (load_xattrs(tree, dir_fd, name, st, out, err) < 0)
+		return -1;
+	if (S_ISREG(st->st_mode) && tree->is_context)
+		return filecache_find(tree->store, st, &out->has_digest, &out->digest, err);
+	return 0;
+}
+
+/* A directory that is left out itself, but may hold files that are not. */
+struct pending {
+	struct select_item item;
+	bool is_added;
+};
+
+struct tree_walk {
+	const struct select_tree *tree;
+	struct selection *selection;
+	const char *source; /* path of the directory that is walked, "" for the root */
+	struct pending *pending;
+	size_t pending_count;
+};
+
+static char *join(const char *dir, const char *below)
+{
+	if (dir[0] == '\0' || below[0] == '\0')
+		return str_dup(dir[0] == '\0' ? below : dir);
+	return str_format("%s/%s", dir, below);
+}
+
+static bool is_ignored(const struct select_tree *tree, const char *path)
+{
+	return tree->ignore && path[0] && ignore_match(tree->ignore, path);
+}
+
+static void add_pending(struct tree_walk *walk)
+{
+	for (size_t i = 0; i < walk->pending_count; i++) {
+		if (walk->pending[i].is_added)
+			continue;
+		walk->pending[i].is_added = true;
+		add_item(walk->selection, &walk->pending[i].item);
+	}
+}
+
+static void leave_directory(struct tree_walk *walk, const char *path)
+{
+	struct pending *last;
+
+	if (walk->pending_count == 0)
+		return;
+	last = &walk->pending[walk->pending_count - 1];
+	if (strcmp(last->item.below, path) != 0)
+		return;
+	if (!last->is_added)
+		item_release(&last->item);
+	walk->pending_count--;
+}
+
+static int visit(void *context, const struct walk_item *at, struct err *err)
+{
+	struct tree_walk *walk = context;
+	struct select_item item;
+	auto_free char *path = NULL;
+	bool ignored;
+
+	if (at->event == WALK_LEAVE) {
+		leave_directory(walk, at->path);
+		return 0;
+	}
+	path = join(walk->source, at->path);
+	ignored = is_ignored(walk->tree, path);
+	if (ignored && (at->event == WALK_FILE || !ignore_may_descend(walk->tree->ignore, path))) {
+		if (at->event == WALK_ENTER)
+			*at->out_descend = false;
+		return 0;
+	}
+	if (S_ISSOCK(at->st->st_mode)) {
+		log_warn("'%s' is a socket, which no image can hold: left out", path);
+		return 0;
+	}
+
+	if (load_item(walk->tree, at->event == WALK_ENTER ? at->fd : at->dir_fd,
+		      at->event == WALK_ENTER ? "" : at->name, at->st, str_dup(path),
+		      strlen(at->path), &item, err) < 0) {
+		item_release(&item);
+		return -1;
+	}
+	if (!ignored) {
+		add_pending(walk);
+		add_item(walk->selection, &item);
+		return 0;
+	}
+	walk->pending = mem_resize(walk->pending, walk->pending_count + 1, sizeof(struct pending));
+	walk->pending[walk->pending_count++] = (struct pending){ .item = item };
+	return 0;
+}
+
+static int add_directory(const struct select_tree *tree, const char *path,
+			 struct selection *selection, struct err *err)
+{
+	struct tree_walk walk = { .tree = tree, .selection = selection, .source = path };
+	auto_close int fd = -1;
+	int result;
+
+	fd = beneath_open(tree->fd, path, BENEATH_NO_LINKS, O_RDONLY | O_DIRECTORY, err);
+	if (fd < 0)
+		return -1;
+	result = walk_tree(fd, visit, &walk, err);
+	for (size_t i = 0; i < walk.pending_count; i++)
+		if (!walk.pending[i].is_added)
+			item_release(&walk.pending[i].item);
+	free(walk.pending);
+	return result;
+}
+
+static int add_file(const struct select_tree *tree, const char *path, struct selection *selection,
+		    struct err *err)
+{
+	char name[NAME_MAX + 1];
+	auto_close int dir_fd = -1;
+	struct select_item item;
+	struct stat st;
+
+	if (is_ignored(tree, path))
+		return 0;
+	dir_fd = beneath_parent(tree->fd, path, BENEATH_NO_LINKS, name, err);
+	if (dir_fd < 0)
+		return -1;
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, "stat '%s'", path);
+	if (S_ISSOCK(st.st_mode))
+		return err_set(err, ERR_INPUT, "'%s' is a socket, which no image can hold", path);
+	if (load_item(tree, dir_fd, name, &st, str_dup(path), 0, &item, err) < 0) {
+		item_release(&item);
+		return -1;
+	}
+	add_item(selection, &item);
+	return 0;
+}
+
+/* One named path; *out_found false when there is nothing. */
+static int add_source(const struct select_tree *tree, const char *named,
+		      struct selection *selection, bool *out_found, struct err *err)
+{
+	struct follow_tree follow = { .fds = { tree->fd }, .count = 1 };
+	struct select_source source = { .first = selection->count };
+	auto_strbuf struct strbuf path = STRBUF_INIT;
+	const char *slash = strrchr(named, '/');
+	struct stat st;
+	int result;
+
+	if (follow_path(&follow, named, &path, out_found, &st, err) < 0)
+		return -1;
+	if (!*out_found)
+		return 0;
+	source.is_directory = S_ISDIR(st.st_mode);
+	result = source.is_directory ? add_directory(tree, path.data, selection, err)
+				     : add_file(tree, path.data, selection, err);
+	if (result < 0)
+		return -1;
+	source.count = selection->count - source.first;
+	*out_found = source.count > 0;
+	if (!*out_found)
+		return 0;
+	source.name = str_dup(slash ? slash + 1 : named);
+	selection->sources =
+		mem_resize(selection->sources, selection->source_count + 1, sizeof(source));
+	selection->sources[selection->source_count++] = source;
+	return 0;
+}
+
+/* "/a/./b/../c/" → "a/c"; what leads out at the top is cut. */
+static char *clean(const char *path)
+{
+	struct strbuf out = STRBUF_INIT;
+
+	for (const char *part = path; *part;) {
+		size_t len = strcspn(part, "/");
+
+		if (len == 2 && memcmp(part, "..", 2) == 0) {
+			const char *slash = memrchr(out.data, '/', out.len);
+
+			strbuf_truncate(&out, slash ? (size_t)(slash - out.data) : 0);
+		} else if (len > 0 && !(len == 1 && part[0] == '.')) {
+			if (out.len > 0)
+				strbuf_putc(&out, '/');
+			strbuf_add(&out, part, len);
+		}
+		part += len;
+		part += strspn(part, "/");
+	}
+	return strbuf_steal(&out);
+}
+
+/* Names in directory @dir (a path without links) that match @pattern; none when it is no directory.
+ */
+static int match_names(const struct select_tree *tree, const char *dir, const char *pattern,
+		       struct strlist *out, struct err *err)
+{
+	auto_strlist struct strlist names = STRLIST_INIT;
+	auto_close int fd = -1;
+
+	fd = beneath_open(tree->fd, dir, BENEATH_NO_LINKS, O_RDONLY | O_DIRECTORY, err);
+	if (fd < 0) {
+		if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+			return -1;
+		err_clear(err);
+		return 0;
+	}
+	if (walk_names(fd, &names, dir, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++)
+		if (match_glob(pattern, names.items[i]))
+			strlist_take(out, join(dir, names.items[i]));
+	return 0;
+}
+
+/*
+ * All paths that @pattern matches, in the order of their names. The part before
+ * the first wildcard may lead through links; below it only real directories count.
+ */
+static int expand_pattern(const struct select_tree *tree, const char *pattern, struct strlist *out,
+			  struct err *err)
+{
+	struct follow_tree follow = { .fds = { tree->fd }, .count = 1 };
+	auto_strbuf struct strbuf base = STRBUF_INIT;
+	auto_free char *fixed = NULL;
+	const char *rest = pattern;
+	bool found;
+
+	for (;;) {
+		size_t len = strcspn(rest, "/");
+		auto_free char *part = str_ndup(rest, len);
+
+		if (match_has_wildcard(part))
+			break;
+		rest += len + 1;
+	}
+	fixed = str_ndup(pattern, (size_t)(rest - pattern));
+	if (follow_path(&follow, fixed, &base, &found, NULL, err) < 0)
+		return -1;
+	if (!found)
+		return 0;
+
+	strlist_add(out, base.data);
+	while (*rest) {
+		auto_strlist struct strlist next = STRLIST_INIT;
+		size_t len = strcspn(rest, "/");
+		auto_free char *part = str_ndup(rest, len);
+
+		for (size_t i = 0; i < out->count; i++)
+			if (match_names(tree, out->items[i], part, &next, err) < 0)
+				return -1;
+		strlist_copy(out, &next);
+		rest += len;
+		rest += strspn(rest, "/");
+	}
+	return 0;
+}
+
+static int missing(const struct select_tree *tree, const char *pattern, bool is_wildcard,
+		   struct err *err)
+{
+	auto_free char *path = clean(pattern);
+
+	if (is_wildcard)
+		err_set(err, ERR_INPUT, "no file in %s matches '%s'", tree->what, pattern);
+	else
+		err_set(err, ERR_INPUT, "'%s' is not in %s", pattern, tree->what);
+	if (is_ignored(tree, path))
+		source_hint(err, "it is left out by %s", tree->ignore_name);
+	return -1;
+}
+
+int select_pattern(const struct select_tree *tree, const char *pattern, struct selection *selection,
+		   struct err *err)
+{
+	auto_strlist struct strlist paths = STRLIST_INIT;
+	auto_free char *path = clean(pattern);
+	bool is_wildcard = match_has_wildcard(path);
+	bool found_any = false;
+
+	if (is_wildcard) {
+		if (match_check(path, err) < 0 || expand_pattern(tree, path, &paths, err) < 0)
+			return -1;
+	} else {
+		strlist_add(&paths, path);
+	}
+	for (size_t i = 0; i < paths.count; i++) {
+		bool found;
+
+		if (add_source(tree, paths.items[i], selection, &found, err) < 0)
+			return -1;
+		found_any = found_any || found;
+	}
+	return found_any ? 0 : missing(tree, pattern, is_wildcard, err);
+}

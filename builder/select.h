@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUILDER_SELECT_H
+#define BUILDER_SELECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "builder/cachekey.h"
+#include "builder/ignore.h"
+#include "common/digest.h"
+#include "common/err.h"
+#include "layers/entry.h"
+#include "storage/store.h"
+
+/*
+ * What the sources of a COPY or ADD name: a list of files, made once, from which
+ * both the cache key and the copy are made.
+ */
+struct select_tree {
+	int fd;
+	const struct ignore *ignore; /* NULL: nothing is left out */
+	const char *ignore_name;
+	bool is_context; /* all belongs to 0:0; digests are remembered by stat */
+	enum overlay_ns ns;
+	struct store *store;
+	const char *what; /* "the context", "stage 'build'" */
+};
+
+struct select_item {
+	char *path;        /* in the tree, without links; "" is its root */
+	const char *below; /* the end of path: below the named source; "" is that itself */
+	mode_t mode;       /* with the type */
+	uid_t uid;
+	gid_t gid;
+	uint64_t size;
+	dev_t rdev;
+	dev_t dev; /* with ino: for hard links, 0 when there is only one name */
+	ino_t ino;
+	struct timespec mtime;
+	char *link; /* of a symlink */
+	struct xattrs xattrs;
+	bool has_digest; /* of a regular file */
+	struct digest digest;
+};
+
+struct select_source {
+	char *name;   /* the last part of its path as it was named; "" for the root */
+	size_t first; /* its items: parents before children, siblings by name */
+	size_t count;
+	bool is_directory;
+};
+
+struct selection {
+	struct select_item *items;
+	size_t count;
+	size_t cap;
+	struct select_source *sources;
+	size_t source_count;
+	size_t missing_digests;
+};
+
+#define SELECTION_INIT        \
+	{                     \
+		.items = NULL \
+	}
+#define auto_selection __attribute__((cleanup(selection_release)))
+void selection_release(struct selection *selection);
+
+/*
+ * Append what @pattern names in the tree: one source, or one for each match of a
+ * wildcard. ERR_INPUT, with a hint where one can be given, when it names nothing.
+ */
+int select_pattern(const struct select_tree *tree, const char *pattern, struct selection *selection,
+		   struct err *err);
+
+/* Open the file behind @item for reading. */
+int select_open(const struct select_tree *tree, const struct select_item *item, struct err *err);
+
+/* Note the digest of @item; @st is of the opened file, from before it was read. */
+int select_set_digest(const struct select_tree *tree, struct selection *selection,
+		      struct select_item *item, const struct stat *st, const struct digest *digest,
+		      struct err *err);
+
+/* @item is another name of the file @first. */
+void select_share_digest(struct selection *selection, struct select_item *item,
+			 const struct select_item *first);
+
+/* Read the files whose digest is not known. */
+int select_digest_all(const struct select_tree *tree, struct selection *selection, struct err *err);
+
+/* What of a file is the same in the copy, whatever it was before. */
+struct select_key_options {
+	bool has_owner;
+	bool has_mode;
+	bool with_content; /* digests of contents too; all must be known */
+};
+void select_key(const struct selection *selection, const struct select_key_options *options,
+		struct cachekey *key);
+
+#endif
