@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for one file: its content, cloned where the file system can, read once
+ * where its digest is wanted too, with its holes; then owner, mode, attributes and
+ * times, in the order in which none undoes another. Names are single components
+ * below directories that copy.c opened, and are never followed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "builder/copy-internal.h"
+#include "common/beneath.h"
+#include "common/fd.h"
+#include "common/mem.h"
+#include "storage/stepcache.h"
+
+struct copy_link {
+	struct {
+		dev_t dev;
+		ino_t ino;
+	} key;
+	char *path; /* of its first copy, from the target's root */
+	const struct select_item *first;
+	UT_hash_handle hh;
+};
+
+void copy_links_release(struct copier *copier)
+{
+	struct copy_link *link;
+	struct copy_link *next;
+
+	HASH_ITER (hh, copier->links, link, next) {
+		HASH_DEL(copier->links, link);
+		free(link->path);
+		free(link);
+	}
+}
+
+int copy_clear_name(int dir_fd, const char *name, struct err *err)
+{
+	struct stat st;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "stat '%s'", name);
+	if (S_ISDIR(st.st_mode))
+		return err_set(err, ERR_INPUT,
+			       "'%s' is a directory there: a file cannot take its "
+			       "place",
+			       name);
+	if (unlinkat(dir_fd, name, 0) < 0)
+		return err_sys(err, "remove '%s'", name);
+	return 0;
+}
+
+/* What only the view has would be hidden: fine for a file, wrong for a directory. */
+static int check_view(const struct copy_place *place, struct err *err)
+{
+	struct stat st;
+
+	if (place->view_fd < 0 ||
+	    fstatat(place->view_fd, place->to, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISDIR(st.st_mode))
+		return 0;
+	return err_set(err, ERR_INPUT, "'%s' is a directory there: a file cannot take its place",
+		       place->to);
+}
+
+int copy_set_owner(const struct copier *copier, const struct select_item *item, int fd,
+		   struct err *err)
+{
+	const struct copy_options *options = copier->options;
+	uid_t uid = options->has_owner ? options->uid : item->uid;
+	gid_t gid = options->has_owner ? options->gid : item->gid;
+	mode_t mode = options->has_mode ? options->mode : item->mode & 07777;
+
+	if (fchown(fd, uid, gid) < 0)
+		return err_sys(err, "give '%s' to %u:%u", item->path, (unsigned)uid, (unsigned)gid);
+	if (fchmod(fd, mode) < 0)
+		return err_sys(err, "set the mode of '%s'", item->path);
+	if (item->xattrs.count > 0)
+		return xattrs_apply(fd, copier->target->ns, &item->xattrs, item->path, err);
+	return 0;
+}
+
+/* Read all that is there, into the digest and, with @to_fd ≥ 0, the copy. */
+static int pump(struct copier *copier, int from_fd, int to_fd, struct digest_state *state,
+		const char *path, struct err *err)
+{
+	ssize_t n;
+
+	while ((n = fd_read_full(from_fd, copier->buffer, COPY_BUFFER_BYTES, path, err)) > 0) {
+		if (state)
+			digest_state_update(state, copier->buffer, (size_t)n);
+		if (to_fd >= 0 && fd_write_all(to_fd, copier->buffer, (size_t)n, path, err) < 0)
+			return -1;
+		if (copy_check_interrupt(copier->request->interrupt_fd, err) < 0)
+			return -1;
+		if ((size_t)n < COPY_BUFFER_BYTES)
+			break;
+	}
+	return n < 0 ? -1 : 0;
+}
+
+/* Only what is not a hole; the copy gets the same length. */
+static int copy_sparse(int from_fd, int to_fd, off_t size, const char *path, struct err *err)
+{
+	off_t at = 0;
+
+	while (at < size) {
+		off_t data = lseek(from_fd, at, SEEK_DATA);
+		off_t hole;
+
+		if (data < 0 && errno == ENXIO)
+			break;
+		if (data < 0)
+			return err_sys(err, "find data in '%s'", path);
+		hole = lseek(from_fd, data, SEEK_HOLE);
+		if (hole < 0 || lseek(from_fd, data, SEEK_SET) < 0 ||
+		    lseek(to_fd, data, SEEK_SET) < 0)
+			return err_sys(err, "seek in '%s'", path);
+		if (fd_copy(from_fd, to_fd, (uint64_t)(hole - data), NULL, path, err) < 0)
+			return -1;
+		at = hole;
+	}
+	if (ftruncate(to_fd, size) < 0)
+		return err_sys(err, "set the size of '%s'", path);
+	return 0;
+}
+
+/* Copy without looking at the bytes. */
+static int copy_blind(int from_fd, int to_fd, const struct stat *st, const char *path,
+		      struct err *err)
+{
+	if ((uint64_t)st->st_blocks * 512 < (uint64_t)st->st_size)
+		return copy_sparse(from_fd, to_fd, st->st_size, path, err);
+	return fd_copy(from_fd, to_fd, UINT64_MAX, NULL, path, err);
+}
+
+/*
+ * Clone or copy, and digest if @state is not NULL. A small file is read and written: that
+ * is faster than to ask whether it can be cloned.
+ */
+static int copy_content(struct copier *copier, int from_fd, int to_fd, const struct stat *st,
+			struct digest_state *state, const char *path, struct err *err)
+{
+	bool is_sparse = (uint64_t)st->st_blocks * 512 < (uint64_t)st->st_size;
+
+	if ((uint64_t)st->st_size <= COPY_BUFFER_BYTES && !is_sparse)
+		return pump(copier, from_fd, to_fd, state, path, err);
+	if (ioctl(to_fd, FICLONE, from_fd) == 0)
+		return state ? pump(copier, from_fd, -1, state, path, err) : 0;
+	if (state && !is_sparse)
+		return pump(copier, from_fd, to_fd, state, path, err);
+	if (copy_blind(from_fd, to_fd, st, path, err) < 0)
+		return -1;
+	if (!state)
+		return 0;
+	if (lseek(from_fd, 0, SEEK_SET) < 0)
+		return err_sys(err, "seek in '%s'", path);
+	return pump(copier, from_fd, -1, state, path, err);
+}
+
+/* A new file of that name; what was there is removed. */
+static int make_file(const struct copy_place *place, struct err *err)
+{
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(place->to_fd, place->to, flags, 0600);
+
+	if (fd < 0 && errno == EEXIST) {
+		if (copy_clear_name(place->to_fd, place->to, err) < 0)
+			return -1;
+		fd = openat(place->to_fd, place->to, flags, 0600);
+	}
+	if (fd < 0)
+		return err_sys(err, "make '%s'", place->to);
+	return fd;
+}
+
+static int copy_regular(struct copier *copier, struct select_item *item,
+			const struct copy_place *place, struct err *err)
+{
+	auto_digest_state struct digest_state state = { 0 };
+	bool wants_digest = !item->has_digest;
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, item->mtime };
+	auto_close int from_fd = -1;
+	auto_close int to_fd = -1;
+	struct digest digest;
+	struct stat st;
+
+	from_fd =
+		openat(place->from_fd, place->from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (from_fd < 0)
+		return err_sys(err, "open '%s'", item->path);
+	if (fstat(from_fd, &st) < 0)
+		return err_sys(err, "stat '%s'", item->path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, ERR_INPUT, "'%s' was changed while it was copied", item->path);
+	to_fd = make_file(place, err);
+	if (to_fd < 0)
+		return -1;
+	if (wants_digest)
+		digest_state_init(&state);
+	if (copy_content(copier, from_fd, to_fd, &st, wants_digest ? &state : NULL, item->path,
+			 err) < 0)
+		return -1;
+	if (wants_digest) {
+		digest_state_final(&state, &digest);
+		if (select_set_digest(copier->tree, copier->request->selection, item, &st, &digest,
+				      err) < 0)
+			return -1;
+	}
+	if (copy_set_owner(copier, item, to_fd, err) < 0)
+		return -1;
+	if (futimens(to_fd, times) < 0)
+		return err_sys(err, "set the time of '%s'", item->path);
+	return 0;
+}
+
+/* Another name of a file that was copied already; *out_done false when this is its first. */
+static int copy_hard_link(struct copier *copier, struct select_item *item,
+			  const struct copy_place *place, bool *out_done, struct err *err)
+{
+	struct copy_link *link;
+	auto_close int first_fd = -1;
+	char name[NAME_MAX + 1];
+	struct copy_link probe;
+
+	memset(&probe, 0, sizeof(probe)); /* the padding too: it is hashed */
+	probe.key.dev = item->dev;
+	probe.key.ino = item->ino;
+	*out_done = false;
+	HASH_FIND(hh, copier->links, &probe.key, sizeof(probe.key), link);
+	if (!link) {
+		link = mem_dup(&probe, sizeof(probe));
+		link->path = str_dup(place->to_path);
+		link->first = item;
+		HASH_ADD(hh, copier->links, key, sizeof(link->key), link);
+		return 0;
+	}
+	first_fd = beneath_parent(copier->target->root_fd, link->path, BENEATH_NO_LINKS, name, err);
+	if (first_fd < 0 || copy_clear_name(place->to_fd, place->to, err) < 0)
+		return -1;
+	if (linkat(first_fd, name, place->to_fd, place->to, 0) < 0)
+		return err_sys(err, "link '%s' to '%s'", item->path, link->path);
+	select_share_digest(copier->request->selection, item, link->first);
+	*out_done = true;
+	return 0;
+}
+
+/* Links, devices and pipes: by name, for they cannot be opened. */
+static int copy_special(struct copier *copier, const struct select_item *item,
+			const struct copy_place *place, struct err *err)
+{
+	const struct copy_options *options = copier->options;
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, item->mtime };
+	mode_t mode = options->has_mode ? options->mode : item->mode & 07777;
+	auto_close int fd = -1;
+	int result;
+
+	if (copy_clear_name(place->to_fd, place->to, err) < 0)
+		return -1;
+	if (S_ISLNK(item->mode))
+		result = symlinkat(item->link, place->to_fd, place->to);
+	else
+		result = mknodat(place->to_fd, place->to, (item->mode & S_IFMT) | 0600, item->rdev);
+	if (result < 0)
+		return err_sys(err, "make '%s'", item->path);
+	if (fchownat(place->to_fd, place->to, options->has_owner ? options->uid : item->uid,
+		     options->has_owner ? options->gid : item->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, "set the owner of '%s'", item->path);
+	if (!S_ISLNK(item->mode) && fchmodat(place->to_fd, place->to, mode, 0) < 0)
+		return err_sys(err, "set the mode of '%s'", item->path);
+	if (item->xattrs.count > 0) {
+		fd = openat(place->to_fd, place->to, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			return err_sys(err, "open '%s'", item->path);
+		if (xattrs_apply(fd, copier->target->ns, &item->xattrs, item->path, err) < 0)
+			return -1;
+	}
+	if (utimensat(place->to_fd, place->to, times, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, "set the time of '%s'", item->path);
+	return 0;
+}
+
+int copy_file(struct copier *copier, struct select_item *item, const struct copy_place *place,
+	      struct err *err)
+{
+	bool is_done = false;
+
+	if (++copier->done % 64 == 0 &&
+	    copy_check_interrupt(copier->request->interrupt_fd, err) < 0)
+		return -1;
+	if (check_view(place, err) < 0)
+		return -1;
+	if (item->ino != 0 && copy_hard_link(copier, item, place, &is_done, err) < 0)
+		return -1;
+	if (is_done)
+		return 0;
+	if (S_ISREG(item->mode))
+		return copy_regular(copier, item, place, err);
+	return copy_special(copier, item, place, err);
+}
