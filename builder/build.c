@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for a build as a whole: images looked up, plan made, stages executed
+ * in its order, the configuration settled, the image recorded and named.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "builder/build.h"
+#include "builder/history.h"
+#include "builder/step.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+/* Images are looked up once, however often the Buildfile names them. */
+static int get_image(void *context, const char *name, const struct image_config **out_config,
+		     size_t *out_index, struct err *err)
+{
+	struct build *build = context;
+	struct build_image *found;
+
+	for (size_t i = 0; i < build->image_count; i++) {
+		if (strcmp(build->images[i]->name, name) != 0)
+			continue;
+		*out_config = &build->images[i]->image.config;
+		*out_index = i;
+		return 0;
+	}
+	found = mem_alloc(sizeof(*found));
+	if (image_get(build->request->store, name, &found->image, err) < 0) {
+		free(found);
+		return -1;
+	}
+	found->name = str_dup(name);
+	build->images =
+		mem_resize(build->images, build->image_count + 1, sizeof(struct build_image *));
+	build->images[build->image_count] = found;
+	*out_config = &found->image.config;
+	*out_index = build->image_count++;
+	return 0;
+}
+
+static void build_release(struct build *build)
+{
+	for (size_t i = 0; build->results && i < build->plan->stage_count; i++) {
+		chain_release(&build->results[i].chain);
+		image_config_release(&build->results[i].image);
+	}
+	free(build->results);
+	for (size_t i = 0; i < build->image_count; i++) {
+		free(build->images[i]->name);
+		image_release(&build->images[i]->image);
+		free(build->images[i]);
+	}
+	free(build->images);
+	fd_close(&build->seccomp_fd);
+}
+
+static struct plan *make_plan(struct build *build, struct err *err)
+{
+	const struct build_request *request = build->request;
+	struct plan_input input = {
+		.ast = request->ast,
+		.build_args = request->build_args,
+		.labels = request->labels,
+		.target = request->target,
+		.platform = request->platform,
+		.get_image = get_image,
+		.context = build,
+	};
+	struct plan *plan = plan_make(&input, err);
+
+	for (size_t i = 0; plan && i < plan->unused_args.count; i++)
+		log_warn("build argument '%s' is not declared by any ARG",
+			 plan->unused_args.items[i]);
+	return plan;
+}
+
+static int execute_stages(struct build *build, struct err *err)
+{
+	build->results = mem_array(build->plan->stage_count, sizeof(*build->results));
+	for (size_t i = 0; i < build->plan->stage_count; i++)
+		build->results[i].chain = (struct chain)CHAIN_INIT;
+	for (size_t i = 0; i < build->plan->stage_count; i++)
+		if (stage_execute(build, i, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* The configuration that the plan came to, with the layers and history that were made. */
+static void settle_config(struct build *build, struct image_config *out)
+{
+	const struct build_request *request = build->request;
+	const struct plan_stage *target = build->plan->stages[build->plan->stage_count - 1];
+	struct stage_result *made = &build->results[build->plan->stage_count - 1];
+	char epoch_text[40];
+
+	image_config_copy(out, &target->image);
+	for (size_t i = target->image.diff_id_count; i < made->image.diff_id_count; i++)
+		image_config_add_layer(out, &made->image.diff_ids[i]);
+	for (size_t i = target->image.history_count; i < made->image.history_count; i++)
+		image_config_add_history(out, &made->image.history[i]);
+	if (request->has_epoch)
+		image_time_format((struct timespec){ .tv_sec = request->epoch }, epoch_text);
+	history_settle(out, request->has_epoch ? epoch_text : NULL);
+}
+
+static int record_image(struct build *build, struct digest *out_id, struct err *err)
+{
+	const struct build_request *request = build->request;
+	auto_image_config struct image_config config = { 0 };
+	auto_strbuf struct strbuf text = STRBUF_INIT;
+
+	settle_config(build, &config);
+	image_config_format(&config, &text);
+	if (image_put(request->store, text.data, text.len, NULL, 0, out_id, err) < 0)
+		return -1;
+	for (size_t i = 0; i < request->tags->count; i++)
+		if (image_tag(request->store, out_id, request->tags->items[i], err) < 0)
+			return -1;
+	return request->tags->count > 0 ? 0 : store_sync(request->store, err);
+}
+
+int build_run(const struct build_request *request, struct digest *out_image_id, struct err *err)
+{
+	struct build build = { .request = request, .seccomp_fd = -1 };
+	auto_plan struct plan *plan = NULL;
+	int result = -1;
+
+	plan = make_plan(&build, err);
+	build.plan = plan;
+	if (plan && execute_stages(&build, err) == 0)
+		result = record_image(&build, out_image_id, err);
+	build_release(&build);
+	return result;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUILDER_BUILD_H
+#define BUILDER_BUILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "builder/ast.h"
+#include "builder/context.h"
+#include "builder/progress.h"
+#include "common/digest.h"
+#include "common/err.h"
+#include "common/strlist.h"
+#include "layers/descriptor.h"
+#include "sandbox/initlayer.h"
+#include "storage/store.h"
+
+/* A whole build: plan, steps, image. */
+struct build_request {
+	struct store *store;
+	const struct ast *ast;
+	const struct context *context;
+	struct progress *progress;
+	const struct strlist *build_args; /* "KEY=value" */
+	const struct strlist *labels;     /* "KEY=value" */
+	const struct strlist *tags;
+	const char *target; /* NULL: the last stage */
+	struct platform platform;
+	bool no_cache;
+	enum sandbox_network network; /* of RUN without --network */
+	bool has_epoch;
+	int64_t epoch;    /* SOURCE_DATE_EPOCH */
+	int interrupt_fd; /* readable when the user wants to stop; or -1 */
+};
+
+/* What is made is in the store, named by the tags. A failure names nothing, and leaves only
+ * results of steps that were done. */
+int build_run(const struct build_request *request, struct digest *out_image_id, struct err *err);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for one stage: its steps in order, the layers and the history that come out
+ * of them, and what is told of each.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "builder/copy.h"
+#include "builder/history.h"
+#include "builder/step.h"
+#include "common/mem.h"
+
+/* "[build 2/4] RUN make", numbers as wide as the last one. */
+static char *shown_title(struct stage_run *run, const char *title)
+{
+	size_t total = run->plan->layer_count + 1;
+	size_t len = strcspn(title, "\n");
+	int width = 1;
+
+	for (size_t n = total; n >= 10; n /= 10)
+		width++;
+	run->shown++;
+	return str_format("[%s%s%*zu/%zu] %.*s%s", run->plan->title, run->plan->title[0] ? " " : "",
+			  width, run->shown, total, (int)len, title, title[len] ? "..." : "");
+}
+
+static void base_key(const struct stage_run *run, struct digest *out)
+{
+	const struct digest *chain = chain_id(&run->result->chain);
+	auto_cachekey struct cachekey key = { 0 };
+
+	cachekey_init(&key, "from", NULL);
+	if (chain)
+		cachekey_digest(&key, "chain", chain);
+	cachekey_final(&key, out);
+}
+
+/* What the stage begins with. */
+static void begin(struct stage_run *run)
+{
+	struct build *build = run->build;
+	struct stage_result *result = run->result;
+	const struct build_image *base;
+	const struct stage_result *from;
+
+	chain_init(&result->chain, build->request->store);
+	switch (run->plan->base) {
+	case BASE_SCRATCH:
+		base_key(run, &result->key);
+		break;
+	case BASE_STAGE:
+		from = &build->results[run->plan->base_index];
+		chain_copy(&result->chain, &from->chain);
+		image_config_copy(&result->image, &from->image);
+		result->key = from->key;
+		break;
+	case BASE_IMAGE:
+		base = build->images[run->plan->base_index];
+		for (size_t i = 0; i < base->image.config.diff_id_count; i++)
+			chain_add(&result->chain, &base->image.layers[i]);
+		image_config_copy(&result->image, &base->image.config);
+		base_key(run, &result->key);
+		break;
+	}
+}
+
+static void show_base(struct stage_run *run)
+{
+	struct progress *progress = run->build->request->progress;
+	auto_free char *from = str_format("FROM %s", run->plan->base_name);
+	auto_free char *title = shown_title(run, from);
+
+	progress_finish(progress, progress_begin(progress, title), PROGRESS_DONE);
+}
+
+/* With SOURCE_DATE_EPOCH all new entries get that time, in the end. */
+static void add_history(struct stage_run *run, const struct step *step,
+			const struct step_outcome *outcome)
+{
+	struct history_entry entry = {
+		.created_by = step->created_by,
+		.comment = (char *)HISTORY_COMMENT,
+		.empty_layer = !outcome,
+	};
+	char created[40];
+
+	if (outcome && !run->build->request->has_epoch) {
+		struct timespec when = { .tv_sec = outcome->result.created_ns / 1000000000,
+					 .tv_nsec = outcome->result.created_ns % 1000000000 };
+
+		image_time_format(when, created);
+		entry.created = created;
+	}
+	image_config_add_history(&run->result->image, &entry);
+}
+
+static int perform(struct stage_run *run, const struct step *step, unsigned id,
+		   struct step_outcome *out, struct err *err)
+{
+	int result = -1;
+
+	switch (step->kind) {
+	case STEP_CONFIG:
+		return 0;
+	case STEP_RUN:
+		result = step_run(run, step, id, out, err);
+		break;
+	case STEP_COPY:
+		result = step_copy(run, step, out, err);
+		break;
+	case STEP_WORKDIR:
+		result = step_workdir(run, step, out, err);
+		break;
+	}
+	return result;
+}
+
+/* A failure without a place gets that of the step; those of a word or a command have theirs. */
+static int fail(struct stage_run *run, const struct step *step, unsigned id, struct err *err)
+{
+	auto_free char *prefix = str_format("%s:", step->ast->source.name);
+
+	progress_finish(run->build->request->progress, id,
+			err->kind == ERR_INTERRUPTED ? PROGRESS_CANCELED : PROGRESS_FAILED);
+	if (err->kind != ERR_INTERRUPTED && err->kind != ERR_BUG &&
+	    strncmp(err->text, prefix, strlen(prefix)) != 0)
+		step_locate(err, step, NULL);
+	return -1;
+}
+
+static int layer_step(struct stage_run *run, const struct step *step, struct err *err)
+{
+	struct progress *progress = run->build->request->progress;
+	auto_free char *title = shown_title(run, step->title);
+	struct step_outcome outcome = { .is_cached = false };
+	unsigned id;
+
+	if (copy_check_interrupt(run->build->request->interrupt_fd, err) < 0)
+		return -1;
+	id = progress_begin(progress, title);
+	if (perform(run, step, id, &outcome, err) < 0)
+		return fail(run, step, id, err);
+	chain_add(&run->result->chain, &outcome.result.layer);
+	image_config_add_layer(&run->result->image, &outcome.result.layer.diff_id);
+	run->result->key = outcome.key;
+	add_history(run, step, &outcome);
+	progress_finish(progress, id, outcome.is_cached ? PROGRESS_CACHED : PROGRESS_DONE);
+	return 0;
+}
+
+int stage_execute(struct build *build, size_t index, struct err *err)
+{
+	struct stage_run run = {
+		.build = build,
+		.plan = build->plan->stages[index],
+		.result = &build->results[index],
+		.init = INIT_ROOM_INIT,
+	};
+	int result = 0;
+
+	begin(&run);
+	show_base(&run);
+	for (size_t i = 0; i < run.plan->step_count && result == 0; i++) {
+		const struct step *step = run.plan->steps[i];
+
+		if (step->kind == STEP_CONFIG)
+			add_history(&run, step, NULL);
+		else
+			result = layer_step(&run, step, err);
+	}
+	init_room_release(&run.init);
+	chain_close(&run.result->chain);
+	return result;
+}

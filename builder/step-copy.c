@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * COPY and ADD. Answers for when a copy is the same as one made before, and
+ * for reading no file twice to find that out:
+ *
+ *   - the key is made from the content of the selected files, not from their times;
+ *   - of files whose digest is remembered nothing is read for it;
+ *   - where some digest is not known, the key without contents tells whether
+ *     there can be a result at all: if not, files are digested while they are copied;
+ *   - a stage or image that is copied from is known by its chain ID, so that an
+ *     unchanged one need not be looked into.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "builder/archive.h"
+#include "builder/copy.h"
+#include "builder/step.h"
+#include "common/fd.h"
+#include "common/mem.h"
+#include "layers/unpack.h"
+#include "sandbox/user.h"
+
+/* One COPY or ADD at work. */
+struct copying {
+	struct stage_run *run;
+	const struct step *step;
+	const struct plan_copy *plan;
+	struct select_tree tree;
+	char *what;
+	struct chain image_chain; /* of an image that is copied from */
+	struct chain *from;       /* of the stage or image that is copied from, or NULL */
+	struct selection selection;
+	size_t *words;    /* of each source of the selection: which of the plan's */
+	bool *is_archive; /* of each source of the selection */
+	bool has_archive;
+	struct copy_options options;
+};
+
+static void copying_release(struct copying *copying)
+{
+	free(copying->what);
+	chain_release(&copying->image_chain);
+	selection_release(&copying->selection);
+	free(copying->words);
+	free(copying->is_archive);
+}
+
+/* Where the sources are; nothing is opened yet. */
+static void find_tree(struct copying *copying)
+{
+	struct build *build = copying->run->build;
+	const struct plan_copy *plan = copying->plan;
+	struct select_tree *tree = &copying->tree;
+
+	tree->store = build->request->store;
+	tree->ns = store_overlay_ns(tree->store);
+	switch (plan->from) {
+	case COPY_FROM_CONTEXT:
+		tree->fd = build->request->context->fd;
+		tree->ignore = &build->request->context->ignore;
+		tree->ignore_name = build->request->context->ignore_name;
+		tree->is_context = true;
+		tree->what = "the context";
+		return;
+	case COPY_FROM_STAGE:
+		copying->from = &build->results[plan->from_index].chain;
+		copying->what = str_format("stage '%s'", copying->step->instruction->copy.from);
+		break;
+	case COPY_FROM_IMAGE:
+		chain_init(&copying->image_chain, tree->store);
+		for (size_t i = 0; i < build->images[plan->from_index]->image.config.diff_id_count;
+		     i++)
+			chain_add(&copying->image_chain,
+				  &build->images[plan->from_index]->image.layers[i]);
+		copying->from = &copying->image_chain;
+		copying->what = str_format("image '%s'", copying->step->instruction->copy.from);
+		break;
+	}
+	tree->fd = -1;
+	tree->what = copying->what;
+}
+
+static int open_tree_view(struct copying *copying, struct err *err)
+{
+	if (!copying->from)
+		return 0;
+	copying->tree.fd = chain_view(copying->from, err);
+	return copying->tree.fd < 0 ? -1 : 0;
+}
+
+/* A regular file that ADD is to unpack. */
+static int look_for_archive(struct copying *copying, size_t source, struct err *err)
+{
+	const struct select_item *item =
+		&copying->selection.items[copying->selection.sources[source].first];
+	auto_close int fd = -1;
+
+	if (!copying->plan->is_add || !S_ISREG(item->mode))
+		return 0;
+	fd = select_open(&copying->tree, item, err);
+	if (fd < 0 || archive_detect(fd, item->path, &copying->is_archive[source], err) < 0)
+		return -1;
+	copying->has_archive = copying->has_archive || copying->is_archive[source];
+	if (copying->is_archive[source] && copying->options.has_mode)
+		return err_set(err, ERR_INPUT,
+			       "--chmod cannot be used with the archive '%s', which is unpacked",
+			       item->path);
+	return 0;
+}
+
+/* All sources, with the word of each for messages. */
+static int select_all(struct copying *copying, struct err *err)
+{
+	const struct plan_copy *plan = copying->plan;
+	struct selection *selection = &copying->selection;
+
+	if (open_tree_view(copying, err) < 0)
+		return -1;
+	for (size_t i = 0; i < plan->source_count; i++) {
+		size_t before = selection->source_count;
+
+		if (plan->sources[i].text)
+			continue;
+		if (select_pattern(&copying->tree, plan->sources[i].path, selection, err) < 0)
+			return step_locate(err, copying->step, plan->sources[i].word);
+		copying->words =
+			mem_resize(copying->words, selection->source_count, sizeof(size_t));
+		copying->is_archive =
+			mem_resize(copying->is_archive, selection->source_count, sizeof(bool));
+		for (size_t k = before; k < selection->source_count; k++) {
+			copying->words[k] = i;
+			copying->is_archive[k] = false;
+			if (look_for_archive(copying, k, err) < 0)
+				return step_locate(err, copying->step, plan->sources[i].word);
+		}
+		if (selection->source_count > 1 && !plan->dest_is_dir) {
+			err_set(err, ERR_INPUT,
+				"'%s' matches several files, but the destination '%s' is not said "
+				"to be a directory",
+				plan->sources[i].path, plan->dest);
+			source_hint(err, "end it with a slash: '%s/'", plan->dest);
+			return step_locate(err, copying->step, plan->sources[i].word);
+		}
+	}
+	return 0;
+}
+
+static void key_init(const struct copying *copying, const char *kind, struct cachekey *key)
+{
+	const struct plan_copy *plan = copying->plan;
+
+	step_key_init(copying->run, kind, key);
+	cachekey_string(key, "instruction", plan->is_add ? "ADD" : "COPY");
+	cachekey_string(key, "destination", plan->dest);
+	cachekey_number(key, "is directory", plan->dest_is_dir);
+	cachekey_string(key, "chown", plan->chown);
+	if (plan->has_mode)
+		cachekey_number(key, "chmod", plan->mode);
+	for (size_t i = 0; i < plan->source_count; i++) {
+		if (!plan->sources[i].text)
+			continue;
+		cachekey_string(key, "text name", plan->sources[i].path);
+		cachekey_string(key, "text", plan->sources[i].text);
+	}
+}
+
+/* By what is copied from as a whole. */
+static void key_by_chain(const struct copying *copying, struct digest *out)
+{
+	auto_cachekey struct cachekey key = { 0 };
+
+	key_init(copying, "copy from chain", &key);
+	if (chain_id(copying->from))
+		cachekey_digest(&key, "from", chain_id(copying->from));
+	for (size_t i = 0; i < copying->plan->source_count; i++)
+		if (!copying->plan->sources[i].text)
+			cachekey_string(&key, "source", copying->plan->sources[i].path);
+	cachekey_final(&key, out);
+}
+
+static void key_by_files(const struct copying *copying, bool with_content, struct digest *out)
+{
+	struct select_key_options options = {
+		.has_owner = copying->plan->chown != NULL,
+		.has_mode = copying->plan->has_mode,
+		.with_content = with_content,
+	};
+	auto_cachekey struct cachekey key = { 0 };
+
+	key_init(copying, with_content ? "copy" : "copy without content", &key);
+	select_key(&copying->selection, &options, &key);
+	cachekey_final(&key, out);
+}
+
+static int resolve_owner(struct copying *copying, struct err *err)
+{
+	const char *chown = copying->plan->chown;
+	int view_fd;
+
+	if (!chown)
+		return 0;
+	view_fd = chain_view(&copying->run->result->chain, err);
+	if (view_fd < 0)
+		return -1;
+	if (user_resolve_chown(view_fd, chown, &copying->options.uid, &copying->options.gid, err) <
+	    0) {
+		err_prefix(err, "--chown=%s", chown);
+		source_hint(err, "names are looked up in the image that the file goes to; a "
+				 "number needs no entry there");
+		return step_locate(err, copying->step, copying->step->instruction->copy.chown);
+	}
+	copying->options.has_owner = true;
+	return 0;
+}
+
+static int unpack_source(struct copying *copying, const struct copy_target *target, size_t source,
+			 struct err *err)
+{
+	struct selection *selection = &copying->selection;
+	struct select_item *item = &selection->items[selection->sources[source].first];
+	struct unpack_options options = {
+		.whiteouts = UNPACK_REFUSE,
+		.ns = target->ns,
+		.owner = { .set = copying->options.has_owner,
+			   .uid = copying->options.uid,
+			   .gid = copying->options.gid },
+		.existing_links = true,
+		.what = item->path,
+	};
+	struct follow_tree tree = copy_target_tree(target);
+	auto_source struct source *tar = NULL;
+	auto_strbuf struct strbuf dest = STRBUF_INIT;
+	struct unpack_result unpacked;
+	auto_close int dir_fd = -1;
+	auto_close int fd = -1;
+	bool found;
+
+	if (follow_path(&tree, copying->plan->dest, &dest, &found, NULL, err) < 0)
+		return -1;
+	dir_fd = copy_open_directory(target, dest.data, &copying->options, NULL, NULL, err);
+	if (dir_fd < 0)
+		return -1;
+	fd = select_open(&copying->tree, item, err);
+	if (fd < 0)
+		return -1;
+	tar = archive_open(fd, item->path, err);
+	if (!tar)
+		return -1;
+	return unpack_tar(tar, dir_fd, &options, &unpacked, err);
+}
+
+static int place_sources(struct copying *copying, const struct copy_target *target, struct err *err)
+{
+	struct copy_request request = {
+		.tree = &copying->tree,
+		.selection = &copying->selection,
+		.dest = copying->plan->dest,
+		.dest_is_dir = copying->plan->dest_is_dir,
+		.options = &copying->options,
+		.interrupt_fd = copying->run->build->request->interrupt_fd,
+	};
+	const struct plan_copy *plan = copying->plan;
+
+	for (size_t i = 0; i < copying->selection.source_count; i++) {
+		int result;
+
+		request.source = i;
+		result = copying->is_archive[i] ? unpack_source(copying, target, i, err)
+						: copy_source_to(target, &request, err);
+		if (result < 0)
+			return step_locate(err, copying->step,
+					   plan->sources[copying->words[i]].word);
+	}
+	for (size_t i = 0; i < plan->source_count; i++)
+		if (plan->sources[i].text && copy_text_to(target, plan->sources[i].path,
+							  plan->sources[i].text, &request, err) < 0)
+			return step_locate(err, copying->step, NULL);
+	return 0;
+}
+
+/* Only archives need a mount: what they hold may take the place of what is below. */
+static int make_layer(struct copying *copying, struct layer_work *work, struct err *err)
+{
+	struct stage_run *run = copying->run;
+	struct copy_target target = { .root_fd = work->draft.fs_fd,
+				      .view_fd = -1,
+				      .ns = copying->tree.ns };
+	auto_close int mount_fd = -1;
+
+	if (copying->has_archive) {
+		mount_fd = layer_work_mount(run, work, -1, err);
+		if (mount_fd < 0)
+			return -1;
+		target.root_fd = mount_fd;
+	} else if (run->result->chain.count > 0) {
+		target.view_fd = chain_view(&run->result->chain, err);
+		if (target.view_fd < 0)
+			return -1;
+	}
+	return place_sources(copying, &target, err);
+}
+
+/*
+ * Look for a result by the files. When not all digests are known, and there can be one,
+ * the missing are made first.
+ */
+static int lookup_files(struct copying *copying, struct digest *out_bare, struct step_outcome *out,
+			struct err *err)
+{
+	struct selection *selection = &copying->selection;
+	struct digest key;
+
+	key_by_files(copying, false, out_bare);
+	if (selection->missing_digests > 0) {
+		if (step_lookup(copying->run, out_bare, out, err) < 0)
+			return -1;
+		if (!out->is_cached)
+			return 0;
+		if (select_digest_all(&copying->tree, selection, err) < 0)
+			return -1;
+	}
+	key_by_files(copying, true, &key);
+	return step_lookup(copying->run, &key, out, err);
+}
+
+static int make_copy(struct copying *copying, const struct digest *bare, struct step_outcome *out,
+		     struct err *err)
+{
+	auto_layer_work struct layer_work work = LAYER_WORK_INIT;
+	struct store *store = copying->tree.store;
+
+	if (resolve_owner(copying, err) < 0 || layer_work_open(copying->run, &work, err) < 0 ||
+	    make_layer(copying, &work, err) < 0)
+		return -1;
+	/* archives were not copied, so not digested either */
+	if (select_digest_all(&copying->tree, &copying->selection, err) < 0)
+		return -1;
+	key_by_files(copying, true, &out->key);
+	if (layer_work_finish(copying->run, &work, NULL, out, err) < 0)
+		return -1;
+	return stepcache_put(store, bare, &out->result, err);
+}
+
+static int copy_step(struct copying *copying, struct step_outcome *out, struct err *err)
+{
+	struct store *store = copying->tree.store;
+	struct digest by_chain;
+	struct digest bare;
+
+	find_tree(copying);
+	if (copying->from) {
+		key_by_chain(copying, &by_chain);
+		if (step_lookup(copying->run, &by_chain, out, err) < 0)
+			return -1;
+		if (out->is_cached)
+			return 0;
+	}
+	if (select_all(copying, err) < 0 || lookup_files(copying, &bare, out, err) < 0)
+		return -1;
+	if (!out->is_cached && make_copy(copying, &bare, out, err) < 0)
+		return -1;
+	return copying->from ? stepcache_put(store, &by_chain, &out->result, err) : 0;
+}
+
+int step_copy(struct stage_run *run, const struct step *step, struct step_outcome *out,
+	      struct err *err)
+{
+	struct copying copying = {
+		.run = run,
+		.step = step,
+		.plan = &step->copy,
+		.image_chain = CHAIN_INIT,
+		.options = { .has_mode = step->copy.has_mode, .mode = step->copy.mode },
+	};
+	int result;
+
+	result = copy_step(&copying, out, err);
+	copying_release(&copying);
+	return result;
+}

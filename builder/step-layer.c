@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for what every step that makes a layer does before and after its own
+ * work: the key's beginning, an upper like the root below it, the packing, the
+ * publishing, and the note in the step cache.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "builder/step.h"
+#include "common/fd.h"
+#include "common/mem.h"
+#include "layers/pack.h"
+#include "storage/mount.h"
+
+void step_key_init(const struct stage_run *run, const char *kind, struct cachekey *key)
+{
+	const struct build_request *request = run->build->request;
+	const struct digest *chain = chain_id(&run->result->chain);
+
+	cachekey_init(key, kind, &run->result->key);
+	/* a step may have been made again with another result: then what follows is made again too
+	 */
+	if (chain)
+		cachekey_digest(key, "below", chain);
+	if (request->has_epoch)
+		cachekey_number(key, "epoch", request->epoch);
+}
+
+int step_lookup(struct stage_run *run, const struct digest *key, struct step_outcome *out,
+		struct err *err)
+{
+	out->key = *key;
+	out->is_cached = false;
+	if (run->build->request->no_cache)
+		return 0;
+	return stepcache_find(run->build->request->store, key, chain_id(&run->result->chain),
+			      &out->is_cached, &out->result, err);
+}
+
+void layer_work_release(struct layer_work *work)
+{
+	layer_draft_release(&work->draft);
+}
+
+int layer_work_open(struct stage_run *run, struct layer_work *work, struct err *err)
+{
+	struct store *store = run->build->request->store;
+	struct chain *chain = &run->result->chain;
+	int view_fd;
+
+	if (layer_draft_open(store, &work->draft, err) < 0)
+		return -1;
+	if (chain->count == 0)
+		return 0;
+	/* the topmost directory's owner, mode and times are those that are seen */
+	view_fd = chain_view(chain, err);
+	if (view_fd < 0)
+		return -1;
+	return entry_copy_metadata(view_fd, work->draft.fs_fd, store_overlay_ns(store), "/", err);
+}
+
+int layer_work_mount(struct stage_run *run, const struct layer_work *work, int init_fd,
+		     struct err *err)
+{
+	struct chain *chain = &run->result->chain;
+	struct mount_request request = {
+		.upper_fd = work->draft.fs_fd,
+		.work_fd = work->draft.work_fd,
+	};
+	auto_free int *lowers = NULL;
+
+	if (chain_open(chain, err) < 0)
+		return -1;
+	lowers = mem_array(chain->fd_count + 1, sizeof(int));
+	for (size_t i = 0; i < chain->fd_count; i++)
+		lowers[i] = chain->fds[i];
+	request.lowers = lowers;
+	request.lower_count = chain->fd_count;
+	if (init_fd >= 0)
+		lowers[request.lower_count++] = init_fd;
+	return mount_layers(run->build->request->store, &request, err);
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int pack_work(struct stage_run *run, const struct layer_work *work,
+		     const struct layer_extras *extras, struct pack_result *out, struct err *err)
+{
+	const struct build_request *request = run->build->request;
+	struct chain *chain = &run->result->chain;
+	struct diff_options options = DIFF_OPTIONS_INIT;
+	int view_fd = -1;
+
+	options.ns = store_overlay_ns(request->store);
+	options.settle = true;
+	if (request->has_epoch)
+		options.clamp_epoch = request->epoch;
+	if (extras) {
+		options.init_fd = extras->init_fd;
+		options.drop_files = (const char *const *)extras->drop_files->items;
+	}
+	if (chain->count > 0) {
+		view_fd = chain_view(chain, err);
+		if (view_fd < 0)
+			return -1;
+	}
+	return pack_upper(view_fd, work->draft.fs_fd, &options, out, err);
+}
+
+int layer_work_finish(struct stage_run *run, struct layer_work *work,
+		      const struct layer_extras *extras, struct step_outcome *out, struct err *err)
+{
+	struct store *store = run->build->request->store;
+	struct pack_result packed;
+	struct layer_facts facts = {
+		.diff_id = &packed.diff_id,
+		.parent_chain = chain_id(&run->result->chain),
+		.is_ours = true,
+	};
+
+	if (pack_work(run, work, extras, &packed, err) < 0)
+		return -1;
+	facts.tar_bytes = packed.tar_bytes;
+	facts.content_bytes = packed.content_bytes;
+	facts.entries = packed.entries;
+	if (layer_draft_commit(store, &work->draft, &facts, &out->result.layer, err) < 0)
+		return -1;
+	out->result.created_ns = now_ns();
+	return stepcache_put(store, &out->key, &out->result, err);
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * RUN: a command in a sandbox above the stage's layers. Answers for what the command
+ * sees (files, environment, user, network), for every byte that it writes being shown,
+ * and for how its end is told. The sandbox itself is sandbox/'s.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "builder/step.h"
+#include "common/beneath.h"
+#include "common/fd.h"
+#include "common/mem.h"
+#include "sandbox/description.h"
+#include "sandbox/launch.h"
+#include "sandbox/seccomp.h"
+#include "sandbox/user.h"
+
+#define OUTPUT_BYTES 65536
+/* Of what a failed command wrote, this much and so many lines at its end go into the error. */
+#define TAIL_BYTES  2000
+#define TAIL_LINES  20
+#define TITLE_BYTES 100
+
+void init_room_release(struct init_room *room)
+{
+	tmpdir_release(&room->dir);
+	strlist_release(&room->drop_files);
+	*room = (struct init_room)INIT_ROOM_INIT;
+}
+
+static enum sandbox_network network_of(const struct stage_run *run, const struct plan_run *plan)
+{
+	switch (plan->network) {
+	case RUN_NETWORK_DEFAULT:
+		return run->build->request->network;
+	case RUN_NETWORK_NONE:
+		return SANDBOX_NETWORK_NONE;
+	case RUN_NETWORK_HOST:
+		return SANDBOX_NETWORK_HOST;
+	}
+	return run->build->request->network;
+}
+
+/* Proxies and the contents of the init layer are not in the key: they leave no trace. */
+static void run_key(const struct stage_run *run, const struct plan_run *plan, struct digest *out)
+{
+	auto_cachekey struct cachekey key = { 0 };
+	auto_strlist struct strlist env = STRLIST_INIT;
+
+	strlist_copy(&env, &plan->env);
+	strlist_sort(&env);
+	step_key_init(run, "run", &key);
+	cachekey_list(&key, "arg", &plan->argv);
+	cachekey_list(&key, "env", &env);
+	cachekey_string(&key, "cwd", plan->cwd);
+	cachekey_string(&key, "user", plan->user);
+	cachekey_number(&key, "network", network_of(run, plan));
+	cachekey_string(&key, "hostname", run->build->plan->hostname);
+	cachekey_final(&key, out);
+}
+
+static int fill_init_room(struct stage_run *run, enum sandbox_network network,
+			  struct init_room *room, struct err *err)
+{
+	struct store *store = run->build->request->store;
+	const char *hostname = run->build->plan->hostname;
+	auto_free char *hostname_text = str_format("%s\n", hostname);
+	auto_strbuf struct strbuf hosts = STRBUF_INIT;
+	auto_strbuf struct strbuf resolv = STRBUF_INIT;
+	struct initlayer_options options = {
+		.ns = store_overlay_ns(store),
+		.hostname = hostname_text,
+	};
+
+	if (initlayer_hosts_text(hostname, NULL, &hosts, err) < 0 ||
+	    initlayer_resolv_text(network, &resolv, err) < 0)
+		return -1;
+	options.hosts = hosts.data;
+	options.resolv_conf = resolv.data;
+	options.view_fd = chain_view(&run->result->chain, err);
+	if (options.view_fd < 0 || tmpdir_make(&room->dir, store_tmp_fd(store), err) < 0)
+		return -1;
+	options.dir_fd = room->dir.fd;
+	return initlayer_make(&options, &room->drop_files, err);
+}
+
+/* The init layer for what is below this step: that of the step before, if nothing has changed. */
+static int prepare_init_room(struct stage_run *run, enum sandbox_network network, struct err *err)
+{
+	struct init_room *room = &run->init;
+
+	if (chain_open(&run->result->chain, err) < 0)
+		return -1;
+	if (room->dir.fd >= 0 && room->fd_count == run->result->chain.fd_count &&
+	    room->network == network)
+		return 0;
+	init_room_release(room);
+	if (fill_init_room(run, network, room, err) < 0) {
+		init_room_release(room);
+		return err_prefix(err, "prepare the root");
+	}
+	room->fd_count = run->result->chain.fd_count;
+	room->network = network;
+	return 0;
+}
+
+/* A working directory that only the image's configuration knows is made, as for containers. */
+static int ensure_cwd(int root_fd, const char *cwd, struct err *err)
+{
+	auto_close int fd = -1;
+
+	fd = beneath_open(root_fd, cwd, BENEATH_IN_ROOT, O_PATH | O_DIRECTORY, err);
+	if (fd >= 0)
+		return 0;
+	if (errno != ENOENT)
+		return -1;
+	err_clear(err);
+	fd = beneath_mkdirs(root_fd, cwd, BENEATH_IN_ROOT, 0755, err);
+	return fd < 0 ? -1 : 0;
+}
+
+static void set_env(const struct stage_run *run, const struct plan_run *plan,
+		    const struct user_ids *ids, struct strlist *out)
+{
+	const struct strlist *proxies = &run->build->plan->proxy_env;
+
+	strlist_copy(out, &plan->env);
+	if (!strlist_env_get(out, "PATH"))
+		strlist_env_set(out, "PATH", PLAN_PATH_DEFAULT);
+	if (!strlist_env_get(out, "HOME"))
+		strlist_env_set(out, "HOME", ids->home ? ids->home : "/");
+	for (size_t i = 0; i < proxies->count; i++) {
+		const char *equals = strchr(proxies->items[i], '=');
+		auto_free char *name =
+			str_ndup(proxies->items[i], (size_t)(equals - proxies->items[i]));
+
+		if (!strlist_env_get(out, name))
+			strlist_env_set(out, name, equals + 1);
+	}
+}
+
+static int open_seccomp(struct build *build, uint64_t capabilities, struct err *err)
+{
+	if (build->seccomp_fd < 0)
+		build->seccomp_fd = seccomp_default_filter(store_cache_fd(build->request->store),
+							   capabilities, err);
+	return build->seccomp_fd;
+}
+
+static int describe(struct stage_run *run, const struct plan_run *plan, int root_fd,
+		    struct sandbox_description *out, struct err *err)
+{
+	auto_user_ids struct user_ids ids = USER_IDS_INIT;
+
+	sandbox_description_defaults(out);
+	if (user_resolve(root_fd, plan->user, &ids, err) < 0)
+		return -1;
+	out->root_fd = root_fd;
+	out->hostname = str_dup(run->build->plan->hostname);
+	if (network_of(run, plan) == SANDBOX_NETWORK_NONE)
+		out->namespaces |= SANDBOX_NS_NET;
+	strlist_copy(&out->argv, &plan->argv);
+	set_env(run, plan, &ids, &out->env);
+	free(out->cwd);
+	out->cwd = str_dup(plan->cwd);
+	out->uid = ids.uid;
+	out->gid = ids.gid;
+	out->groups = ptr_steal(&ids.groups);
+	out->group_count = ids.group_count;
+	out->seccomp_fd = open_seccomp(run->build, out->capabilities, err);
+	return out->seccomp_fd < 0 ? -1 : 0;
+}
+
+/* The end of what a command wrote. */
+struct tail {
+	struct strbuf text;
+};
+
+static void tail_add(struct tail *tail, const char *data, size_t len)
+{
+	struct strbuf *text = &tail->text;
+
+	if (len > TAIL_BYTES) {
+		data += len - TAIL_BYTES;
+		len = TAIL_BYTES;
+	}
+	if (text->len + len > TAIL_BYTES) {
+		size_t drop = text->len + len - TAIL_BYTES;
+
+		memmove(text->data, text->data + drop, text->len - drop);
+		strbuf_truncate(text, text->len - drop);
+	}
+	strbuf_add(text, data, len);
+}
+
+/* Whole lines, TAIL_LINES at most. */
+static const char *tail_lines(struct tail *tail)
+{
+	struct strbuf *text = &tail->text;
+	const char *at;
+
+	while (text->len > 0 && text->data[text->len - 1] == '\n')
+		strbuf_truncate(text, text->len - 1);
+	at = text->data + text->len;
+	for (int lines = 0; at > text->data; at--)
+		if (at[-1] == '\n' && ++lines == TAIL_LINES)
+			break;
+	/* the first line may have lost its beginning: only a whole one is shown */
+	if (at == text->data && text->len >= TAIL_BYTES - 1 && strchr(at, '\n'))
+		at = strchr(at, '\n') + 1;
+	return at;
+}
+
+struct watch {
+	struct stage_run *run;
+	unsigned progress_id;
+	struct tail *tail;
+	struct sandbox *sandbox;
+	int pipe_fd;
+	char *buffer;
+};
+
+/* What has come through the pipe; *out_open false at its end. */
+static int drain(struct watch *watch, bool *out_open, struct err *err)
+{
+	ssize_t n = read(watch->pipe_fd, watch->buffer, OUTPUT_BYTES);
+
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN
+			       ? 0
+			       : err_sys(err, "read what the command writes");
+	*out_open = n > 0;
+	progress_output(watch->run->build->request->progress, watch->progress_id, watch->buffer,
+			(size_t)n);
+	tail_add(watch->tail, watch->buffer, (size_t)n);
+	return 0;
+}
+
+/*
+ * Read until nobody can write any more and the sandbox has ended. Both are waited for: the
+ * pipe is closed early by a command that closes its output, late by none, since all its
+ * processes end with the first one.
+ */
+static int watch_output(struct watch *watch, struct err *err)
+{
+	auto_close int ended_fd = -1;
+	bool is_open = true;
+
+	ended_fd = (int)syscall(SYS_pidfd_open, watch->sandbox->child.pid, 0);
+	if (ended_fd < 0)
+		return err_sys(err, "watch the sandbox");
+	for (;;) {
+		struct pollfd fds[] = {
+			{ .fd = watch->run->build->request->interrupt_fd, .events = POLLIN },
+			{ .fd = is_open ? watch->pipe_fd : -1, .events = POLLIN },
+			{ .fd = is_open ? -1 : ended_fd, .events = POLLIN },
+		};
+
+		if (poll(fds, 3, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return err_sys(err, "wait for the command");
+		}
+		if (fds[0].revents)
+			return err_set(err, ERR_INTERRUPTED, "interrupted");
+		if (fds[1].revents && drain(watch, &is_open, err) < 0)
+			return -1;
+		if (fds[2].revents)
+			return 0;
+	}
+}
+
+static int start(const struct sandbox_description *description, struct sandbox *out,
+		 int *out_pipe_fd, struct err *err)
+{
+	auto_close int null_fd = -1;
+	auto_close int read_fd = -1;
+	auto_close int write_fd = -1;
+	int exec_errno = 0;
+	int fds[2];
+
+	null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null_fd < 0)
+		return err_sys(err, "open '/dev/null'");
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(err, "make a pipe");
+	read_fd = fds[0];
+	write_fd = fds[1];
+	if (sandbox_start(description, (int[]){ null_fd, write_fd, write_fd }, out, &exec_errno,
+			  err) < 0)
+		return -1;
+	*out_pipe_fd = fd_steal(&read_fd);
+	return 0;
+}
+
+/* "Buildfile:7:1: RUN make: exit status 2", with the end of what was written. */
+static int fail(const struct step *step, int status, struct tail *tail, struct err *err)
+{
+	struct position at = { step->instruction->line_start, step->instruction->column };
+	size_t len = strcspn(step->title, "\n");
+	auto_free char *title = NULL;
+	char text[64];
+
+	title = len > TITLE_BYTES ? str_format("%.*s...", TITLE_BYTES, step->title)
+				  : str_ndup(step->title, len);
+	err_set(err, ERR_STEP, "%s", proc_status_text(status, text));
+	if (tail->text.len > 0)
+		err_detail(err, "what it wrote at last:\n%s", tail_lines(tail));
+	return source_locate(err, &step->ast->source, at, title);
+}
+
+/* Run the command on @root_fd to its end. */
+static int execute(struct stage_run *run, const struct step *step, unsigned progress_id,
+		   int root_fd, struct err *err)
+{
+	auto_sandbox_description struct sandbox_description description = SANDBOX_DESCRIPTION_INIT;
+	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
+	auto_free char *buffer = mem_alloc(OUTPUT_BYTES);
+	auto_close int pipe_fd = -1;
+	struct tail tail = { .text = STRBUF_INIT };
+	struct watch watch = { .run = run,
+			       .progress_id = progress_id,
+			       .tail = &tail,
+			       .sandbox = &sandbox,
+			       .buffer = buffer };
+	int status = 0;
+	int result;
+
+	if (ensure_cwd(root_fd, step->run.cwd, err) < 0 ||
+	    describe(run, &step->run, root_fd, &description, err) < 0 ||
+	    start(&description, &sandbox, &pipe_fd, err) < 0)
+		return step_locate(err, step, NULL);
+	watch.pipe_fd = pipe_fd;
+	result = watch_output(&watch, err);
+	if (result == 0)
+		result = sandbox_wait(&sandbox, &status, err);
+	if (result == 0 && status != 0)
+		result = fail(step, status, &tail, err);
+	strbuf_release(&tail.text);
+	return result;
+}
+
+int step_run(struct stage_run *run, const struct step *step, unsigned progress_id,
+	     struct step_outcome *out, struct err *err)
+{
+	auto_layer_work struct layer_work work = LAYER_WORK_INIT;
+	auto_close int root_fd = -1;
+	struct digest key;
+	struct layer_extras extras;
+
+	run_key(run, &step->run, &key);
+	if (step_lookup(run, &key, out, err) < 0)
+		return -1;
+	if (out->is_cached)
+		return 0;
+
+	if (prepare_init_room(run, network_of(run, &step->run), err) < 0 ||
+	    layer_work_open(run, &work, err) < 0)
+		return -1;
+	extras.init_fd = run->init.dir.fd;
+	extras.drop_files = &run->init.drop_files;
+	root_fd = layer_work_mount(run, &work, extras.init_fd, err);
+	if (root_fd < 0 || execute(run, step, progress_id, root_fd, err) < 0)
+		return -1;
+	fd_close(&root_fd);
+	return layer_work_finish(run, &work, &extras, out, err);
+}

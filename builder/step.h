@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUILDER_STEP_H
+#define BUILDER_STEP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "builder/build.h"
+#include "builder/cachekey.h"
+#include "builder/chain.h"
+#include "builder/plan.h"
+#include "common/tmpfile.h"
+#include "layers/config.h"
+#include "storage/image.h"
+#include "storage/stepcache.h"
+
+/* An image that a plan names, found once. */
+struct build_image {
+	char *name;
+	struct image image;
+};
+
+/* What a stage came to. */
+struct stage_result {
+	struct chain chain;
+	struct image_config image; /* layers and history; new entries may have no time yet */
+	struct digest key;         /* of its last step */
+};
+
+/* A build in progress: what all stages share. */
+struct build {
+	const struct build_request *request;
+	const struct plan *plan;
+	struct build_image **images;
+	size_t image_count;
+	struct stage_result *results; /* by position in the plan */
+	int seccomp_fd;               /* -1 until a command is run */
+};
+
+/* The init layer of RUN steps: the same one as long as what is below stays the same. */
+struct init_room {
+	struct tmpdir dir;
+	struct strlist drop_files;
+	size_t fd_count; /* of the chain it was made for */
+	enum sandbox_network network;
+};
+
+#define INIT_ROOM_INIT             \
+	{                          \
+		.dir = TMPDIR_INIT \
+	}
+void init_room_release(struct init_room *room);
+
+/* A stage in progress. */
+struct stage_run {
+	struct build *build;
+	const struct plan_stage *plan;
+	struct stage_result *result;
+	struct init_room init;
+	size_t shown; /* steps that progress was told of */
+};
+
+/* One stage after the other stages that it needs. */
+int stage_execute(struct build *build, size_t index, struct err *err);
+
+/* ---- steps: each finds its result in the cache, or makes it ---- */
+struct step_outcome {
+	bool is_cached;
+	struct digest key;
+	struct step_result result;
+};
+
+int step_run(struct stage_run *run, const struct step *step, unsigned progress_id,
+	     struct step_outcome *out, struct err *err);
+int step_copy(struct stage_run *run, const struct step *step, struct step_outcome *out,
+	      struct err *err);
+int step_workdir(struct stage_run *run, const struct step *step, struct step_outcome *out,
+		 struct err *err);
+
+/* ---- what they have in common ---- */
+/* Begin the key of a step: what is below, and what bears on every layer. */
+void step_key_init(const struct stage_run *run, const char *kind, struct cachekey *key);
+
+/* The result under @key, unless the cache is not to be used; out->is_cached tells. */
+int step_lookup(struct stage_run *run, const struct digest *key, struct step_outcome *out,
+		struct err *err);
+
+/* A layer in the making, on top of what the stage has. */
+struct layer_work {
+	struct layer_draft draft;
+};
+#define LAYER_WORK_INIT                   \
+	{                                 \
+		.draft = LAYER_DRAFT_INIT \
+	}
+#define auto_layer_work __attribute__((cleanup(layer_work_release)))
+void layer_work_release(struct layer_work *work);
+int layer_work_open(struct stage_run *run, struct layer_work *work, struct err *err);
+/* Mount it above the stage's layers, and @init_fd (or -1) between them. The mount's descriptor. */
+int layer_work_mount(struct stage_run *run, const struct layer_work *work, int init_fd,
+		     struct err *err);
+
+struct layer_extras { /* of the init layer; NULL: none */
+	int init_fd;
+	const struct strlist *drop_files;
+};
+/* Pack, publish, and remember under out->key. It must not be mounted any more. */
+int layer_work_finish(struct stage_run *run, struct layer_work *work,
+		      const struct layer_extras *extras, struct step_outcome *out, struct err *err);
+
+#endif
