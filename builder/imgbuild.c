@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * imgbuild: a Buildfile and a directory in, an image out. Answers for the options, for
+ * which file is the Buildfile, and for the one line on stdout: the image's ID.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "builder/build.h"
+#include "builder/parse.h"
+#include "common/cmdline.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/userns.h"
+
+struct options {
+	struct strlist tags;
+	struct strlist build_args;
+	struct strlist labels;
+	const char *file;
+	const char *target;
+	const char *network;
+	const char *iidfile;
+	const char *progress;
+	const char *root;
+	const char *platform;
+	const char *pull;
+	bool no_cache;
+	bool quiet;
+};
+
+static void options_release(struct options *options)
+{
+	strlist_release(&options->tags);
+	strlist_release(&options->build_args);
+	strlist_release(&options->labels);
+}
+
+static int parse_options(int argc, char **argv, struct options *out, struct strlist *out_args,
+			 bool *out_done, struct err *err)
+{
+	const struct cmdline_option table[] = {
+		{ 't', "tag", OPTION_LIST, &out->tags, "NAME[:TAG]",
+		  "name the image (may be given several times)", NULL },
+		{ 'f', "file", OPTION_STRING, &out->file, "FILE",
+		  "the Buildfile, \"-\" for stdin (default: Buildfile, Containerfile or "
+		  "Dockerfile in CONTEXT)",
+		  NULL },
+		{ 0, "build-arg", OPTION_LIST, &out->build_args, "NAME[=VALUE]",
+		  "value of an ARG; without \"=VALUE\" that of the environment", NULL },
+		{ 0, "label", OPTION_LIST, &out->labels, "NAME=VALUE", "label of the image", NULL },
+		{ 0, "target", OPTION_STRING, &out->target, "STAGE",
+		  "the stage to build (default: the last one)", NULL },
+		{ 0, "no-cache", OPTION_FLAG, &out->no_cache, NULL,
+		  "run every step; their results are remembered", NULL },
+		{ 0, "pull", OPTION_CHOICE, &out->pull, "WHEN",
+		  "images that are not in the store are an error with either (default: missing)",
+		  "missing|never" },
+		{ 0, "network", OPTION_CHOICE, &out->network, "MODE",
+		  "network of RUN steps (default: the host's)", "default|host|none" },
+		{ 0, "platform", OPTION_STRING, &out->platform, "OS/ARCH",
+		  "platform of the image: this machine's", NULL },
+		{ 0, "iidfile", OPTION_STRING, &out->iidfile, "FILE", "write the image ID to FILE",
+		  NULL },
+		{ 0, "progress", OPTION_CHOICE, &out->progress, "MODE",
+		  "what is shown on stderr (default: auto, which is plain)", "auto|plain|quiet" },
+		{ 'q', "quiet", OPTION_FLAG, &out->quiet, NULL, "show nothing but the image ID",
+		  NULL },
+		{ 0, "root", OPTION_STRING, &out->root, "DIR", "the store", NULL },
+		{ 0, "rm", OPTION_IGNORED, NULL, NULL, "accepted; nothing is ever left", NULL },
+		{ 0, "force-rm", OPTION_IGNORED, NULL, NULL, "accepted; nothing is ever left",
+		  NULL },
+		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
+	};
+	const struct cmdline cmdline = {
+		.program = "imgbuild",
+		.synopsis = "[OPTIONS] CONTEXT",
+		.summary = "Build an image from a Buildfile (or Dockerfile) and the files in "
+			   "CONTEXT.\nThe ID of the image is printed on stdout.",
+		.options = table,
+		.min_args = 1,
+		.max_args = 1,
+	};
+
+	return cmdline_parse(&cmdline, argc, argv, out_args, out_done, err);
+}
+
+/* "NAME" alone takes the value from the environment; unset there, it is not given. */
+static int take_build_args(const struct strlist *given, struct strlist *out, struct err *err)
+{
+	for (size_t i = 0; i < given->count; i++) {
+		const char *text = given->items[i];
+		size_t len = strcspn(text, "=");
+		auto_free char *name = str_ndup(text, len);
+		const char *value = text[len] == '=' ? text + len + 1 : getenv(name);
+
+		if (len == 0)
+			return err_set(err, ERR_USAGE, "--build-arg '%s' has no name", text);
+		if (value)
+			strlist_env_set(out, name, value);
+	}
+	return 0;
+}
+
+static int check_labels(const struct strlist *labels, struct err *err)
+{
+	for (size_t i = 0; i < labels->count; i++)
+		if (labels->items[i][0] == '=' || labels->items[i][0] == '\0')
+			return err_set(err, ERR_USAGE, "--label '%s' has no name",
+				       labels->items[i]);
+	return 0;
+}
+
+/* --build-arg SOURCE_DATE_EPOCH, else the environment's. */
+static int take_epoch(struct build_request *request, struct err *err)
+{
+	const char *text = strlist_env_get(request->build_args, "SOURCE_DATE_EPOCH");
+	char *end;
+
+	if (!text)
+		text = getenv("SOURCE_DATE_EPOCH");
+	if (!text || text[0] == '\0')
+		return 0;
+	errno = 0;
+	request->epoch = strtoll(text, &end, 10);
+	/* years beyond 9999 cannot be written as RFC 3339 */
+	if (errno != 0 || *end != '\0' || text[0] < '0' || text[0] > '9' ||
+	    request->epoch > INT64_C(253402300799))
+		return err_set(err, ERR_USAGE, "SOURCE_DATE_EPOCH '%s' is not a number of seconds",
+			       text);
+	request->has_epoch = true;
+	return 0;
+}
+
+static int take_platform(const char *text, struct platform *out, struct err *err)
+{
+	auto_platform struct platform wanted = { 0 };
+
+	platform_host(out);
+	if (!text)
+		return 0;
+	if (strchr(text, ','))
+		return err_set(err, ERR_INPUT, "several platforms are not supported: '%s'", text);
+	if (platform_parse(text, &wanted, err) < 0)
+		return -1;
+	if (platform_match(&wanted, out) < 0)
+		return err_set(err, ERR_INPUT,
+			       "platform '%s' is not supported: only this machine's", text);
+	return 0;
+}
+
+/* From the working directory, as docker; else from the context, as podman. */
+static int open_given_file(const char *context, const char *file, char **out_path, struct err *err)
+{
+	auto_free char *path = str_dup(file);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT && file[0] != '/') {
+		free(path);
+		path = str_format("%s/%s", context, file);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		return err_sys(err, "open '%s'", file);
+	*out_path = ptr_steal(&path);
+	return fd;
+}
+
+static int open_default_file(const char *context, const char **out_name, char **out_path,
+			     struct err *err)
+{
+	static const char *const names[] = { "Buildfile", "Containerfile", "Dockerfile" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		auto_free char *path = str_format("%s/%s", context, names[i]);
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		if (fd >= 0) {
+			*out_name = names[i];
+			*out_path = ptr_steal(&path);
+			return fd;
+		}
+		if (errno != ENOENT)
+			return err_sys(err, "open '%s'", path);
+	}
+	return err_set(err, ERR_INPUT, "there is no Buildfile, Containerfile or Dockerfile in '%s'",
+		       context);
+}
+
+/* *out_path stays NULL for stdin. */
+static struct ast *load_buildfile(const char *context, const char *file, char **out_path,
+				  struct err *err)
+{
+	auto_close int fd = -1;
+	const char *name = file;
+
+	if (file && strcmp(file, "-") == 0)
+		return parse_fd("stdin", STDIN_FILENO, err);
+	fd = file ? open_given_file(context, file, out_path, err)
+		  : open_default_file(context, &name, out_path, err);
+	return fd < 0 ? NULL : parse_fd(name, fd, err);
+}
+
+/* Signals that ask us to stop become readable; a step in a sandbox is stopped and nothing is left.
+ */
+static int watch_signals(struct err *err)
+{
+	sigset_t set;
+	int fd;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return err_sys(err, "block signals");
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? err_sys(err, "watch for signals") : fd;
+}
+
+static int write_iidfile(const char *path, const char *text, struct err *err)
+{
+	auto_close int fd = -1;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return err_sys(err, "open '%s'", path);
+	return fd_write_all(fd, text, strlen(text), path, err);
+}
+
+static enum progress_mode progress_mode(const struct options *options)
+{
+	bool is_quiet =
+		options->quiet || (options->progress && strcmp(options->progress, "quiet") == 0);
+
+	return is_quiet ? PROGRESS_QUIET : PROGRESS_PLAIN;
+}
+
+static int finish(const struct options *options, const struct digest *id, struct err *err)
+{
+	char name[DIGEST_NAME_MAX];
+	auto_free char *line = NULL;
+
+	digest_name(id, name);
+	if (options->iidfile && write_iidfile(options->iidfile, name, err) < 0)
+		return -1;
+	line = str_format("%s\n", name);
+	return fd_write_all(STDOUT_FILENO, line, strlen(line), "stdout", err);
+}
+
+static int build(const struct options *options, const char *context_path,
+		 struct build_request *request, struct err *err)
+{
+	auto_ast struct ast *ast = NULL;
+	auto_free char *path = NULL;
+	auto_context struct context context = CONTEXT_INIT;
+	auto_progress struct progress *progress = NULL;
+	auto_store struct store *store = NULL;
+	struct digest id;
+
+	ast = load_buildfile(context_path, options->file, &path, err);
+	if (!ast || context_open(context_path, path, &context, err) < 0 ||
+	    store_open(options->root, &store, err) < 0)
+		return -1;
+	progress = progress_new(progress_mode(options), STDERR_FILENO);
+	request->ast = ast;
+	request->context = &context;
+	request->progress = progress;
+	request->store = store;
+	if (build_run(request, &id, err) < 0)
+		return -1;
+	return finish(options, &id, err);
+}
+
+static int prepare(const struct options *options, struct strlist *build_args,
+		   struct build_request *request, struct err *err)
+{
+	struct userns userns;
+
+	request->build_args = build_args;
+	request->labels = &options->labels;
+	request->tags = &options->tags;
+	request->target = options->target;
+	request->no_cache = options->no_cache;
+	if (take_build_args(&options->build_args, build_args, err) < 0 ||
+	    check_labels(&options->labels, err) < 0 || take_epoch(request, err) < 0 ||
+	    take_platform(options->platform, &request->platform, err) < 0 ||
+	    sandbox_network_parse(options->network ? options->network : "default",
+				  &request->network, err) < 0 ||
+	    userns_enter(&userns, err) < 0)
+		return -1;
+	request->interrupt_fd = watch_signals(err);
+	return request->interrupt_fd < 0 ? -1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { .file = NULL };
+	struct build_request request = { .interrupt_fd = -1 };
+	auto_strlist struct strlist args = STRLIST_INIT;
+	auto_strlist struct strlist build_args = STRLIST_INIT;
+	struct err err = ERR_INIT;
+	bool is_done = false;
+	int status = 0;
+
+	log_init("imgbuild", LOG_INFO);
+	if (parse_options(argc, argv, &options, &args, &is_done, &err) < 0 ||
+	    (!is_done && (prepare(&options, &build_args, &request, &err) < 0 ||
+			  build(&options, args.items[0], &request, &err) < 0))) {
+		err_print(&err, "imgbuild");
+		status = err_exit_status(&err);
+	}
+	fd_close(&request.interrupt_fd);
+	platform_release(&request.platform);
+	options_release(&options);
+	return status;
+}
