@@ -13,22 +13,34 @@
  * A layer tar (any dialect libarchive reads: ustar, PAX, GNU, star, v7) into a
  * directory. Nothing is ever written outside it: names are cleaned (leading "/" and "./"
  * cut; ".." in a name: refused), parents are resolved inside the directory, the last
- * component is never followed. Files are made relative to a directory descriptor with O_EXCL after removing what
- * was there. Order per file: content, owner, mode, xattrs, times; directories' times and
- * modes last. Sockets and unknown types: refused. A hard link must name
- * an earlier entry of this tar (or, with `existing_links`, a file already in the directory).
+ * component is never followed. Files are made relative to a directory descriptor with O_EXCL after
+ * removing what was there. Order per file: content, owner, mode, xattrs, times; directories' times
+ * and modes last. Names and attribute values are the archive's own bytes.
+ *
+ * Of several entries for one name the last wins. What this archive made and is no directory gives
+ * way to one when an entry is to be below it; what was there before does not. A hard link must name
+ * an earlier entry of this tar (or, with `existing_links`, a file already in the directory); its
+ * own owner, mode and times are not looked at. Attributes that belong to the host
+ * (security.selinux, security.ima and the like) are left out.
  */
 enum unpack_whiteouts {
-	UNPACK_TO_OVERLAY, /* ".wh.X" becomes a device 0:0, ".wh..wh..opq" the opaque mark:
-			      a layer directory of the store. Whiteouts may come before or after their siblings: an entry of the
-			      same layer wins over its own whiteout. */
-	UNPACK_REFUSE,	   /* an archive for ADD, or a root file system: ".wh." names are an error */
+	/*
+	 * ".wh.X" becomes a device 0:0, ".wh..wh..opq" the opaque mark: a layer directory of the
+	 * store, which must be empty at the call. Whiteouts may come before or after their
+	 * siblings: an entry of the same layer wins over its own whiteout (a directory then is
+	 * opaque, as is one that replaces what this layer had there before). Without an entry for
+	 * it the root gets 0755, 0:0, time 0 and the mark of an implied root; so do implicit
+	 * parents, without the mark. An opaque mark on the root itself says that no layer below
+	 * shows; the kernel does not look at it, whoever mounts the layer must.
+	 */
+	UNPACK_TO_OVERLAY,
+	UNPACK_REFUSE, /* an archive for ADD, or a root file system: ".wh." names are an error */
 };
 
 struct unpack_limits {
-	uint64_t max_bytes;   /* content of all files */
+	uint64_t max_bytes; /* content of all files */
 	uint64_t max_entries;
-	uint32_t max_depth;   /* components of a path */
+	uint32_t max_depth; /* components of a path */
 };
 extern const struct unpack_limits unpack_limits_default; /* 1 TiB, 16 Mi entries, 512 */
 
@@ -42,26 +54,35 @@ struct unpack_options {
 	enum unpack_whiteouts whiteouts;
 	enum overlay_ns ns;
 	const struct unpack_limits *limits; /* NULL: the default */
-	struct unpack_owner owner;	    /* overrides every entry's owner */
+	struct unpack_owner owner;          /* overrides every entry's owner */
 	bool existing_links;
 	const char *what; /* names the archive in errors */
+	/*
+	 * NULL, or (UNPACK_TO_OVERLAY) the merged view of the layers below: implicit parents then
+	 * are what they are there, a directory with its owner, mode, times and attributes, or a
+	 * link, which is followed. For a layer whose first unpacking said has_implicit_parents.
+	 */
+	const int *below_fd;
 };
 
 struct unpack_result {
 	uint64_t entries;
 	uint64_t content_bytes;
-	bool has_implicit_parents; /* a/b came without an entry for a: the layer depends on what is below */
+	bool has_implicit_parents; /* a/b came without an entry for a: the layer depends on what is
+				      below */
 };
 
 /*
- * @from gives the uncompressed tar. Reads it to its very end (also what follows the end mark), so that
- * a digest over it is complete. ERR_INPUT names archive and entry; the directory is
- * then half-filled: it is the caller's tmpdir. An empty stream is an error; 1,024 zero bytes are an empty layer.
+ * @from gives the uncompressed tar. Reads it to its very end (also what follows the end mark), so
+ * that a digest over it is complete. ERR_INPUT names archive and entry; the directory is then
+ * half-filled: it is the caller's tmpdir. An empty stream is an error; 1,024 zero bytes are an
+ * empty layer.
  */
 int unpack_tar(struct source *from, int dir_fd, const struct unpack_options *options,
 	       struct unpack_result *out, struct err *err);
 
-/* True if @head (the first bytes, uncompressed; 512 are enough) begins with a valid tar header (checksum) of an entry. */
+/* True if @head (the first bytes, uncompressed; 512 are enough) begins with a valid tar header
+ * (checksum) of an entry. */
 bool unpack_is_tar(const void *head, size_t len);
 
 #endif
