@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plans: what is built, in which order, with which values; and what is refused, where. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "builder/parse.h"
+#include "builder/plan.h"
+#include "common/mem.h"
+
+/* One image, "base": PATH is set, with a directory, a user, a command and a trigger or two. */
+struct images {
+	struct image_config base;
+	unsigned asked;
+};
+
+static int get_image(void *context, const char *name, const struct image_config **out_config,
+		     size_t *out_index, struct err *err)
+{
+	struct images *images = context;
+
+	images->asked++;
+	if (strcmp(name, "base") != 0)
+		return err_set(err, ERR_INPUT, "image '%s' is not in the store", name);
+	*out_config = &images->base;
+	*out_index = 0;
+	return 0;
+}
+
+static void images_init(struct images *images)
+{
+	struct digest diff_id = { { 1 } };
+	struct run_config *config = &images->base.config;
+
+	*images = (struct images){ .asked = 0 };
+	strlist_add(&config->env, "PATH=/bin");
+	strlist_add(&config->env, "FROMBASE=b");
+	config->working_dir = str_dup("/srv");
+	strlist_add(&config->cmd, "sh");
+	config->has_cmd = true;
+	image_config_add_layer(&images->base, &diff_id);
+}
+
+struct setting {
+	const char *target;
+	const char *build_args[4];
+	const char *trigger;
+};
+
+static struct plan *plan_text(const char *text, const struct setting *setting, struct ast **out_ast,
+			      struct images *images, struct err *err)
+{
+	struct strlist build_args = STRLIST_INIT;
+	struct plan_input input = {
+		.build_args = &build_args,
+		.target = setting->target,
+		.platform = { .os = (char *)"linux", .architecture = (char *)"amd64" },
+		.get_image = get_image,
+		.context = images,
+	};
+	struct plan *plan;
+
+	images_init(images);
+	if (setting->trigger)
+		strlist_add(&images->base.config.on_build, setting->trigger);
+	for (size_t i = 0; i < 4 && setting->build_args[i]; i++)
+		strlist_add(&build_args, setting->build_args[i]);
+	*out_ast = parse_buildfile("Buildfile", text, strlen(text), err);
+	if (!*out_ast)
+		fail_msg("%s", err->text);
+	input.ast = *out_ast;
+	plan = plan_make(&input, err);
+	strlist_release(&build_args);
+	return plan;
+}
+
+static void expect_plan(const char *text, const struct setting *setting, const char *want)
+{
+	auto_ast struct ast *ast = NULL;
+	auto_plan struct plan *plan = NULL;
+	auto_strbuf struct strbuf got = STRBUF_INIT;
+	struct images images;
+	struct err err = ERR_INIT;
+
+	plan = plan_text(text, setting, &ast, &images, &err);
+	if (!plan)
+		fail_msg("%s\n%s", err.text, err.detail);
+	plan_print(plan, &got);
+	assert_string_equal(got.data, want);
+	image_config_release(&images.base);
+}
+
+static void expect_error(const char *text, const char *want, const char *hint)
+{
+	struct setting setting = { .target = NULL };
+	auto_ast struct ast *ast = NULL;
+	auto_plan struct plan *plan = NULL;
+	struct images images;
+	struct err err = ERR_INIT;
+
+	plan = plan_text(text, &setting, &ast, &images, &err);
+	assert_null(plan);
+	assert_string_equal(err.text, want);
+	assert_int_equal(err.kind, ERR_INPUT);
+	if (hint && !strstr(err.detail, hint))
+		fail_msg("'%s' is not in '%s'", hint, err.detail);
+	image_config_release(&images.base);
+}
+
+static const struct setting plain = { .target = NULL };
+
+static void test_run(void **state)
+{
+	expect_plan("FROM base\nENV A=1 B=$A\nENV C=$A\nUSER u\nRUN make $C\nRUN [\"a\", \"$b\"]\n",
+		    &plain,
+		    "stage 0 '' from image base\n"
+		    "  config ENV A=1 B=\n"
+		    "  config ENV C=1\n"
+		    "  config USER u\n"
+		    "  run RUN /bin/sh -c make $C # buildkit\n"
+		    "    arg /bin/sh\n    arg -c\n    arg make $C\n"
+		    "    env PATH=/bin\n    env FROMBASE=b\n    env A=1\n    env B=\n    env C=1\n"
+		    "    user 'u' cwd /srv network default\n"
+		    "  run RUN a $b # buildkit\n"
+		    "    arg a\n    arg $b\n"
+		    "    env PATH=/bin\n    env FROMBASE=b\n    env A=1\n    env B=\n    env C=1\n"
+		    "    user 'u' cwd /srv network default\n");
+}
+
+/* --build-arg, then the default, then the global ARG; the others are as if not there. */
+static void test_args(void **state)
+{
+	struct setting setting = { .build_args = { "X=given", "NOBODY=1", "http_proxy=p" } };
+
+	expect_plan("ARG G=global\nARG H=${G}2\nFROM scratch\n"
+		    "ARG X=default\nARG G\nARG H=own\nARG UNSET\nARG TARGETARCH\n"
+		    "ENV V=$X-$G-$H-$UNSET-$TARGETARCH-$TARGETOS\nRUN x\n",
+		    &setting,
+		    "stage 0 '' from scratch scratch\n"
+		    "  config ARG X=given\n"
+		    "  config ARG G=global\n"
+		    "  config ARG H=own\n"
+		    "  config ARG UNSET\n"
+		    "  config ARG TARGETARCH=amd64\n"
+		    "  config ENV V=given-global-own--amd64-\n"
+		    "  run RUN |5 X=given G=global H=own UNSET= TARGETARCH=amd64 /bin/sh -c x "
+		    "# buildkit\n"
+		    "    arg /bin/sh\n    arg -c\n    arg x\n"
+		    "    env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+		    "    env X=given\n    env G=global\n    env H=own\n    env TARGETARCH=amd64\n"
+		    "    env V=given-global-own--amd64-\n"
+		    "    user '' cwd / network default\n"
+		    "    proxy HTTP_PROXY=p\n    proxy http_proxy=p\n"
+		    "    unused NOBODY\n");
+}
+
+/* Only what the target needs, each before what needs it. */
+static const char stages[] = "FROM base AS one\nFROM nowhere AS unused\nRUN x\n"
+			     "FROM one AS two\nCOPY --from=one /a /b\nCOPY --from=0 /c /d\n"
+			     "FROM scratch\nCOPY --from=TWO x /\nCOPY --from=base y /\n";
+
+static void test_stages(void **state)
+{
+	expect_plan(stages, &plain,
+		    "stage 0 'one' from image base\n"
+		    "stage 2 'two' from stage one\n"
+		    "  copy COPY /a /b # buildkit\n"
+		    "    from stage 0\n    source /a\n    dest /b\n"
+		    "  copy COPY /c /d # buildkit\n"
+		    "    from stage 0\n    source /c\n    dest /d\n"
+		    "stage 3 'stage-3' from scratch scratch\n"
+		    "  copy COPY x / # buildkit\n"
+		    "    from stage 1\n    source x\n    dest / directory\n"
+		    "  copy COPY y / # buildkit\n"
+		    "    from image 0\n    source y\n    dest / directory\n");
+}
+
+static void test_target(void **state)
+{
+	struct setting setting = { .target = "ONE" };
+
+	expect_plan(stages, &setting, "stage 0 'one' from image base\n");
+	setting.target = "0";
+	expect_plan(stages, &setting, "stage 0 'one' from image base\n");
+}
+
+static void test_copy(void **state)
+{
+	expect_plan("FROM base\nARG D=dir\nWORKDIR sub/../w//\nCOPY a $D\nCOPY --chown=1:2 "
+		    "--chmod=4755 a b ./\nADD [\"x y\", \"../z\"]\nWORKDIR /\nCOPY . .\nCOPY <<A "
+		    "<<'B' /h/\n"
+		    "$D\nA\n$D\nB\n",
+		    &plain,
+		    "stage 0 '' from image base\n"
+		    "  config ARG D=dir\n"
+		    "  workdir WORKDIR /srv/w\n"
+		    "    path /srv/w user ''\n"
+		    "  copy COPY a dir # buildkit\n"
+		    "    source a\n    dest /srv/w/dir\n"
+		    "  copy COPY --chown=1:2 --chmod=4755 a b ./ # buildkit\n"
+		    "    source a\n    source b\n    dest /srv/w directory\n"
+		    "    chown 1:2\n    chmod 4755\n"
+		    "  copy ADD x y ../z # buildkit\n"
+		    "    source x y\n    dest /srv/z\n"
+		    "  config WORKDIR /\n"
+		    "  copy COPY . . # buildkit\n"
+		    "    source .\n    dest / directory\n"
+		    "  copy COPY <<A <<B /h/ # buildkit\n"
+		    "    text A 4 bytes\n    text B 3 bytes\n    dest /h directory\n");
+}
+
+static void test_config(void **state)
+{
+	expect_plan("FROM base\nLABEL b=2 a=1\nEXPOSE 80 53/UDP 20-21\nVOLUME /v /w\n"
+		    "STOPSIGNAL TERM\nSHELL [\"/bin/ash\", \"-ec\"]\nENTRYPOINT run me\n"
+		    "CMD [\"a b\"]\nHEALTHCHECK --interval=5s CMD true\nMAINTAINER me\n"
+		    "ONBUILD RUN later\nRUN x\n",
+		    &plain,
+		    "stage 0 '' from image base\n"
+		    "  config LABEL b=2 a=1\n"
+		    "  config EXPOSE [20/tcp 21/tcp 53/udp 80/tcp]\n"
+		    "  config VOLUME [/v /w]\n"
+		    "  config STOPSIGNAL TERM\n"
+		    "  config SHELL [/bin/ash -ec]\n"
+		    "  config ENTRYPOINT [\"/bin/ash\" \"-ec\" \"run me\"]\n"
+		    "  config CMD [\"a b\"]\n"
+		    "  config HEALTHCHECK {Test:[CMD-SHELL true] Interval:5s Timeout:0s "
+		    "StartPeriod:0s StartInterval:0s Retries:0}\n"
+		    "  config MAINTAINER me\n"
+		    "  run RUN /bin/ash -ec x # buildkit\n"
+		    "    arg /bin/ash\n    arg -ec\n    arg x\n"
+		    "    env PATH=/bin\n    env FROMBASE=b\n"
+		    "    user '' cwd /srv network default\n");
+}
+
+/* An entry point of its own drops the command that came with the base, not one of its own. */
+static void test_entrypoint(void **state)
+{
+	const struct {
+		const char *text;
+		bool has_cmd;
+	} cases[] = {
+		{ "FROM base\n", true },
+		{ "FROM base\nENTRYPOINT [\"x\"]\n", false },
+		{ "FROM base\nCMD [\"y\"]\nENTRYPOINT [\"x\"]\n", true },
+		{ "FROM base AS a\nCMD [\"y\"]\nFROM a\nENTRYPOINT [\"x\"]\n", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		auto_ast struct ast *ast = NULL;
+		auto_plan struct plan *plan = NULL;
+		struct images images;
+		struct err err = ERR_INIT;
+
+		plan = plan_text(cases[i].text, &plain, &ast, &images, &err);
+		assert_non_null(plan);
+		assert_int_equal(plan->stages[plan->stage_count - 1]->image.config.has_cmd,
+				 cases[i].has_cmd);
+		image_config_release(&images.base);
+	}
+}
+
+/* Triggers come before the stage's own instructions, once. */
+static void test_triggers(void **state)
+{
+	struct setting setting = { .trigger = "COPY $FROMBASE /t/" };
+
+	expect_plan("FROM base AS a\nENV X=1\nFROM a\n", &setting,
+		    "stage 0 'a' from image base\n"
+		    "  copy COPY b /t/ # buildkit\n"
+		    "    source b\n    dest /t directory\n"
+		    "  config ENV X=1\n"
+		    "stage 1 'stage-1' from stage a\n");
+}
+
+static void test_errors(void **state)
+{
+	expect_error("FROM base\n  RUN --mount=type=cache,target=/x y\n",
+		     "Buildfile:2:3: RUN: RUN --mount is not supported", NULL);
+	expect_error("FROM base\nRUN --security=insecure y\n",
+		     "Buildfile:2:1: RUN: RUN --security=insecure is not supported", NULL);
+	expect_error("FROM base\nCOPY --link a b\n",
+		     "Buildfile:2:1: COPY: COPY --link is not supported", NULL);
+	expect_error("FROM base\nCOPY --parents a b\n",
+		     "Buildfile:2:1: COPY: COPY --parents is not supported", NULL);
+	expect_error("FROM base\nCOPY --exclude=x a b\n",
+		     "Buildfile:2:1: COPY: COPY --exclude is not supported", NULL);
+	expect_error("FROM base\nCOPY --chmod=u+x a b\n",
+		     "Buildfile:2:1: COPY: a symbolic --chmod is not supported", NULL);
+	expect_error("FROM base\nCOPY --chmod=888 a b\n",
+		     "Buildfile:2:1: COPY: --chmod=888 is not an octal mode up to 07777", NULL);
+	expect_error("FROM base\nADD https://a.b/c d\n",
+		     "Buildfile:2:1: ADD: ADD of a URL is not supported", NULL);
+	expect_error("FROM base\nADD git@a.b:c d\n",
+		     "Buildfile:2:1: ADD: ADD of a git repository is not supported", NULL);
+	expect_error("FROM base\nRUN <<E\n#!/bin/x\nE\n",
+		     "Buildfile:2:1: RUN: a RUN script with an interpreter of its own is not "
+		     "supported",
+		     NULL);
+	expect_error("FROM base\nCOPY a b c\n",
+		     "Buildfile:2:1: COPY: several sources, but the destination 'c' is not said "
+		     "to be a directory",
+		     "hint: end it with a slash: 'c/'");
+	expect_error("FROM base\nCOPY --from=3 a b\n",
+		     "Buildfile:2:1: COPY: --from=3: there is no such stage before this one", NULL);
+	expect_error("FROM base\nCOPY --from=later a b\nFROM base AS later\nFROM base\n"
+		     "COPY --from=0 a b\n",
+		     "Buildfile:2:1: COPY: --from=later: that stage must stand before this one",
+		     NULL);
+	expect_error("FROM nowhere\n", "Buildfile:1:6: FROM: image 'nowhere' is not in the store",
+		     NULL);
+	expect_error("ARG N\nFROM $N\n", "Buildfile:2:6: FROM: the name '$N' comes out empty",
+		     NULL);
+	expect_error("FROM --platform=linux/s390x base\n",
+		     "Buildfile:1:1: FROM: platform 'linux/s390x' is not supported: only this "
+		     "machine's",
+		     NULL);
+	expect_error("FROM base\nENV A=${B?nob}\n", "Buildfile:2:1: ENV: in '${B?nob}': B: nob",
+		     NULL);
+	expect_error("FROM base\nSTOPSIGNAL NOSUCH$x\n",
+		     "Buildfile:2:1: STOPSIGNAL: unknown signal 'NOSUCH'", NULL);
+}
+
+/* A place in a line is found by the word, also after a continuation. */
+static void test_locate(void **state)
+{
+	auto_ast struct ast *ast = NULL;
+	auto_plan struct plan *plan = NULL;
+	struct images images;
+	struct err err = ERR_INIT;
+
+	plan = plan_text("FROM base\nCOPY PY \\\n  other /\n", &plain, &ast, &images, &err);
+	assert_non_null(plan);
+	err_set(&err, ERR_INPUT, "x");
+	step_locate(&err, plan->stages[0]->steps[0], "PY");
+	assert_string_equal(err.text, "Buildfile:2:6: COPY: x");
+	err_set(&err, ERR_INPUT, "x");
+	step_locate(&err, plan->stages[0]->steps[0], "other");
+	assert_string_equal(err.text, "Buildfile:3:3: COPY: x");
+	err_set(&err, ERR_INPUT, "x");
+	step_locate(&err, plan->stages[0]->steps[0], NULL);
+	assert_string_equal(err.text, "Buildfile:2:1: COPY: x");
+	image_config_release(&images.base);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_run),        cmocka_unit_test(test_args),
+		cmocka_unit_test(test_stages),     cmocka_unit_test(test_target),
+		cmocka_unit_test(test_copy),       cmocka_unit_test(test_config),
+		cmocka_unit_test(test_entrypoint), cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_errors),     cmocka_unit_test(test_locate),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
