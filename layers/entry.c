@@ -6,6 +6,9 @@
 #include "layers/entry.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 
 void entry_release(struct entry *entry)
 {
@@ -38,4 +41,29 @@ const char *entry_type_name(enum entry_type type)
 		return "opaque mark";
 	}
 	return "unknown";
+}
+
+/* Owner before mode and attributes, which a change of owner would clear; times last. */
+int entry_copy_metadata(int from_fd, int to_fd, enum overlay_ns ns, const char *path,
+			struct err *err)
+{
+	struct xattrs xattrs = { .items = NULL };
+	struct stat st;
+	int result;
+
+	if (fstat(from_fd, &st) < 0)
+		return err_sys(err, "stat '%s'", path);
+	if (fchown(to_fd, st.st_uid, st.st_gid) < 0)
+		return err_sys(err, "set the owner of '%s'", path);
+	if (fchmod(to_fd, st.st_mode & 07777) < 0)
+		return err_sys(err, "set the mode of '%s'", path);
+	result = xattrs_load(from_fd, ns, &xattrs, path, err);
+	if (result == 0)
+		result = xattrs_apply(to_fd, ns, &xattrs, path, err);
+	xattrs_release(&xattrs);
+	if (result < 0)
+		return -1;
+	if (futimens(to_fd, (struct timespec[]){ st.st_atim, st.st_mtim }) < 0)
+		return err_sys(err, "set the times of '%s'", path);
+	return 0;
 }
