@@ -323,7 +323,7 @@ static void test_errors(void **state)
 	expect_error("FROM base\nENV A=${B?nob}\n", "Buildfile:2:1: ENV: in '${B?nob}': B: nob",
 		     NULL);
 	expect_error("FROM base\nSTOPSIGNAL NOSUCH$x\n",
-		     "Buildfile:2:1: STOPSIGNAL: unknown signal 'NOSUCH'", NULL);
+		     "Buildfile:2:1: STOPSIGNAL: 'NOSUCH' is no signal", NULL);
 }
 
 /* A place in a line is found by the word, also after a continuation. */
