@@ -45,6 +45,8 @@ struct container_list {
 	struct container_summary *items;
 	size_t count;
 };
+#define CONTAINER_LIST_INIT { .items = NULL }
+#define auto_container_list __attribute__((cleanup(container_list_release)))
 int container_list(struct store *store, struct container_list *out, struct err *err);
 void container_list_release(struct container_list *list);
 

@@ -54,6 +54,7 @@ static const char *const upgrades[DB_VERSION] = {
 	" boot TEXT);"
 	"CREATE TABLE images(seq INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE,"
 	" manifest BLOB, created TEXT, boot TEXT);"
+	"CREATE INDEX layers_diff ON layers(diff_id);"
 	"CREATE INDEX blobs_boot ON blobs(boot) WHERE boot IS NOT NULL;"
 	"CREATE INDEX layers_boot ON layers(boot) WHERE boot IS NOT NULL;"
 	"CREATE INDEX images_boot ON images(boot) WHERE boot IS NOT NULL;"

@@ -8,6 +8,8 @@
 
 #include "common/digest.h"
 #include "common/err.h"
+#include "common/strbuf.h"
+#include "common/strlist.h"
 #include "layers/config.h"
 #include "layers/manifest.h"
 #include "storage/layer.h"
@@ -53,11 +55,16 @@ struct image_removal {
 };
 /*
  * By name: takes the name away, and removes the image when that was its last
- * one. By ID: all names; ERR_INPUT when it has several and @force is false, or a container uses it.
- * Layers that no image, cache entry, container or lease needs any more are removed.
+ * one. By ID: all names; ERR_INPUT when it has several and @force is false. A
+ * container or a mount that uses the image is ERR_INPUT; with @force the names go
+ * and the image stays, nameless, as with docker.
+ * Of its layers and blobs, those that no image, cache entry or lease needs any
+ * more are removed. Works on a full disk.
  */
 int image_remove(struct store *store, const char *text, bool force, struct image_removal *out,
 		 struct err *err);
+#define IMAGE_REMOVAL_INIT { .untagged = STRLIST_INIT }
+#define auto_image_removal __attribute__((cleanup(image_removal_release)))
 void image_removal_release(struct image_removal *removal);
 
 struct image_summary {
@@ -71,6 +78,8 @@ struct image_list {
 	struct image_summary *items; /* newest first */
 	size_t count;
 };
+#define IMAGE_LIST_INIT { .items = NULL }
+#define auto_image_list __attribute__((cleanup(image_list_release)))
 int image_list(struct store *store, struct image_list *out, struct err *err);
 void image_list_release(struct image_list *list);
 

@@ -74,6 +74,9 @@ static int forget_unsynced(struct store *store, struct err *err)
 	    run(store, "DELETE FROM layer_blobs WHERE blob NOT IN (SELECT digest FROM blobs)",
 		err) < 0 ||
 	    run(store,
+		"UPDATE images SET manifest=NULL WHERE manifest NOT IN (SELECT digest FROM blobs)",
+		err) < 0 ||
+	    run(store,
 		"DELETE FROM images WHERE id NOT IN (SELECT digest FROM blobs) OR id IN"
 		" (SELECT image FROM image_layers WHERE layer NOT IN (SELECT id FROM layers))",
 		err) < 0 ||

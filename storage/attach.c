@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for the rows of mounts that outlive their command: where an image is
+ * mounted, and whether it still is. The mounting itself is mount.c's.
+ */
+#include "storage/attach-internal.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/mem.h"
+#include "layers/walk.h"
+#include "storage/store-internal.h"
+
+static int own_ns(int64_t *out, struct err *err)
+{
+	struct stat st;
+
+	if (stat("/proc/self/ns/mnt", &st) < 0)
+		return err_sys(err, "stat '/proc/self/ns/mnt'");
+	*out = (int64_t)st.st_ino;
+	return 0;
+}
+
+int attach_record(struct store *store, const char *path, const struct digest *image,
+		  struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+	int64_t ns;
+
+	if (own_ns(&ns, err) < 0 ||
+	    query_open(&query, store->db,
+		       "INSERT OR REPLACE INTO mounts(mount_ns, path, image, boot)"
+		       " VALUES(?, ?, ?, ?)",
+		       err) < 0)
+		return -1;
+	bind_int(&query, ns);
+	bind_text(&query, path);
+	bind_digest(&query, image);
+	bind_text(&query, store->boot_id);
+	return query_run(&query, err);
+}
+
+static int forget(struct store *store, int64_t ns, const char *path, struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+
+	if (query_open(&query, store->db, "DELETE FROM mounts WHERE mount_ns=? AND path=?", err) <
+	    0)
+		return -1;
+	bind_int(&query, ns);
+	bind_text(&query, path);
+	return query_run(&query, err);
+}
+
+int attach_forget(struct store *store, const char *path, struct err *err)
+{
+	int64_t ns;
+
+	if (own_ns(&ns, err) < 0)
+		return -1;
+	return forget(store, ns, path, err);
+}
+
+int attach_paths(struct store *store, const struct digest *image, struct strlist *out,
+		 struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+	bool row = false;
+	int64_t ns;
+
+	if (own_ns(&ns, err) < 0 ||
+	    query_open(&query, store->db,
+		       "SELECT path FROM mounts WHERE mount_ns=? AND image=? ORDER BY path",
+		       err) < 0)
+		return -1;
+	bind_int(&query, ns);
+	bind_digest(&query, image);
+	for (;;) {
+		if (query_step(&query, &row, err) < 0)
+			return -1;
+		if (!row)
+			return 0;
+		strlist_add(out, column_text(&query, 0));
+	}
+}
+
+int attach_is_known(struct store *store, const char *path, bool *out, struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+	int64_t ns;
+
+	if (own_ns(&ns, err) < 0 ||
+	    query_open(&query, store->db, "SELECT 1 FROM mounts WHERE mount_ns=? AND path=?", err) <
+		    0)
+		return -1;
+	bind_int(&query, ns);
+	bind_text(&query, path);
+	return query_step(&query, out, err);
+}
+
+/* In our namespace: a mount is there as long as its directory is the root of one. */
+static bool is_mounted(const char *path)
+{
+	struct statx stx;
+
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &stx) <
+	    0)
+		return errno != ENOENT && errno != ENOTDIR;
+	return stx.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
+/* Has another namespace still a process? What we may not look at may be in it. */
+static int is_alive(int64_t ns, bool *out, struct err *err)
+{
+	auto_close int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_strlist struct strlist names = STRLIST_INIT;
+	char path[64];
+	struct stat st;
+
+	if (proc_fd < 0)
+		return err_sys(err, "open '/proc'");
+	if (walk_names(proc_fd, &names, "/proc", err) < 0)
+		return -1;
+	*out = false;
+	for (size_t i = 0; i < names.count && !*out; i++) {
+		if (!isdigit((unsigned char)names.items[i][0]))
+			continue;
+		snprintf(path, sizeof(path), "%.20s/ns/mnt", names.items[i]);
+		if (fstatat(proc_fd, path, &st, 0) == 0)
+			*out = (int64_t)st.st_ino == ns;
+	}
+	return 0;
+}
+
+struct attached {
+	int64_t ns;
+	char *path;
+};
+
+static int list_rows(struct store *store, struct attached **out, size_t *out_count, struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+	bool row = false;
+
+	if (query_open(&query, store->db, "SELECT mount_ns, path FROM mounts", err) < 0)
+		return -1;
+	for (;;) {
+		if (query_step(&query, &row, err) < 0)
+			return -1;
+		if (!row)
+			return 0;
+		*out = mem_resize(*out, *out_count + 1, sizeof(**out));
+		(*out)[(*out_count)++] =
+			(struct attached){ .ns = column_int(&query, 0),
+					   .path = str_dup(column_text(&query, 1)) };
+	}
+}
+
+static int sweep_rows(struct store *store, const struct attached *rows, size_t count,
+		      struct err *err)
+{
+	int64_t ns;
+	bool stays = false;
+
+	if (count == 0)
+		return 0;
+	if (own_ns(&ns, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].ns == ns)
+			stays = is_mounted(rows[i].path);
+		else if (is_alive(rows[i].ns, &stays, err) < 0)
+			return -1;
+		if (!stays && forget(store, rows[i].ns, rows[i].path, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int attach_sweep(struct store *store, struct err *err)
+{
+	struct attached *rows = NULL;
+	size_t count = 0;
+	int result = list_rows(store, &rows, &count, err);
+
+	if (result == 0)
+		result = sweep_rows(store, rows, count, err);
+	for (size_t i = 0; i < count; i++)
+		free(rows[i].path);
+	free(rows);
+	return result;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORAGE_IMAGE_INTERNAL_H
+#define STORAGE_IMAGE_INTERNAL_H
+
+#include <stdbool.h>
+
+#include "common/digest.h"
+#include "common/err.h"
+#include "common/strbuf.h"
+#include "storage/image.h"
+#include "storage/store-internal.h"
+
+/* What a text that names an image means. */
+struct image_match {
+	struct digest id;
+	bool by_name; /* else by ID */
+	char *name;   /* the key in the store, when by_name */
+};
+#define IMAGE_MATCH_INIT     \
+	{                    \
+		.name = NULL \
+	}
+#define auto_image_match __attribute__((cleanup(image_match_release)))
+void image_match_release(struct image_match *match);
+
+/* As image_find, without reading the image or taking it into the lease. */
+int image_resolve(struct store *store, const char *text, bool *out_found, struct image_match *out,
+		  struct err *err);
+/* The same, but not there is ERR_INPUT with a hint. */
+int image_must_resolve(struct store *store, const char *text, struct image_match *out,
+		       struct err *err);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for the manifest of an image: the one it came with where it serves,
+ * else one made of its layers' blobs, which are made where there are none.
+ */
+#include "storage/image.h"
+
+#include <string.h>
+
+#include "common/mem.h"
+#include "storage/blob.h"
+
+static const char *layer_media_type(enum image_format format, enum codec codec)
+{
+	switch (codec) {
+	case CODEC_NONE:
+		return format == IMAGE_OCI ? MEDIA_OCI_LAYER : MEDIA_DOCKER_LAYER;
+	case CODEC_GZIP:
+		return format == IMAGE_OCI ? MEDIA_OCI_LAYER_GZIP : MEDIA_DOCKER_LAYER_GZIP;
+	case CODEC_ZSTD:
+		return format == IMAGE_OCI ? MEDIA_OCI_LAYER_ZSTD : MEDIA_DOCKER_LAYER_ZSTD;
+	case CODEC_BZIP2:
+	case CODEC_XZ:
+		break;
+	}
+	return NULL;
+}
+
+static int load_kept(struct store *store, const struct image *image, struct strbuf *out_bytes,
+		     struct manifest *out, struct err *err)
+{
+	auto_strbuf struct strbuf bytes = STRBUF_INIT;
+	char name[DIGEST_NAME_MAX];
+
+	digest_name(&image->manifest_digest, name);
+	if (blob_load(store, &image->manifest_digest, MANIFEST_MAX_BYTES, &bytes, err) < 0 ||
+	    manifest_parse(bytes.data, bytes.len, NULL, name, out, err) < 0)
+		return -1;
+	strbuf_add(out_bytes, bytes.data, bytes.len);
+	return 0;
+}
+
+/* Can every blob that the kept manifest names be sent, and are they as wished? */
+static int kept_serves(struct store *store, const struct manifest *manifest,
+		       const struct manifest_options *options, bool *out, struct err *err)
+{
+	bool found = true;
+
+	*out = !options || manifest->format == options->format;
+	for (size_t i = 0; i < manifest->layer_count && *out; i++) {
+		const struct descriptor *layer = &manifest->layers[i];
+		const char *wanted =
+			options ? layer_media_type(options->format, options->codec) : NULL;
+
+		if (options && options->force_compression && wanted &&
+		    strcmp(layer->media_type, wanted) != 0)
+			*out = false;
+		else if (blob_find(store, &layer->digest, &found, NULL, err) < 0)
+			return -1;
+		*out = *out && found;
+	}
+	return 0;
+}
+
+static int add_layer(struct store *store, const struct layer *layer,
+		     const struct manifest_options *options, struct manifest *manifest,
+		     struct err *err)
+{
+	auto_descriptor struct descriptor descriptor = { .media_type = NULL };
+	struct layer_blob blob;
+	const char *media_type;
+	bool found = false;
+
+	/* what was pulled goes out as it came, unless told otherwise */
+	if (layer_blob_find(store, &layer->diff_id, !options->force_compression, options->codec,
+			    options->level, &found, &blob, err) < 0)
+		return -1;
+	media_type = found ? layer_media_type(options->format, blob.codec) : NULL;
+	if (!media_type) {
+		if (layer_blob_make(store, layer, options->codec, options->level, &blob, err) < 0)
+			return -1;
+		media_type = layer_media_type(options->format, blob.codec);
+	}
+	if (!media_type)
+		return err_set(err, ERR_USAGE, "layers cannot be compressed with %s",
+			       codec_name(blob.codec));
+	descriptor_set(&descriptor, media_type, &blob.digest, blob.size_bytes);
+	manifest_add_layer(manifest, &descriptor);
+	return 0;
+}
+
+static int make_manifest(struct store *store, const struct image *image,
+			 const struct manifest_options *options, struct manifest *out,
+			 struct err *err)
+{
+	const char *config_type =
+		options->format == IMAGE_OCI ? MEDIA_OCI_CONFIG : MEDIA_DOCKER_CONFIG;
+	auto_manifest struct manifest manifest = { .format = options->format };
+	char hex[DIGEST_HEX_MAX];
+	uint64_t size = 0;
+	bool found = false;
+
+	if (blob_find(store, &image->id, &found, &size, err) < 0)
+		return -1;
+	if (!found)
+		return err_set(err, ERR_INPUT, "the store is damaged: image %s has no config",
+			       digest_hex(&image->id, hex));
+	descriptor_set(&manifest.config, config_type, &image->id, size);
+	for (size_t i = 0; i < image->config.diff_id_count; i++)
+		if (add_layer(store, &image->layers[i], options, &manifest, err) < 0)
+			return -1;
+	*out = manifest;
+	manifest = (struct manifest){ .format = IMAGE_OCI };
+	return 0;
+}
+
+int image_manifest(struct store *store, const struct image *image,
+		   const struct manifest_options *options, struct strbuf *out_bytes,
+		   struct manifest *out, struct err *err)
+{
+	static const struct manifest_options usual = { .format = IMAGE_OCI,
+						       .codec = CODEC_GZIP,
+						       .level = CODEC_LEVEL_DEFAULT };
+	auto_manifest struct manifest manifest = { .format = IMAGE_OCI };
+	auto_strbuf struct strbuf bytes = STRBUF_INIT;
+	bool serves = false;
+
+	if (image->has_manifest && (load_kept(store, image, &bytes, &manifest, err) < 0 ||
+				    kept_serves(store, &manifest, options, &serves, err) < 0))
+		return -1;
+	if (!serves) {
+		manifest_release(&manifest);
+		strbuf_truncate(&bytes, 0);
+		if (make_manifest(store, image, options ? options : &usual, &manifest, err) < 0)
+			return -1;
+		manifest_format(&manifest, &bytes);
+	}
+	strbuf_add(out_bytes, bytes.data, bytes.len);
+	*out = manifest;
+	manifest = (struct manifest){ .format = IMAGE_OCI };
+	return 0;
+}
