@@ -205,7 +205,7 @@ static int put_layered(struct unpack *unpack, struct err *err)
 
 /* ---- all of them ---- */
 
-/* What @options says of errors that have no name of the archive in them yet. */
+/* For errors that have no name of the archive in them yet. */
 static int name_archive(const struct unpack *unpack, struct err *err)
 {
 	if (!tar_reader_has_failed(unpack->reader))
@@ -261,8 +261,7 @@ int unpack_tar(struct source *from, int dir_fd, const struct unpack_options *opt
 	unpack.bytes_left = unpack.limits->max_bytes;
 	unpack.reader = tar_reader_new(from, options->what);
 	r = unpack_tree_open(&unpack.tree, dir_fd, options, err);
-	if (r == 0)
-		r = unpack_all(&unpack, err);
+	r = r < 0 ? name_archive(&unpack, err) : unpack_all(&unpack, err);
 	unpack_tree_release(&unpack.tree);
 	entry_release(&unpack.entry.entry);
 	tar_reader_free(unpack.reader);

@@ -13,7 +13,7 @@ import tarfile
 
 TYPES = {'file': tarfile.REGTYPE, 'dir': tarfile.DIRTYPE, 'link': tarfile.SYMTYPE,
          'hard': tarfile.LNKTYPE, 'char': tarfile.CHRTYPE, 'block': tarfile.BLKTYPE,
-         'fifo': tarfile.FIFOTYPE, 'global': None}
+         'fifo': tarfile.FIFOTYPE}
 
 
 def text(word):
