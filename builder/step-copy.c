@@ -293,7 +293,7 @@ static int make_layer(struct copying *copying, struct layer_work *work, struct e
 		if (mount_fd < 0)
 			return -1;
 		target.root_fd = mount_fd;
-	} else if (run->result->chain.count > 0) {
+	} else {
 		target.view_fd = chain_view(&run->result->chain, err);
 		if (target.view_fd < 0)
 			return -1;

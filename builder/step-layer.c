@@ -46,15 +46,12 @@ void layer_work_release(struct layer_work *work)
 int layer_work_open(struct stage_run *run, struct layer_work *work, struct err *err)
 {
 	struct store *store = run->build->request->store;
-	struct chain *chain = &run->result->chain;
 	int view_fd;
 
 	if (layer_draft_open(store, &work->draft, err) < 0)
 		return -1;
-	if (chain->count == 0)
-		return 0;
 	/* the topmost directory's owner, mode and times are those that are seen */
-	view_fd = chain_view(chain, err);
+	view_fd = chain_view(&run->result->chain, err);
 	if (view_fd < 0)
 		return -1;
 	return entry_copy_metadata(view_fd, work->draft.fs_fd, store_overlay_ns(store), "/", err);
@@ -94,9 +91,8 @@ static int pack_work(struct stage_run *run, const struct layer_work *work,
 		     const struct layer_extras *extras, struct pack_result *out, struct err *err)
 {
 	const struct build_request *request = run->build->request;
-	struct chain *chain = &run->result->chain;
 	struct diff_options options = DIFF_OPTIONS_INIT;
-	int view_fd = -1;
+	int view_fd;
 
 	options.ns = store_overlay_ns(request->store);
 	options.settle = true;
@@ -106,11 +102,9 @@ static int pack_work(struct stage_run *run, const struct layer_work *work,
 		options.init_fd = extras->init_fd;
 		options.drop_files = (const char *const *)extras->drop_files->items;
 	}
-	if (chain->count > 0) {
-		view_fd = chain_view(chain, err);
-		if (view_fd < 0)
-			return -1;
-	}
+	view_fd = chain_view(&run->result->chain, err);
+	if (view_fd < 0)
+		return -1;
 	return pack_upper(view_fd, work->draft.fs_fd, &options, out, err);
 }
 
