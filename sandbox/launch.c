@@ -35,14 +35,21 @@ void sandbox_release(struct sandbox *sandbox)
 	fd_close(&sandbox->init_pidfd);
 }
 
-/* The programs of a build tree lie in its folders, one beside the other. */
+/* In a build tree it lies below the commands, and beside the folder of the tests. */
 static int find_program(struct strbuf *out, struct err *err)
 {
+	static const char *const near[] = { "/sandbox/sandbox", "/../sandbox/sandbox" };
+	size_t len;
+
 	if (proc_self_dir(out, err) < 0)
 		return -1;
-	strbuf_puts(out, "/../sandbox/sandbox");
-	if (access(out->data, X_OK) == 0)
-		return 0;
+	len = out->len;
+	for (size_t i = 0; i < sizeof(near) / sizeof(near[0]); i++) {
+		strbuf_truncate(out, len);
+		strbuf_puts(out, near[i]);
+		if (access(out->data, X_OK) == 0)
+			return 0;
+	}
 	strbuf_truncate(out, 0);
 	strbuf_puts(out, LIBEXEC_DIR "/sandbox");
 	return 0;

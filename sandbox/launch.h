@@ -8,7 +8,7 @@
 
 /*
  * Start the sandbox program with a description and wait for it. The program is
- * "sandbox/sandbox" of a build tree beside our own executable's directory, else
+ * "sandbox/sandbox" of a build tree, near our own executable, else
  * LIBEXEC_DIR/sandbox. It gets the description as a sealed memfd, the
  * descriptors it names, stdio, and a socket over which it reports; nothing
  * else. It dies with the thread that started it, and the container with it:
