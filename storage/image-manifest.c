@@ -52,8 +52,10 @@ static int kept_serves(struct store *store, const struct manifest *manifest,
 		const char *wanted =
 			options ? layer_media_type(options->format, options->codec) : NULL;
 
+		/* by which level a blob was made that came from elsewhere, nobody knows */
 		if (options && options->force_compression && wanted &&
-		    strcmp(layer->media_type, wanted) != 0)
+		    (strcmp(layer->media_type, wanted) != 0 ||
+		     options->level != CODEC_LEVEL_DEFAULT))
 			*out = false;
 		else if (blob_find(store, &layer->digest, &found, NULL, err) < 0)
 			return -1;
@@ -75,6 +77,9 @@ static int add_layer(struct store *store, const struct layer *layer,
 	if (layer_blob_find(store, &layer->diff_id, !options->force_compression, options->codec,
 			    options->level, &found, &blob, err) < 0)
 		return -1;
+	/* a plain tar was kept because an archive held it, not because it should be sent so */
+	if (found && blob.codec == CODEC_NONE)
+		found = options->codec == CODEC_NONE;
 	media_type = found ? layer_media_type(options->format, blob.codec) : NULL;
 	if (!media_type) {
 		if (layer_blob_make(store, layer, options->codec, options->level, &blob, err) < 0)
