@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command imgpull: brings an image from another place into the store. */
+#include <stdio.h>
+
+#include "common/cmdline.h"
+#include "common/log.h"
+#include "common/userns.h"
+#include "layers/descriptor.h"
+#include "registry/interrupt.h"
+#include "registry/pull.h"
+
+struct imgpull {
+	const char *root;
+	const char *platform;
+	bool is_quiet;
+	struct strlist args;
+	bool is_done;
+};
+
+static int parse_options(int argc, char **argv, struct imgpull *options, struct err *err)
+{
+	const struct cmdline_option table[] = {
+		{ 0, "root", OPTION_STRING, &options->root, "DIR",
+		  "the store (default: $IMGBUILD_ROOT, else the user's own)", NULL },
+		{ 0, "platform", OPTION_STRING, &options->platform, "OS/ARCH[/VARIANT]",
+		  "of an image for several platforms, take this one's", NULL },
+		{ 'q', "quiet", OPTION_FLAG, &options->is_quiet, NULL, "say nothing on the way",
+		  NULL },
+		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
+	};
+	const struct cmdline cmdline = {
+		.program = "imgpull",
+		.synopsis = "[OPTIONS] SOURCE [NAME]",
+		.summary =
+			"Bring an image into the store and print its ID. SOURCE is oci:DIR[:TAG]\n"
+			"or docker-archive:FILE[:REF].",
+		.options = table,
+		.min_args = 1,
+		.max_args = 2,
+	};
+
+	return cmdline_parse(&cmdline, argc, argv, &options->args, &options->is_done, err);
+}
+
+static int pull(const struct imgpull *options, struct err *err)
+{
+	auto_store struct store *store = NULL;
+	auto_strlist struct strlist names = STRLIST_INIT;
+	auto_platform struct platform platform = { .os = NULL };
+	struct pull_options pull_options = {
+		.platform = options->platform ? &platform : NULL,
+		.name = options->args.count > 1 ? options->args.items[1] : NULL,
+	};
+	struct userns userns;
+	struct digest id;
+	char text[DIGEST_NAME_MAX];
+
+	if (options->platform && platform_parse(options->platform, &platform, err) < 0) {
+		err->kind = ERR_USAGE;
+		return err_prefix(err, "--platform");
+	}
+	if (userns_enter(&userns, err) < 0 || store_open(options->root, &store, err) < 0)
+		return -1;
+	interrupt_hold();
+	if (pull_image(store, options->args.items[0], &pull_options, &id, &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++)
+		log_info("named %s", names.items[i]);
+	if (printf("%s\n", digest_name(&id, text)) < 0 || fflush(stdout) < 0)
+		return err_sys(err, "write to standard output");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct imgpull options = { .root = NULL };
+	struct err err = ERR_INIT;
+	int result = parse_options(argc, argv, &options, &err);
+
+	log_init("imgpull", options.is_quiet ? LOG_QUIET : LOG_INFO);
+	if (result == 0 && !options.is_done)
+		result = pull(&options, &err);
+	strlist_release(&options.args);
+	if (result == 0)
+		return 0;
+	err_print(&err, "imgpull");
+	return err_exit_status(&err);
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for reading OCI image layouts: which of its images is meant, and its
+ * blobs. Digests are compared by who reads them (pull.c).
+ */
+#include "registry/oci-layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/beneath.h"
+#include "common/fd.h"
+#include "common/json.h"
+#include "common/mem.h"
+#include "layers/ref.h"
+#include "registry/region.h"
+
+#define CONTAINERD_NAME "io.containerd.image.name"
+
+struct layout_reader {
+	struct image_reader reader;
+	int dir_fd;
+	char *path; /* as the user wrote it */
+};
+
+/* ---- files of the layout ---- */
+
+/* Open a file of the layout: a regular one, for a pipe or a device would keep us waiting. */
+static int open_file(int dir_fd, const char *name, const char *path, struct stat *out_st,
+		     struct err *err)
+{
+	auto_close int fd =
+		beneath_open(dir_fd, name, BENEATH_STAY, O_RDONLY | O_NONBLOCK | O_NOCTTY, err);
+
+	if (fd < 0)
+		return err_prefix(err, "OCI layout '%s'", path);
+	if (fstat(fd, out_st) < 0)
+		return err_sys(err, "stat '%s/%s'", path, name);
+	if (!S_ISREG(out_st->st_mode))
+		return err_set(err, ERR_INPUT, "'%s/%s' is not a regular file", path, name);
+	return fd_steal(&fd);
+}
+
+/* A small file, whole. *out_found false when it is not there. */
+static int load_file(int dir_fd, const char *name, const char *path, size_t limit, bool *out_found,
+		     struct strbuf *out, struct err *err)
+{
+	auto_free char *what = str_format("%s/%s", path, name);
+	struct stat st;
+	auto_close int fd = open_file(dir_fd, name, path, &st, err);
+
+	*out_found = fd >= 0;
+	if (fd < 0 && err->sys_errno == ENOENT) {
+		err_clear(err);
+		return 0;
+	}
+	if (fd < 0)
+		return -1;
+	return fd_read_all(fd, limit, out, what, err);
+}
+
+int oci_layout_check(int dir_fd, const char *path, bool *out_found, struct err *err)
+{
+	auto_free char *what = str_format("%s/oci-layout", path);
+	auto_strbuf struct strbuf data = STRBUF_INIT;
+	auto_json struct json *json = NULL;
+	auto_free char *version = NULL;
+
+	if (load_file(dir_fd, "oci-layout", path, OCI_LAYOUT_MAX, out_found, &data, err) < 0)
+		return -1;
+	if (!*out_found)
+		return 0;
+	json = json_parse(data.data, data.len, what, err);
+	if (!json || json_take_string(json, "imageLayoutVersion", &version, what, err) < 0)
+		return -1;
+	if (!version)
+		return err_set(err, ERR_INPUT, "%s has no 'imageLayoutVersion'", what);
+	if (strcmp(version, OCI_LAYOUT_VERSION) != 0)
+		return err_set(
+			err, ERR_INPUT,
+			"%s: version '%.60s' of the layout is not supported (" OCI_LAYOUT_VERSION
+			" is)",
+			what, version);
+	return 0;
+}
+
+int oci_layout_load_index(int dir_fd, const char *path, bool *out_found, struct index *out,
+			  struct err *err)
+{
+	auto_free char *what = str_format("%s/index.json", path);
+	auto_strbuf struct strbuf data = STRBUF_INIT;
+
+	if (load_file(dir_fd, "index.json", path, MANIFEST_MAX_BYTES, out_found, &data, err) < 0)
+		return -1;
+	if (!*out_found)
+		return 0;
+	return index_parse(data.data, data.len, NULL, what, out, err);
+}
+
+static struct source *open_blob(struct image_reader *reader, const struct descriptor *blob,
+				struct err *err)
+{
+	struct layout_reader *layout = (struct layout_reader *)reader;
+	char hex[DIGEST_HEX_MAX];
+	auto_free char *name = str_format("blobs/sha256/%s", digest_hex(&blob->digest, hex));
+	auto_free char *what = str_format("%s/%s", layout->path, name);
+	struct region region = { .owns_fd = true };
+	struct stat st;
+
+	region.fd = open_file(layout->dir_fd, name, layout->path, &st, err);
+	if (region.fd < 0 && err->sys_errno == ENOENT) {
+		err_set(err, ERR_INPUT, "OCI layout '%s' lacks the blob %s", layout->path, hex);
+		return NULL;
+	}
+	if (region.fd < 0)
+		return NULL;
+	if ((uint64_t)st.st_size != blob->size_bytes) {
+		fd_close(&region.fd);
+		err_set(err, ERR_INPUT, "'%s' has %lld bytes, but its descriptor says %llu", what,
+			(long long)st.st_size, (unsigned long long)blob->size_bytes);
+		return NULL;
+	}
+	region.size_bytes = blob->size_bytes;
+	return source_region(&region, what);
+}
+
+static void layout_free(struct image_reader *reader)
+{
+	struct layout_reader *layout = (struct layout_reader *)reader;
+
+	fd_close(&layout->dir_fd);
+	free(layout->path);
+	free(layout);
+}
+
+/* ---- which image is meant ---- */
+
+/* The canonical form of a full name, or NULL: a tag alone names nothing. */
+static char *canonical_name(const char *text)
+{
+	auto_image_ref struct image_ref ref = IMAGE_REF_INIT;
+	struct strbuf out = STRBUF_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (!text || !strpbrk(text, ":/") || image_ref_parse(text, &ref, &ignored) < 0)
+		return NULL;
+	image_ref_format(&ref, &out);
+	return strbuf_steal(&out);
+}
+
+static const char *ref_name(const struct descriptor *entry)
+{
+	return strlist_env_get(&entry->annotations, OCI_REF_NAME);
+}
+
+/* The full name that the layout itself gives an entry, or NULL. */
+static char *full_name(const struct descriptor *entry)
+{
+	char *name = canonical_name(strlist_env_get(&entry->annotations, CONTAINERD_NAME));
+
+	return name ? name : canonical_name(ref_name(entry));
+}
+
+static bool is_wanted(const struct descriptor *entry, const char *tag)
+{
+	auto_free char *want = canonical_name(tag);
+	auto_free char *have = full_name(entry);
+
+	if (ref_name(entry) && strcmp(ref_name(entry), tag) == 0)
+		return true;
+	return want && have && strcmp(want, have) == 0;
+}
+
+static bool is_image(const struct descriptor *entry)
+{
+	enum media_kind kind = media_kind_of(entry->media_type);
+
+	return (kind == MEDIA_MANIFEST || kind == MEDIA_INDEX) &&
+	       !strlist_env_get(&entry->annotations, "vnd.docker.reference.type");
+}
+
+static void list_tags(const struct index *index, struct strbuf *out)
+{
+	for (size_t i = 0; i < index->manifest_count && out->len < 400; i++) {
+		const char *name = ref_name(&index->manifests[i]);
+
+		if (is_image(&index->manifests[i]))
+			strbuf_printf(out, "%s%.100s", out->len ? ", " : "",
+				      name ? name : "(without a tag)");
+	}
+}
+
+static int choose_by_tag(const struct index *index, const char *path, const char *tag,
+			 struct index *out, struct err *err)
+{
+	auto_strbuf struct strbuf tags = STRBUF_INIT;
+
+	for (size_t i = 0; i < index->manifest_count; i++)
+		if (is_image(&index->manifests[i]) && is_wanted(&index->manifests[i], tag))
+			index_add(out, &index->manifests[i]);
+	if (out->manifest_count > 0)
+		return 0;
+	list_tags(index, &tags);
+	return err_set(err, ERR_INPUT, "OCI layout '%s' has no image '%s'; there are: %s", path,
+		       tag, tags.len ? tags.data : "none");
+}
+
+static bool is_same_name(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Without a tag: all there is, provided that it goes by one name (several platforms) or is one
+ * thing. */
+static int choose_only(const struct index *index, const char *path, struct index *out,
+		       struct err *err)
+{
+	auto_strbuf struct strbuf tags = STRBUF_INIT;
+	bool is_one_name = true;
+	bool is_one_digest = true;
+
+	for (size_t i = 0; i < index->manifest_count; i++) {
+		const struct descriptor *entry = &index->manifests[i];
+
+		if (!is_image(entry))
+			continue;
+		index_add(out, entry);
+		is_one_name &= is_same_name(ref_name(entry), ref_name(&out->manifests[0]));
+		is_one_digest &= digest_equal(&entry->digest, &out->manifests[0].digest);
+	}
+	if (out->manifest_count == 0)
+		return err_set(err, ERR_INPUT, "OCI layout '%s' holds no image", path);
+	if (is_one_name || is_one_digest)
+		return 0;
+	list_tags(index, &tags);
+	return err_set(
+		err, ERR_INPUT,
+		"OCI layout '%s' has several images; say which, as in oci:%s:TAG. There are: %s",
+		path, path, tags.data);
+}
+
+/* "localhost/BASENAME:TAG", when the directory's name can be one. */
+static char *name_by_directory(const char *path, const char *tag)
+{
+	auto_image_ref struct image_ref ref = IMAGE_REF_INIT;
+	auto_free char *real = realpath(path, NULL);
+	auto_free char *text = NULL;
+	struct err ignored = ERR_INIT;
+
+	if (!real || !tag || !image_ref_is_tag(tag))
+		return NULL;
+	text = str_format("localhost/%s:%s", strrchr(real, '/') + 1, tag);
+	if (image_ref_parse(text, &ref, &ignored) < 0)
+		return NULL;
+	return ptr_steal(&text);
+}
+
+static void add_name(struct layout_reader *layout, const char *tag)
+{
+	const struct descriptor *entry = &layout->reader.roots.manifests[0];
+	auto_free char *name = full_name(entry);
+
+	if (!name)
+		name = name_by_directory(layout->path, tag ? tag : ref_name(entry));
+	if (name)
+		strlist_add(&layout->reader.names, name);
+}
+
+static int open_layout(struct layout_reader *layout, const char *tag, struct err *err)
+{
+	auto_index struct index index = { .manifests = NULL };
+	bool found = false;
+
+	layout->dir_fd = open(layout->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (layout->dir_fd < 0)
+		return err_sys(err, "open OCI layout '%s'", layout->path);
+	if (oci_layout_check(layout->dir_fd, layout->path, &found, err) < 0)
+		return -1;
+	if (!found)
+		return err_set(err, ERR_INPUT,
+			       "'%s' is not an OCI layout: it has no file 'oci-layout'",
+			       layout->path);
+	if (oci_layout_load_index(layout->dir_fd, layout->path, &found, &index, err) < 0)
+		return -1;
+	if (!found)
+		return err_set(err, ERR_INPUT, "OCI layout '%s' has no index.json", layout->path);
+	if (tag)
+		return choose_by_tag(&index, layout->path, tag, &layout->reader.roots, err);
+	return choose_only(&index, layout->path, &layout->reader.roots, err);
+}
+
+int oci_layout_read(const char *rest, struct store *store, struct image_reader **out,
+		    struct err *err)
+{
+	auto_image_reader struct image_reader *reader = NULL;
+	struct layout_reader *layout = mem_alloc(sizeof(*layout));
+	auto_free char *tag = NULL;
+
+	reader = &layout->reader;
+	*reader = (struct image_reader){ .open_blob = open_blob, .free = layout_free };
+	layout->dir_fd = -1;
+	if (transport_split_path(rest, OCI_LAYOUT_FORM, &layout->path, &tag, err) < 0 ||
+	    open_layout(layout, tag, err) < 0)
+		return -1;
+	add_name(layout, tag);
+	*out = ptr_steal(&reader);
+	return 0;
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for bringing layers into the store: in one pass the bytes are
+ * digested and kept as they came, decompressed, digested again as a tar, and
+ * unpacked. What the store already has, and is known to be true, is not read
+ * again. Several layers at a time, each by a thread.
+ */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "layers/codec.h"
+#include "layers/unpack.h"
+#include "registry/interrupt.h"
+#include "registry/pull-internal.h"
+#include "registry/region.h"
+#include "storage/blob.h"
+#include "storage/layer.h"
+
+#define THREADS_MAX 4
+
+/* One layer on its way. */
+struct arrival {
+	struct pull *pull;
+	const struct descriptor *blob;
+	const struct digest *diff_id;
+	const struct digest *parent_chain;
+	char what[DIGEST_NAME_MAX + 16]; /* "layer sha256:…" */
+
+	/* what is there already */
+	bool has_layer;
+	bool has_blob;
+
+	/* what is being made of it */
+	struct blob_writer writer;
+	struct sink *keep; /* into the writer */
+	struct layer_draft draft;
+
+	/* what was measured */
+	struct digest blob_digest;
+	struct digest tar_digest;
+	uint64_t tar_bytes;
+	enum codec codec;
+	struct unpack_result unpacked;
+};
+
+static void arrival_release(struct arrival *arrival)
+{
+	sink_free(arrival->keep);
+	blob_writer_release(&arrival->writer);
+	layer_draft_release(&arrival->draft);
+}
+#define auto_arrival __attribute__((cleanup(arrival_release)))
+
+/* Whether the store knows a packed form of the layer; *out_is_same: this very blob. */
+static int look_up_forms(struct arrival *arrival, bool *out_has_form, bool *out_is_same,
+			 struct err *err)
+{
+	static const enum codec codecs[] = { CODEC_GZIP, CODEC_ZSTD, CODEC_NONE };
+
+	for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++) {
+		struct layer_blob form;
+		bool found = false;
+
+		if (layer_blob_find(arrival->pull->store, arrival->diff_id, false, codecs[i],
+				    CODEC_LEVEL_DEFAULT, &found, &form, err) < 0)
+			return -1;
+		*out_has_form |= found;
+		*out_is_same |= found && digest_equal(&form.digest, &arrival->blob->digest);
+	}
+	return 0;
+}
+
+/*
+ * Whether nothing need be read: the layer is there and so is what packs it
+ * again. A blob that is there without being known as a form of this layer is
+ * read: that the two belong together is only what the image says.
+ */
+static int look_up(struct arrival *arrival, bool *out_done, struct err *err)
+{
+	struct store *store = arrival->pull->store;
+	struct layer layer = { .is_ours = false };
+	bool has_form = false;
+	bool is_same = false;
+
+	if (layer_find(store, arrival->parent_chain, arrival->diff_id, &arrival->has_layer, &layer,
+		       err) < 0 ||
+	    blob_find(store, &arrival->blob->digest, &arrival->has_blob, NULL, err) < 0 ||
+	    look_up_forms(arrival, &has_form, &is_same, err) < 0)
+		return -1;
+	if (arrival->pull->reader->is_manifest_made)
+		is_same |= has_form || layer.is_ours;
+	*out_done = arrival->has_layer && is_same;
+	return 0;
+}
+
+/* The compressed bytes: the store's own, or the place's, which are kept as they pass. */
+static struct source *open_bytes(struct arrival *arrival, struct err *err)
+{
+	struct store *store = arrival->pull->store;
+	struct image_reader *reader = arrival->pull->reader;
+	struct source_digest_options options = {
+		.expect = &arrival->blob->digest,
+		.expect_len = arrival->blob->size_bytes,
+		.out_digest = &arrival->blob_digest,
+		.what = arrival->what,
+	};
+	struct source *source;
+
+	if (arrival->has_blob) {
+		struct region region = { .owns_fd = true, .size_bytes = arrival->blob->size_bytes };
+
+		region.fd = blob_open(store, &arrival->blob->digest, err);
+		if (region.fd < 0)
+			return NULL;
+		return source_digest(source_region(&region, arrival->what), &options);
+	}
+	if (blob_writer_open(store, &arrival->writer, err) < 0)
+		return NULL;
+	arrival->keep = sink_to_fd(arrival->writer.tmp.fd, arrival->what);
+	source = reader->open_blob(reader, arrival->blob, err);
+	if (!source)
+		return NULL;
+	return source_tee(source_digest(source, &options), arrival->keep);
+}
+
+/* The tar: bytes that are its own diff ID need no second digest, and no guess at their codec. */
+static struct source *open_tar(struct arrival *arrival, struct err *err)
+{
+	struct source *source = open_bytes(arrival, err);
+	struct source_digest_options options = {
+		.expect = arrival->diff_id,
+		.expect_len = UINT64_MAX,
+		.out_digest = &arrival->tar_digest,
+		.out_len = &arrival->tar_bytes,
+		.what = arrival->what,
+	};
+
+	if (!source)
+		return NULL;
+	if (digest_equal(&arrival->blob->digest, arrival->diff_id)) {
+		arrival->codec = CODEC_NONE;
+		return source;
+	}
+	source = codec_decompress_any(source, arrival->what, &arrival->codec, err);
+	return source ? source_digest(source, &options) : NULL;
+}
+
+static int receive(struct arrival *arrival, struct err *err)
+{
+	struct unpack_options options = {
+		.whiteouts = UNPACK_TO_OVERLAY,
+		.ns = store_overlay_ns(arrival->pull->store),
+		.what = arrival->what,
+	};
+	auto_source struct source *source = open_tar(arrival, err);
+
+	if (!source)
+		return -1;
+	if (arrival->has_layer)
+		return source_drain(source, err);
+	if (layer_draft_open(arrival->pull->store, &arrival->draft, err) < 0)
+		return -1;
+	return unpack_tar(source, arrival->draft.fs_fd, &options, &arrival->unpacked, err);
+}
+
+/* Both streams ended, and with the right digests: only then were these set. */
+static int check_digests(struct arrival *arrival, struct err *err)
+{
+	if (!digest_equal(&arrival->blob_digest, &arrival->blob->digest))
+		return err_set(err, ERR_INPUT, "%s goes on after the end of its compressed stream",
+			       arrival->what);
+	if (digest_equal(&arrival->blob->digest, arrival->diff_id)) {
+		arrival->tar_bytes = arrival->blob->size_bytes;
+		return 0;
+	}
+	if (!digest_equal(&arrival->tar_digest, arrival->diff_id))
+		return err_set(err, ERR_BUG, "the tar of %s was not read to its end",
+			       arrival->what);
+	return 0;
+}
+
+static int publish(struct arrival *arrival, struct err *err)
+{
+	struct store *store = arrival->pull->store;
+	struct layer_facts facts = {
+		.diff_id = arrival->diff_id,
+		.parent_chain = arrival->parent_chain,
+		.tar_bytes = arrival->tar_bytes,
+		.content_bytes = arrival->unpacked.content_bytes,
+		.entries = arrival->unpacked.entries,
+		.implicit_parents = arrival->unpacked.has_implicit_parents,
+	};
+	struct layer_blob blob = {
+		.digest = arrival->blob->digest,
+		.size_bytes = arrival->blob->size_bytes,
+		.codec = arrival->codec,
+		.level = CODEC_LEVEL_DEFAULT,
+	};
+	struct layer layer;
+
+	if (!arrival->has_blob &&
+	    (sink_finish(arrival->keep, err) < 0 ||
+	     blob_writer_commit(&arrival->writer, &blob.digest, blob.size_bytes, err) < 0))
+		return -1;
+	if (!arrival->has_layer &&
+	    layer_draft_commit(store, &arrival->draft, &facts, &layer, err) < 0)
+		return -1;
+	return layer_blob_record(store, arrival->diff_id, &blob, err);
+}
+
+static int take_lock(struct arrival *arrival, struct layer_lock *lock, struct err *err)
+{
+	int result;
+
+	/* another process may be busy with this layer for minutes */
+	interrupt_let_through();
+	result = layer_lock_take(arrival->pull->store, arrival->diff_id, lock, err);
+	interrupt_hold_again();
+	return result;
+}
+
+static int pull_layer(struct pull *pull, size_t position, struct err *err)
+{
+	auto_layer_lock struct layer_lock lock = LAYER_LOCK_INIT;
+	auto_arrival struct arrival arrival = {
+		.pull = pull,
+		.blob = &pull->manifest.layers[position],
+		.diff_id = &pull->config.diff_ids[position],
+		.parent_chain = position > 0 ? &pull->chains[position - 1] : NULL,
+		.writer = BLOB_WRITER_INIT,
+		.draft = LAYER_DRAFT_INIT,
+	};
+	char digest[DIGEST_NAME_MAX];
+	bool is_done = false;
+
+	snprintf(arrival.what, sizeof(arrival.what), "layer %s",
+		 digest_name(&arrival.blob->digest, digest));
+	if (interrupt_check(err) < 0 || look_up(&arrival, &is_done, err) < 0)
+		return -1;
+	if (!is_done) {
+		if (take_lock(&arrival, &lock, err) < 0 || look_up(&arrival, &is_done, err) < 0)
+			return -1;
+	}
+	if (is_done) {
+		log_info("%s is in the store already", arrival.what);
+		return 0;
+	}
+	log_info("%s (%" PRIu64 " bytes)", arrival.what, arrival.blob->size_bytes);
+	if (receive(&arrival, err) < 0 || check_digests(&arrival, err) < 0)
+		return -1;
+	return publish(&arrival, err);
+}
+
+/* ---- several at a time ---- */
+
+struct crew {
+	struct pull *pull;
+	pthread_mutex_t lock; /* protects all below */
+	size_t next;
+	bool has_failed;
+	struct err err; /* of the first that failed */
+};
+
+static bool take_next(struct crew *crew, size_t *out_position)
+{
+	bool is_there;
+
+	pthread_mutex_lock(&crew->lock);
+	is_there = !crew->has_failed && crew->next < crew->pull->manifest.layer_count;
+	if (is_there)
+		*out_position = crew->next++;
+	pthread_mutex_unlock(&crew->lock);
+	return is_there;
+}
+
+static void *work(void *context)
+{
+	struct crew *crew = context;
+	struct err err = ERR_INIT;
+	size_t position;
+
+	while (take_next(crew, &position)) {
+		if (pull_layer(crew->pull, position, &err) == 0)
+			continue;
+		pthread_mutex_lock(&crew->lock);
+		if (!crew->has_failed)
+			crew->err = err;
+		crew->has_failed = true;
+		pthread_mutex_unlock(&crew->lock);
+	}
+	return NULL;
+}
+
+static size_t thread_count(size_t layers)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t count = processors > 1 ? (size_t)processors : 1;
+
+	count = count < THREADS_MAX ? count : THREADS_MAX;
+	return count < layers ? count : layers;
+}
+
+int pull_layers(struct pull *pull, struct err *err)
+{
+	struct crew crew = { .pull = pull, .lock = PTHREAD_MUTEX_INITIALIZER };
+	pthread_t threads[THREADS_MAX];
+	size_t wanted = thread_count(pull->manifest.layer_count);
+	size_t started = 0;
+
+	/* this thread is one of them; with fewer than wanted it only takes longer */
+	while (started + 1 < wanted && pthread_create(&threads[started], NULL, work, &crew) == 0)
+		started++;
+	work(&crew);
+	for (size_t i = 0; i < started; i++)
+		pthread_join(threads[i], NULL);
+	if (crew.has_failed) {
+		*err = crew.err;
+		return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for bringing an image into the store: from the place's top document
+ * down to manifest and config, then the layers (pull-layer.c), then its record
+ * and its names.
+ */
+#include "registry/pull.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "layers/ref.h"
+#include "registry/interrupt.h"
+#include "registry/pull-internal.h"
+#include "storage/image.h"
+
+#define INDEX_DEPTH_MAX 4
+
+static void pull_release(struct pull *pull)
+{
+	image_reader_free(pull->reader);
+	strbuf_release(&pull->manifest_bytes);
+	manifest_release(&pull->manifest);
+	strbuf_release(&pull->config_bytes);
+	image_config_release(&pull->config);
+	free(pull->chains);
+}
+#define auto_pull __attribute__((cleanup(pull_release)))
+
+/* ---- names ---- */
+
+static int canonical_name(const char *text, struct strlist *out, struct err *err)
+{
+	auto_image_ref struct image_ref ref = IMAGE_REF_INIT;
+	auto_strbuf struct strbuf name = STRBUF_INIT;
+
+	if (image_ref_parse(text, &ref, err) < 0)
+		return -1;
+	if (ref.has_digest)
+		return err_set(err, ERR_USAGE, "'%s' cannot be given as a name: it has a digest",
+			       text);
+	image_ref_format(&ref, &name);
+	strlist_add(out, name.data);
+	return 0;
+}
+
+static int choose_names(const struct image_reader *reader, const char *source, const char *name,
+			struct strlist *out, struct err *err)
+{
+	if (name)
+		return canonical_name(name, out, err);
+	for (size_t i = 0; i < reader->names.count; i++)
+		if (canonical_name(reader->names.items[i], out, err) < 0)
+			return err_prefix(err, "%s", source);
+	if (out->count == 0)
+		return err_set(err, ERR_USAGE,
+			       "'%s' has no name for the image: give one, as in 'imgpull %s NAME'",
+			       source, source);
+	return 0;
+}
+
+/* ---- documents ---- */
+
+/* Load what @blob names, checked. */
+static int load_document(struct image_reader *reader, const struct descriptor *blob,
+			 const char *kind, size_t limit, struct strbuf *out, struct err *err)
+{
+	auto_source struct source *source = NULL;
+	auto_sink struct sink *sink = sink_to_strbuf(out);
+	char digest[DIGEST_NAME_MAX];
+	auto_free char *what = str_format("%s %s", kind, digest_name(&blob->digest, digest));
+	struct source_digest_options options = {
+		.expect = &blob->digest,
+		.expect_len = blob->size_bytes,
+		.what = what,
+	};
+
+	if (blob->size_bytes > limit)
+		return err_set(err, ERR_INPUT, "%s is said to have %llu bytes, more than %zu", what,
+			       (unsigned long long)blob->size_bytes, limit);
+	source = reader->open_blob(reader, blob, err);
+	if (!source)
+		return -1;
+	source = source_digest(source, &options);
+	if (stream_copy(source, sink, err) < 0)
+		return -1;
+	return sink_finish(sink, err);
+}
+
+/* From one of the roots through indexes to the manifest for @platform. */
+static int load_manifest(struct pull *pull, const struct platform *platform, const char *source,
+			 struct err *err)
+{
+	auto_descriptor struct descriptor current = { .media_type = NULL };
+	char digest[DIGEST_NAME_MAX];
+	size_t position = 0;
+
+	if (pull->reader->roots.manifest_count > 1 &&
+	    index_choose(&pull->reader->roots, platform, source, &position, err) < 0)
+		return -1;
+	descriptor_copy(&current, &pull->reader->roots.manifests[position]);
+	for (int depth = 0; depth <= INDEX_DEPTH_MAX; depth++) {
+		auto_index struct index index = { .manifests = NULL };
+		auto_free char *what =
+			str_format("manifest %s", digest_name(&current.digest, digest));
+		enum media_kind kind = MEDIA_UNKNOWN;
+
+		strbuf_truncate(&pull->manifest_bytes, 0);
+		if (load_document(pull->reader, &current, "manifest", MANIFEST_MAX_BYTES,
+				  &pull->manifest_bytes, err) < 0 ||
+		    manifest_detect(pull->manifest_bytes.data, pull->manifest_bytes.len,
+				    current.media_type, what, &kind, err) < 0)
+			return -1;
+		if (kind == MEDIA_MANIFEST)
+			return manifest_parse(pull->manifest_bytes.data, pull->manifest_bytes.len,
+					      current.media_type, what, &pull->manifest, err);
+		if (index_parse(pull->manifest_bytes.data, pull->manifest_bytes.len,
+				current.media_type, what, &index, err) < 0 ||
+		    index_choose(&index, platform, what, &position, err) < 0)
+			return -1;
+		descriptor_copy(&current, &index.manifests[position]);
+	}
+	return err_set(err, ERR_INPUT, "'%s': an index in an index, more than %d deep", source,
+		       INDEX_DEPTH_MAX);
+}
+
+static int load_config(struct pull *pull, struct err *err)
+{
+	const struct descriptor *blob = &pull->manifest.config;
+	char digest[DIGEST_NAME_MAX];
+	auto_free char *what = str_format("config %s", digest_name(&blob->digest, digest));
+	size_t count = pull->manifest.layer_count;
+
+	if (load_document(pull->reader, blob, "config", CONFIG_MAX_BYTES, &pull->config_bytes,
+			  err) < 0 ||
+	    image_config_parse(pull->config_bytes.data, pull->config_bytes.len, what, &pull->config,
+			       err) < 0)
+		return -1;
+	if (pull->config.diff_id_count != count)
+		return err_set(err, ERR_INPUT, "%s names %zu layers, its manifest %zu", what,
+			       pull->config.diff_id_count, count);
+	pull->chains = mem_array(count + 1, sizeof(*pull->chains));
+	for (size_t i = 0; i < count; i++)
+		digest_chain(i > 0 ? &pull->chains[i - 1] : NULL, &pull->config.diff_ids[i],
+			     &pull->chains[i]);
+	return 0;
+}
+
+/* An image for another machine: an error when one was asked for, else worth a word. */
+static int check_platform(const struct pull *pull, const struct pull_options *options,
+			  const struct platform *want, const char *source, struct err *err)
+{
+	const struct platform *have = &pull->config.platform;
+	auto_strbuf struct strbuf wanted = STRBUF_INIT;
+	auto_strbuf struct strbuf there = STRBUF_INIT;
+
+	if (!have->os || !have->architecture || platform_match(want, have) >= 0)
+		return 0;
+	platform_format(want, &wanted);
+	platform_format(have, &there);
+	if (options->platform)
+		return err_set(err, ERR_INPUT, "'%s' is an image for %s, not for %s", source,
+			       there.data, wanted.data);
+	log_warn("'%s' is an image for %s; this machine is %s", source, there.data, wanted.data);
+	return 0;
+}
+
+static int record(struct pull *pull, const struct strlist *names, struct digest *out_id,
+		  struct err *err)
+{
+	bool keep = !pull->reader->is_manifest_made;
+
+	if (interrupt_check(err) < 0)
+		return -1;
+	if (image_put(pull->store, pull->config_bytes.data, pull->config_bytes.len,
+		      keep ? pull->manifest_bytes.data : NULL, keep ? pull->manifest_bytes.len : 0,
+		      out_id, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names->count; i++)
+		if (image_tag(pull->store, out_id, names->items[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+int pull_image(struct store *store, const char *source, const struct pull_options *options,
+	       struct digest *out_id, struct strlist *out_names, struct err *err)
+{
+	auto_pull struct pull pull = { .store = store,
+				       .manifest_bytes = STRBUF_INIT,
+				       .config_bytes = STRBUF_INIT };
+	auto_platform struct platform host = { .os = NULL };
+	auto_strlist struct strlist names = STRLIST_INIT;
+	const struct platform *platform = options->platform ? options->platform : &host;
+	const char *rest;
+	const struct transport *transport = transport_find(source, &rest, err);
+	char digest[DIGEST_NAME_MAX];
+
+	platform_host(&host);
+	if (!transport || transport->read(rest, store, &pull.reader, err) < 0 ||
+	    choose_names(pull.reader, source, options->name, &names, err) < 0)
+		return -1;
+	if (load_manifest(&pull, platform, source, err) < 0 ||
+	    manifest_check_image(&pull.manifest, digest_name(&pull.manifest.config.digest, digest),
+				 err) < 0 ||
+	    load_config(&pull, err) < 0 ||
+	    check_platform(&pull, options, platform, source, err) < 0)
+		return err_prefix(err, "pull '%s'", source);
+	if (pull_layers(&pull, err) < 0 || record(&pull, &names, out_id, err) < 0)
+		return err_prefix(err, "pull '%s'", source);
+
+	strlist_release(out_names);
+	*out_names = names;
+	names = (struct strlist)STRLIST_INIT;
+	return 0;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef REGISTRY_PULL_H
+#define REGISTRY_PULL_H
+
+#include "common/err.h"
+#include "common/strlist.h"
+#include "layers/descriptor.h"
+#include "storage/store.h"
+
+/*
+ * Bring an image into the store. Every document and layer is held against the
+ * digest and the size that name it, each layer's tar against the diff ID in the
+ * config, from the very bytes that are used. The bytes are kept as they came,
+ * so that the image goes on with the same digests.
+ */
+struct pull_options {
+	const struct platform *platform; /* NULL: this machine's */
+	const char *name;                /* in the store; NULL: as the source calls it */
+};
+
+/*
+ * @source: see registry/transport.h. *out_names: the names it got. Nothing is
+ * named unless all of it is there. ERR_USAGE when the source has no name for it and @options
+ * gives none; ERR_INPUT for what does not match its digest or is no image.
+ */
+int pull_image(struct store *store, const char *source, const struct pull_options *options,
+	       struct digest *out_id, struct strlist *out_names, struct err *err);
+
+#endif

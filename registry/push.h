@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef REGISTRY_PUSH_H
+#define REGISTRY_PUSH_H
+
+#include <stdbool.h>
+
+#include "common/err.h"
+#include "storage/image.h"
+#include "storage/store.h"
+
+/*
+ * Write an image of the store to another place (registry/transport.h). An
+ * image that was pulled goes out with the manifest and the bytes it came with,
+ * unless @options ask for others. @options NULL: as it came, or the defaults.
+ */
+struct push_result {
+	struct digest id;
+	bool used_stdout; /* the image itself was written to standard output */
+};
+
+/*
+ * @image: a name, an ID or a prefix of one. ERR_INPUT when there is none;
+ * ERR_USAGE for a place that is not known, or options that it cannot honour.
+ * What is half-written never gets its name.
+ */
+int push_image(struct store *store, const char *image, const char *place,
+	       const struct manifest_options *options, struct push_result *out, struct err *err);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers for the names of places: which transport reads and writes one. */
+#include "registry/transport.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "registry/docker-archive.h"
+#include "registry/oci-layout.h"
+
+#define SUPPORTED "use oci:DIR[:TAG] or docker-archive:FILE[:REF]"
+
+static const struct transport transports[] = {
+	{
+		.name = "oci",
+		.form = "oci:DIR[:TAG]",
+		.read = oci_layout_read,
+		.write = oci_layout_write,
+		.has_compression = true,
+	},
+	{
+		.name = "docker-archive",
+		.form = "docker-archive:FILE[:REF]",
+		.read = docker_archive_read,
+		.write = docker_archive_write,
+	},
+	{ .name = "docker", .instead = "registries are not supported yet; " SUPPORTED },
+	{ .name = "oci-archive",
+	  .instead = "archives of OCI layouts are not supported yet; unpack it and " SUPPORTED },
+	{ .name = "dir", .instead = "directories of skopeo's are not supported yet; " SUPPORTED },
+	{ .name = "docker-daemon",
+	  .instead = "a daemon's store is not read; use 'docker save' or 'docker load' and "
+		     "docker-archive:FILE[:REF]" },
+	{ .name = "containers-storage",
+	  .instead = "podman's store is not read; use 'podman save' or 'podman load' and "
+		     "docker-archive:FILE[:REF]" },
+};
+
+void image_reader_free(struct image_reader *reader)
+{
+	if (!reader)
+		return;
+	index_release(&reader->roots);
+	strlist_release(&reader->names);
+	reader->free(reader);
+}
+
+void image_reader_auto_free(struct image_reader **reader)
+{
+	image_reader_free(*reader);
+	*reader = NULL;
+}
+
+const struct transport *transport_find(const char *place, const char **out_rest, struct err *err)
+{
+	size_t len = strcspn(place, ":");
+
+	for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++) {
+		const struct transport *transport = &transports[i];
+
+		if (strlen(transport->name) != len || strncmp(place, transport->name, len) != 0 ||
+		    place[len] != ':')
+			continue;
+		if (!transport->read) {
+			err_set(err, ERR_USAGE, "'%s': %s", place, transport->instead);
+			return NULL;
+		}
+		*out_rest = place + len + 1;
+		return transport;
+	}
+	err_set(err, ERR_USAGE, "'%s': registries are not supported yet; " SUPPORTED, place);
+	return NULL;
+}
+
+int transport_split_path(const char *text, const char *form, char **out_path, char **out_rest,
+			 struct err *err)
+{
+	const char *colon = strchr(text, ':');
+	size_t len = colon ? (size_t)(colon - text) : strlen(text);
+
+	if (len == 0 || (colon && colon[1] == '\0'))
+		return err_set(err, ERR_USAGE, "'%s' is not of the form %s", text, form);
+	*out_path = str_ndup(text, len);
+	*out_rest = colon ? str_dup(colon + 1) : NULL;
+	return 0;
+}

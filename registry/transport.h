@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef REGISTRY_TRANSPORT_H
+#define REGISTRY_TRANSPORT_H
+
+#include <stdbool.h>
+
+#include "common/err.h"
+#include "common/strlist.h"
+#include "layers/descriptor.h"
+#include "layers/manifest.h"
+#include "layers/stream.h"
+#include "storage/image.h"
+#include "storage/store.h"
+
+/*
+ * The places that images come from and go to. A place is written
+ *
+ *   NAME:REST      oci:DIR[:TAG]   docker-archive:FILE[:REF]
+ *
+ * and each NAME is one row of a table with a reader and a writer.
+ */
+
+/* An image, or several to choose from by platform, as one place offers it. */
+struct image_reader {
+	/*
+	 * The bytes that @blob names: a manifest, a config or a layer. What comes is not yet
+	 * compared with its digest. Called by several threads at once.
+	 */
+	struct source *(*open_blob)(struct image_reader *reader, const struct descriptor *blob,
+				    struct err *err);
+	void (*free)(struct image_reader *reader);
+
+	struct index roots;    /* manifests or indexes: at least one */
+	struct strlist names;  /* how the place calls the image, if it does */
+	bool is_manifest_made; /* the manifest is the reader's own, not worth keeping */
+};
+void image_reader_free(struct image_reader *reader);
+#define auto_image_reader __attribute__((cleanup(image_reader_auto_free)))
+void image_reader_auto_free(struct image_reader **reader);
+
+/* What goes out. */
+struct push_job {
+	struct store *store;
+	const struct image *image;
+	const char *name;                       /* how the user called it, or NULL when by ID */
+	const struct manifest_options *options; /* NULL: as it was pulled, else the defaults */
+	bool out_used_stdout; /* set by a writer whose place was our standard output */
+};
+
+struct transport {
+	const char *name;
+	const char *form;    /* for messages: "oci:DIR[:TAG]" */
+	const char *instead; /* of a row without functions: what to say */
+	/* @rest is what follows "NAME:". @store is for room for half-made things. */
+	int (*read)(const char *rest, struct store *store, struct image_reader **out,
+		    struct err *err);
+	int (*write)(const char *rest, struct push_job *job, struct err *err);
+	bool has_compression; /* layers can be compressed there */
+};
+
+/*
+ * The row for @place, *out_rest what follows its name. ERR_USAGE when there is
+ * none, or when what it names is not supported yet.
+ */
+const struct transport *transport_find(const char *place, const char **out_rest, struct err *err);
+
+/* "PATH[:REST]" at the first colon; *out_rest is NULL when there is none. ERR_USAGE for an empty
+ * part. */
+int transport_split_path(const char *text, const char *form, char **out_path, char **out_rest,
+			 struct err *err);
+
+#endif
