@@ -52,10 +52,11 @@ room_of 'fuse' 'fuse-overlay/'
 
 verdict "outside libraries stay out of public headers" \
 	"$(grep -lE '#include <(archive|openssl|isa-l|zlib|zstd|jansson|sqlite3|seccomp\.h|curl)' -- */*.h | grep -v -- '-internal\.h' || true)"
-verdict "no file is called utils" "$(ls -- **/*util[s.]* 2>/dev/null || true)"
+verdict "no file is called utils" \
+	"$(find common layers storage sandbox registry builder tests -name '*util[s.]*')"
 verdict "every C file names its licence first" \
 	"$(for f in */*.[ch] tests/**/*.[ch]; do head -1 "$f" | grep -q 'SPDX-License-Identifier: Apache-2.0' || echo "$f"; done)"
 verdict "no file is longer than 800 lines" "$(wc -l -- */*.[ch] | awk '$2 != "total" && $1 > 800')"
 verdict "names from outside are opened by beneath alone" \
-	"$(grep -nE '\bopenat2\b' -- */*.c | grep -vE '^(common/beneath|sandbox/(program|perform|mountfd|seccomp-table))' || true)"
+	"$(grep -nE '\bopenat2\b' -- */*.c | grep -vE '^(common/beneath|sandbox/(program|perform|mountfd|seccomp-table)|tests/no-openat2)' || true)"
 echo "1..$n"
