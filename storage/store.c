@@ -313,3 +313,28 @@ enum overlay_ns store_overlay_ns(const struct store *store)
 {
 	return store->ns;
 }
+
+int store_count(struct store *store, struct store_counts *out, struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+	bool row = false;
+
+	if (query_open(&query, store->db,
+		       "SELECT (SELECT count(*) FROM images), (SELECT count(*) FROM names),"
+		       " (SELECT count(*) FROM layers), (SELECT total(content_bytes) FROM layers),"
+		       " (SELECT count(*) FROM blobs), (SELECT total(size) FROM blobs),"
+		       " (SELECT count(*) FROM containers), (SELECT count(*) FROM steps)",
+		       err) < 0 ||
+	    query_step(&query, &row, err) < 0)
+		return -1;
+	*out = (struct store_counts){ .version = DB_VERSION,
+				      .images = (uint64_t)column_int(&query, 0),
+				      .names = (uint64_t)column_int(&query, 1),
+				      .layers = (uint64_t)column_int(&query, 2),
+				      .layer_bytes = (uint64_t)column_int(&query, 3),
+				      .blobs = (uint64_t)column_int(&query, 4),
+				      .blob_bytes = (uint64_t)column_int(&query, 5),
+				      .containers = (uint64_t)column_int(&query, 6),
+				      .cache_entries = (uint64_t)column_int(&query, 7) };
+	return 0;
+}

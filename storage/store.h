@@ -2,6 +2,8 @@
 #ifndef STORAGE_STORE_H
 #define STORAGE_STORE_H
 
+#include <stdint.h>
+
 #include "common/err.h"
 #include "layers/entry.h"
 
@@ -45,5 +47,19 @@ enum overlay_ns store_overlay_ns(const struct store *store);
  * Does nothing when nothing is unsynced. Naming an image calls it.
  */
 int store_sync(struct store *store, struct err *err);
+
+/* What there is, for people. */
+struct store_counts {
+	int version; /* of the store's form */
+	uint64_t images;
+	uint64_t names;
+	uint64_t layers;
+	uint64_t layer_bytes; /* content */
+	uint64_t blobs;
+	uint64_t blob_bytes;
+	uint64_t containers;
+	uint64_t cache_entries;
+};
+int store_count(struct store *store, struct store_counts *out, struct err *err);
 
 #endif

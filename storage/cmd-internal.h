@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORAGE_CMD_INTERNAL_H
+#define STORAGE_CMD_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/cmdline.h"
+#include "common/err.h"
+#include "common/json.h"
+#include "common/strbuf.h"
+#include "common/userns.h"
+#include "storage/store.h"
+
+/* The subcommands of imgstore; each returns the exit status. */
+int cmd_history(int argc, char **argv);
+int cmd_import(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+int cmd_inspect(int argc, char **argv);
+int cmd_ls(int argc, char **argv);
+int cmd_mount(int argc, char **argv);
+int cmd_prune(int argc, char **argv);
+int cmd_ps(int argc, char **argv);
+int cmd_rm(int argc, char **argv);
+int cmd_tag(int argc, char **argv);
+int cmd_umount(int argc, char **argv);
+int cmd_unshare(int argc, char **argv);
+
+/* ---- what they share ------------------------------------------------------- */
+
+#define OPTION_ROOT(target)                                                                       \
+	{                                                                                         \
+		0, "root", OPTION_STRING, (target), "DIR", "the store (default: $IMGBUILD_ROOT)", \
+			NULL                                                                      \
+	}
+#define OPTION_FORMAT(target)                                                                     \
+	{                                                                                         \
+		0, "format", OPTION_CHOICE, (target), "FORMAT", "table or json (default: table)", \
+			"table|json"                                                              \
+	}
+#define OPTION_END                                           \
+	{                                                    \
+		0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL \
+	}
+
+/* Enter the user namespace where one is needed, and open the store. @out_userns may be NULL. */
+int command_open(const char *root, struct userns *out_userns, struct store **out, struct err *err);
+/* Print the error if there is one, see that all of stdout was written; the exit status. */
+int command_end(struct err *err);
+bool command_wants_json(const char *format);
+/* On stdout, for people, with a newline. Takes the value. */
+void command_print_json(struct json *take);
+
+/* ---- tables for people ----------------------------------------------------- */
+
+/* Rows of cells, printed in columns as wide as their widest cell. */
+struct table {
+	char **cells;
+	size_t count;
+	size_t columns;
+};
+#define auto_table __attribute__((cleanup(table_release)))
+void table_release(struct table *table);
+/* Copies. The first @columns cells are the head. */
+void table_add(struct table *table, const char *cell);
+void table_print(const struct table *table);
+
+/* "3.2kB" as docker writes it. @buf holds 16 bytes; returns it. */
+const char *size_text(uint64_t bytes, char *buf);
+/* "2 weeks ago" of an RFC 3339 time, "N/A" for NULL or nonsense. @buf holds 40 bytes; returns it.
+ */
+const char *age_text(const char *created, char *buf);
+/* The first 12 digits of a digest. @buf holds 13 bytes; returns it. */
+const char *short_id(const struct digest *digest, char *buf);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * imgstore mount, umount and unshare: an image's files as a directory. An
+ * ordinary user's mounts live in the user namespace that unshare enters, and end
+ * with it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/mem.h"
+#include "storage/attach-internal.h"
+#include "storage/cmd-internal.h"
+#include "storage/image-internal.h"
+#include "storage/mount.h"
+
+#define MOUNTS_DIR "mounts"
+
+static int check_mode(const struct userns *userns, struct err *err)
+{
+	switch (userns->mode) {
+	case USERNS_HOST:
+	case USERNS_INSIDE:
+		return 0;
+	case USERNS_SUBIDS:
+	case USERNS_SINGLE:
+		break;
+	}
+	err_set(err, ERR_USAGE, "an ordinary user's mount would end with this command");
+	return err_detail(err, "run it in a namespace that stays: imgstore unshare sh, and there "
+			       "imgstore mount");
+}
+
+/* All layers of the image as one detached, read-only tree. */
+static int mount_image(struct store *store, const struct image *image, struct err *err)
+{
+	size_t count = image->config.diff_id_count;
+	auto_free int *fds = mem_array(count, sizeof(*fds));
+	struct mount_request request = {
+		.lowers = fds, .lower_count = count, .upper_fd = -1, .work_fd = -1
+	};
+	int mount_fd;
+
+	if (mount_open_layers(store, image->layers, count, fds, err) < 0)
+		return -1;
+	mount_fd = mount_layers(store, &request, err);
+	for (size_t i = 0; i < count; i++)
+		fd_close(&fds[i]);
+	return mount_fd;
+}
+
+/* ROOT/mounts/ID, made. */
+static char *own_target(struct store *store, const struct image *image, struct err *err)
+{
+	auto_free char *dir = str_format("%s/" MOUNTS_DIR, store_root_path(store));
+	auto_free char *target = NULL;
+	char hex[DIGEST_HEX_MAX];
+
+	target = str_format("%s/%s", dir, digest_hex(&image->id, hex));
+	if ((mkdir(dir, 0700) < 0 && errno != EEXIST) ||
+	    (mkdir(target, 0700) < 0 && errno != EEXIST)) {
+		err_sys(err, "make '%s'", target);
+		return NULL;
+	}
+	return ptr_steal(&target);
+}
+
+static char *given_target(const char *path, struct err *err)
+{
+	auto_free char *target = realpath(path, NULL);
+	struct stat st;
+
+	if (!target || stat(target, &st) < 0) {
+		err_sys(err, "mount at '%s'", path);
+		return NULL;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		err_set(err, ERR_INPUT, "mount at '%s': it is not a directory", path);
+		return NULL;
+	}
+	return ptr_steal(&target);
+}
+
+static int mount_at(struct store *store, const struct image *image, const char *target,
+		    struct err *err)
+{
+	auto_close int mount_fd = mount_image(store, image, err);
+
+	if (mount_fd < 0 || mount_attach(mount_fd, target, true, err) < 0)
+		return -1;
+	if (attach_record(store, target, &image->id, err) == 0)
+		return 0;
+	/* what is not known cannot be protected from removal */
+	(void)umount2(target, MNT_DETACH);
+	return -1;
+}
+
+static int do_mount(const char *root, const char *name, const char *dir, struct err *err)
+{
+	auto_store struct store *store = NULL;
+	auto_image struct image image = IMAGE_INIT;
+	auto_free char *target = NULL;
+	struct userns userns;
+	bool is_known = false;
+
+	if (command_open(root, &userns, &store, err) < 0 || check_mode(&userns, err) < 0 ||
+	    image_get(store, name, &image, err) < 0)
+		return -1;
+	target = dir ? given_target(dir, err) : own_target(store, &image, err);
+	if (!target || attach_sweep(store, err) < 0 ||
+	    attach_is_known(store, target, &is_known, err) < 0)
+		return -1;
+	if (is_known && dir)
+		return err_set(err, ERR_INPUT, "there is an image mounted at '%s' already", dir);
+	if (!is_known && mount_at(store, &image, target, err) < 0)
+		return -1;
+	printf("%s\n", target);
+	return 0;
+}
+
+int cmd_mount(int argc, char **argv)
+{
+	const char *root = NULL;
+	const struct cmdline_option options[] = { OPTION_ROOT(&root), OPTION_END };
+	const struct cmdline cmdline = { .program = "imgstore mount",
+					 .synopsis = "[OPTIONS] IMAGE [DIR]",
+					 .summary = "Show an image's files, read-only, at DIR or "
+						    "at a directory of the store.\nThe path is "
+						    "printed.",
+					 .options = options,
+					 .min_args = 1,
+					 .max_args = 2 };
+	auto_strlist struct strlist args = STRLIST_INIT;
+	struct err err = ERR_INIT;
+	bool done = false;
+
+	if (cmdline_parse(&cmdline, argc, argv, &args, &done, &err) == 0 && !done)
+		do_mount(root, args.items[0], args.count > 1 ? args.items[1] : NULL, &err);
+	return command_end(&err);
+}
+
+/* ---- umount ---------------------------------------------------------------- */
+
+static int umount_path(struct store *store, const char *path, struct err *err)
+{
+	auto_free char *own = str_format("%s/" MOUNTS_DIR "/", store_root_path(store));
+
+	/* EINVAL: somebody has unmounted it already */
+	if (umount2(path, UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+		return err_sys(err, "unmount '%s'", path);
+	if (strncmp(path, own, strlen(own)) == 0 && rmdir(path) < 0 && errno != ENOENT)
+		return err_sys(err, "remove '%s'", path);
+	return attach_forget(store, path, err);
+}
+
+/* A directory where something of ours is mounted, else an image's name. */
+static int find_paths(struct store *store, const char *text, struct strlist *out, struct err *err)
+{
+	auto_free char *path = realpath(text, NULL);
+	auto_image_match struct image_match match = IMAGE_MATCH_INIT;
+	struct err no_image = ERR_INIT;
+	bool found = false;
+
+	if (path && attach_is_known(store, path, &found, err) < 0)
+		return -1;
+	if (found) {
+		strlist_add(out, path);
+		return 0;
+	}
+	/* a path is no name of an image */
+	if (image_resolve(store, text, &found, &match, &no_image) < 0 &&
+	    no_image.kind != ERR_INPUT && no_image.kind != ERR_USAGE) {
+		*err = no_image;
+		return -1;
+	}
+	if (found && attach_paths(store, &match.id, out, err) < 0)
+		return -1;
+	if (out->count == 0)
+		return err_set(err, ERR_INPUT, "no image is mounted at or called '%s'", text);
+	return 0;
+}
+
+static int do_umount(const char *root, const char *text, struct err *err)
+{
+	auto_store struct store *store = NULL;
+	auto_strlist struct strlist paths = STRLIST_INIT;
+	struct userns userns;
+
+	if (command_open(root, &userns, &store, err) < 0 || check_mode(&userns, err) < 0 ||
+	    find_paths(store, text, &paths, err) < 0)
+		return -1;
+	for (size_t i = 0; i < paths.count; i++)
+		if (umount_path(store, paths.items[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+int cmd_umount(int argc, char **argv)
+{
+	const char *root = NULL;
+	const struct cmdline_option options[] = { OPTION_ROOT(&root), OPTION_END };
+	const struct cmdline cmdline = { .program = "imgstore umount",
+					 .synopsis = "[OPTIONS] DIR|IMAGE",
+					 .summary = "Unmount what imgstore mount has mounted: at "
+						    "DIR, or all of an image.",
+					 .options = options,
+					 .min_args = 1,
+					 .max_args = 1 };
+	auto_strlist struct strlist args = STRLIST_INIT;
+	struct err err = ERR_INIT;
+	bool done = false;
+
+	if (cmdline_parse(&cmdline, argc, argv, &args, &done, &err) == 0 && !done)
+		do_umount(root, args.items[0], &err);
+	return command_end(&err);
+}
+
+/* ---- unshare --------------------------------------------------------------- */
+
+static int unshare_exec(const char *root, char **command, struct err *err)
+{
+	struct userns userns;
+
+	if (root && setenv("IMGBUILD_ROOT", root, 1) < 0)
+		return err_sys(err, "set IMGBUILD_ROOT");
+	if (userns_enter(&userns, err) < 0)
+		return -1;
+	execvp(command[0], command);
+	return err_sys(err, "execute '%s'", command[0]);
+}
+
+int cmd_unshare(int argc, char **argv)
+{
+	const char *root = NULL;
+	const struct cmdline_option options[] = { OPTION_ROOT(&root), OPTION_END };
+	const struct cmdline cmdline = { .program = "imgstore unshare",
+					 .synopsis = "[OPTIONS] COMMAND [ARG...]",
+					 .summary = "Run a command in the user namespace in which "
+						    "the store is used; as root, just run it.\n"
+						    "There an ordinary user can mount images "
+						    "and look at their files as their owner.",
+					 .options = options,
+					 .min_args = 1,
+					 .max_args = SIZE_MAX,
+					 .stop_at_positional = true };
+	auto_strlist struct strlist args = STRLIST_INIT;
+	struct err err = ERR_INIT;
+	bool done = false;
+
+	if (cmdline_parse(&cmdline, argc, argv, &args, &done, &err) == 0 && !done)
+		unshare_exec(root, args.items, &err);
+	return command_end(&err);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for what imgstore shows to people: columns, sizes, ages. Programs read
+ * --format json instead.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/mem.h"
+#include "layers/config.h"
+#include "storage/cmd-internal.h"
+
+void table_release(struct table *table)
+{
+	for (size_t i = 0; i < table->count; i++)
+		free(table->cells[i]);
+	free(table->cells);
+}
+
+/* Control characters of an image's texts do not reach the terminal. */
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = ' ';
+}
+
+void table_add(struct table *table, const char *cell)
+{
+	table->cells = mem_resize(table->cells, table->count + 1, sizeof(*table->cells));
+	table->cells[table->count] = str_dup(cell ? cell : "");
+	make_printable(table->cells[table->count++]);
+}
+
+static size_t column_width(const struct table *table, size_t column)
+{
+	size_t width = 0;
+
+	for (size_t i = column; i < table->count; i += table->columns)
+		if (strlen(table->cells[i]) > width)
+			width = strlen(table->cells[i]);
+	return width;
+}
+
+void table_print(const struct table *table)
+{
+	auto_free size_t *widths = mem_array(table->columns, sizeof(*widths));
+
+	for (size_t i = 0; i < table->columns; i++)
+		widths[i] = column_width(table, i);
+	for (size_t i = 0; i < table->count; i++) {
+		size_t column = i % table->columns;
+
+		if (column + 1 == table->columns)
+			printf("%s\n", table->cells[i]);
+		else
+			printf("%-*s   ", (int)widths[column], table->cells[i]);
+	}
+}
+
+const char *size_text(uint64_t bytes, char *buf)
+{
+	static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	while (value >= 999.5 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		value /= 1000;
+		unit++;
+	}
+	snprintf(buf, 16, "%.3g%s", value, units[unit]);
+	return buf;
+}
+
+const char *age_text(const char *created, char *buf)
+{
+	static const struct {
+		int64_t seconds;
+		const char *name;
+	} units[] = { { INT64_C(365) * 86400, "year" },
+		      { INT64_C(30) * 86400, "month" },
+		      { INT64_C(7) * 86400, "week" },
+		      { 86400, "day" },
+		      { 3600, "hour" },
+		      { 60, "minute" } };
+	struct err ignored = ERR_INIT;
+	struct timespec when;
+	int64_t age;
+
+	if (!created || image_time_parse(created, &when, &ignored) < 0) {
+		snprintf(buf, 40, "N/A");
+		return buf;
+	}
+	age = (int64_t)time(NULL) - (int64_t)when.tv_sec;
+	snprintf(buf, 40, "%s", age < 0 ? "in the future" : "less than a minute ago");
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		int64_t count = age / units[i].seconds;
+
+		if (count < 1)
+			continue;
+		snprintf(buf, 40, "%lld %s%s ago", (long long)count, units[i].name,
+			 count == 1 ? "" : "s");
+		break;
+	}
+	return buf;
+}
+
+const char *short_id(const struct digest *digest, char *buf)
+{
+	char hex[DIGEST_HEX_MAX];
+
+	snprintf(buf, 13, "%.12s", digest_hex(digest, hex));
+	return buf;
+}
