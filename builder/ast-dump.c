@@ -11,10 +11,9 @@
 
 #include "builder/ast.h"
 
-/* In double quotes; what would break the line is \n, \t or \xNN. */
-static void put_quoted(struct strbuf *out, const char *s)
+/* What would break the line, or steer a terminal, is \n, \t or \xNN. */
+static void put_escaped(struct strbuf *out, const char *s)
 {
-	strbuf_putc(out, '"');
 	for (; *s; s++) {
 		unsigned char c = (unsigned char)*s;
 
@@ -29,6 +28,12 @@ static void put_quoted(struct strbuf *out, const char *s)
 		else
 			strbuf_putc(out, *s);
 	}
+}
+
+static void put_quoted(struct strbuf *out, const char *s)
+{
+	strbuf_putc(out, '"');
+	put_escaped(out, s);
 	strbuf_putc(out, '"');
 }
 
@@ -126,9 +131,12 @@ static void put_pairs(struct strbuf *out, const struct keyvalue_instruction *lis
 	for (size_t i = 0; i < list->count; i++) {
 		const struct keyvalue *pair = &list->pairs[i];
 
-		strbuf_printf(out, " %s%s", pair->key, pair->value ? "=" : "");
-		if (pair->value)
+		strbuf_putc(out, ' ');
+		put_escaped(out, pair->key);
+		if (pair->value) {
+			strbuf_putc(out, '=');
 			put_quoted(out, pair->value);
+		}
 		put_flag(out, "legacy", pair->is_legacy);
 		put_field(out, "doc", pair->doc);
 	}
@@ -238,12 +246,19 @@ static void put_stage(struct strbuf *out, const struct stage *stage)
 	}
 }
 
+static void put_directive(struct strbuf *out, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	strbuf_printf(out, "%s ", name);
+	put_escaped(out, value);
+	strbuf_putc(out, '\n');
+}
+
 void ast_dump(const struct ast *ast, struct strbuf *out)
 {
-	if (ast->directives.syntax)
-		strbuf_printf(out, "syntax %s\n", ast->directives.syntax);
-	if (ast->directives.check)
-		strbuf_printf(out, "check %s\n", ast->directives.check);
+	put_directive(out, "syntax", ast->directives.syntax);
+	put_directive(out, "check", ast->directives.check);
 	if (ast->directives.escape != '\\')
 		strbuf_printf(out, "escape %c\n", ast->directives.escape);
 	for (size_t i = 0; i < ast->global_count; i++) {

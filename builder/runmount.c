@@ -101,18 +101,16 @@ static int set_string(char **field, const char *value)
 	return 0;
 }
 
-static int set_number(uint32_t *field, bool *has, int base, const char *key, const char *value,
-		      struct err *err)
+static int set_number(uint32_t *field, bool *has, int base, const char *value, struct err *err)
 {
-	char *end;
 	unsigned long long number;
 
 	errno = 0;
-	number = strtoull(value, &end, base);
+	number = strtoull(value, NULL, base);
 	if (strspn(value, base == 8 ? "01234567" : "0123456789") != strlen(value) || !value[0] ||
 	    errno || number > UINT32_MAX)
-		return err_set(err, ERR_INPUT, "'%s' is no %s number for '%s'", value,
-			       base == 8 ? "octal" : "decimal", key);
+		return err_set(err, ERR_INPUT, "'%s' is no %s number", value,
+			       base == 8 ? "octal" : "decimal");
 	*field = (uint32_t)number;
 	*has = true;
 	return 0;
@@ -134,7 +132,7 @@ static int set_type(struct run_mount *mount, const char *value, struct err *err)
 	int index = name_index(run_mount_type_names, value);
 
 	if (index < 0)
-		return fail_unknown("mount type", value, run_mount_type_names, err);
+		return fail_unknown("value", value, run_mount_type_names, err);
 	mount->type = (enum run_mount_type)index;
 	return 0;
 }
@@ -144,14 +142,13 @@ static int set_sharing(struct draft *draft, const char *value, struct err *err)
 	int index = name_index(sharing_names, value);
 
 	if (index < 0)
-		return fail_unknown("sharing", value, sharing_names, err);
+		return fail_unknown("value", value, sharing_names, err);
 	draft->mount.sharing = (enum run_mount_sharing)index;
 	draft->has_sharing = true;
 	return 0;
 }
 
-static int set_option(struct draft *draft, enum key key, const char *name, const char *value,
-		      struct err *err)
+static int set_option(struct draft *draft, enum key key, const char *value, struct err *err)
 {
 	struct run_mount *mount = &draft->mount;
 
@@ -178,11 +175,11 @@ static int set_option(struct draft *draft, enum key key, const char *name, const
 	case KEY_SHARING:
 		return set_sharing(draft, value, err);
 	case KEY_MODE:
-		return set_number(&mount->mode, &mount->has_mode, 8, name, value, err);
+		return set_number(&mount->mode, &mount->has_mode, 8, value, err);
 	case KEY_UID:
-		return set_number(&mount->uid, &mount->has_uid, 10, name, value, err);
+		return set_number(&mount->uid, &mount->has_uid, 10, value, err);
 	case KEY_GID:
-		return set_number(&mount->gid, &mount->has_gid, 10, name, value, err);
+		return set_number(&mount->gid, &mount->has_gid, 10, value, err);
 	case KEY_ENV:
 		return set_string(&mount->env, value);
 	}
@@ -211,8 +208,8 @@ static int read_field(struct draft *draft, const char *field, const struct expan
 	} else if (expand_word(field + name_len + 1, scope, escape, EXPAND_WORD, &value, err) < 0) {
 		return err_prefix(err, "mount option '%s'", name);
 	}
-	if (set_option(draft, key, name, value, err) < 0)
-		return err->detail[0] ? -1 : err_prefix(err, "mount option '%s'", name);
+	if (set_option(draft, key, value, err) < 0)
+		return err_prefix(err, "mount option '%s'", name);
 	return 0;
 }
 

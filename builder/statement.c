@@ -111,14 +111,16 @@ bool statement_find_kind(const char *word, enum instruction_kind *out)
 struct reader {
 	struct lexer *lexer;
 	const struct lex_line *line;
-	size_t at;  /* offset in line->text */
-	size_t end; /* behind the last character that counts */
+	size_t at;        /* offset in line->text */
+	size_t end;       /* behind the last character that counts */
+	const char *what; /* the instruction's name, for errors; NULL if it has none */
 	struct err *err;
 };
 
 static int reader_error(const struct reader *r, size_t offset, const char *message)
 {
-	return source_error(r->err, r->lexer->source, lex_position(r->line, offset), "%s", message);
+	err_set(r->err, ERR_INPUT, "%s", message);
+	return source_locate(r->err, r->lexer->source, lex_position(r->line, offset), r->what);
 }
 
 static size_t space_at(const struct reader *r, size_t at)
@@ -377,7 +379,7 @@ static int read_heredocs(struct reader *r, struct statement *st, size_t offset)
 		bool is_one;
 
 		if (heredoc_parse_word(words.items[i], &heredoc, &is_one, r->err) < 0)
-			return source_locate(r->err, r->lexer->source, opened, "heredoc");
+			return source_locate(r->err, r->lexer->source, opened, r->what);
 		if (!is_one)
 			continue;
 		st->heredocs =
@@ -396,10 +398,9 @@ static int read_statement(struct reader *r, struct statement *st);
 
 static int read_child(struct reader *r, struct statement *st)
 {
-	if (r->at == r->end)
+	/* an ONBUILD as a trigger is refused later; there is no need to go deeper */
+	if (r->at == r->end || st->is_child)
 		return 0;
-	if (st->is_child)
-		return reader_error(r, r->at, "ONBUILD cannot have an ONBUILD as its trigger");
 	st->child = mem_alloc(sizeof(*st->child));
 	st->child->is_child = true;
 	if (read_statement(r, st->child) < 0)
@@ -465,6 +466,7 @@ static int read_statement(struct reader *r, struct statement *st)
 	st->keyword = (struct word){ take_plain(r), offset };
 	st->is_known = statement_find_kind(st->keyword.text, &st->kind);
 	st->line_end = r->line->line_end;
+	r->what = st->is_known ? instruction_name(st->kind) : NULL;
 	read_flags(r, &st->flags);
 	if (!st->is_known)
 		return 0;
@@ -478,7 +480,9 @@ int statement_read(struct lexer *lexer, const struct lex_line *line, struct stat
 		   struct err *err)
 {
 	auto_statement struct statement made = STATEMENT_INIT;
-	struct reader r = { lexer, line, 0, rune_trim_end(line->text, strlen(line->text)), err };
+	struct reader r = {
+		lexer, line, 0, rune_trim_end(line->text, strlen(line->text)), NULL, err
+	};
 
 	if (read_statement(&r, &made) < 0)
 		return -1;
