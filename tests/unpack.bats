@@ -690,6 +690,75 @@ make_sample() {
 	[[ $output == "untar-tool: archive 'a.tar' is damaged: "*"pax"* ]]
 }
 
+@test "a full disk is told, with the file" {
+	need_root
+	mk a.tar <<-'END'
+		file small size=100
+		file big size=2000000
+	END
+	mount -t tmpfs -o size=1m tmpfs "$D" || skip "cannot mount a tmpfs"
+	run untar "$T/a.tar" "$D"
+	umount "$D"
+	[ "$status" = 5 ]
+	[ "$output" = "untar-tool: archive 'a.tar': write 'big': No space left on device" ]
+}
+
+@test "directories swapped for links while unpacking lead nowhere" {
+	need_root
+	mkdir -p "$T/outside/s"
+	for i in $(seq 1 800); do echo "file d/s/f$i content=x"; echo "file e/s/f$i content=x"; done | mk a.tar
+	python3 - "$D" "$T/outside" <<-'END' &
+		import os, sys, time
+		root, outside = sys.argv[1:]
+		end = time.time() + 20
+		while time.time() < end and not os.path.exists(outside + '/../done'):
+		    for d in 'd', 'e':
+		        path = root + '/' + d
+		        try:
+		            os.rename(path, path + '.real')
+		            os.symlink(outside, path)
+		        except OSError:
+		            pass
+		        for undo in (lambda: os.unlink(path), lambda: os.rename(path + '.real', path)):
+		            try:
+		                undo()
+		            except OSError:
+		                pass
+	END
+	local swapper=$!
+	for _ in 1 2 3 4 5; do
+		run untar "$T/a.tar" "$D"
+		# it may lose the race, but as an ordinary failure
+		[ "$status" = 0 ] || [ "$status" = 3 ] || [ "$status" = 5 ]
+	done
+	touch "$T/done"
+	wait $swapper
+	[ -z "$(find "$T/outside" -type f)" ]
+	[ "$(stat -c %a "$T/outside")" = 755 ]
+}
+
+@test "without openat2 it is the same" {
+	need_root
+	mkdir "$T/outside"
+	mk a.tar <<-END
+		dir usr
+		link lib usr/lib
+		file lib/x content=1
+		link out $T/outside
+		file out/y content=2
+		file f
+		file f/g content=3
+		file .wh.w
+		hard h lib/x
+	END
+	untar --layer "$T/a.tar" "$D"
+	mkdir "$T/d2"
+	"$top_builddir/tests/no-openat2" "$UNTAR" --layer "$T/a.tar" "$T/d2"
+	diff <(dump_tree --no-times "$D") <(dump_tree --no-times "$T/d2")
+	[ -z "$(ls -A "$T/outside")" ]
+	[ "$(cat "$T/d2/usr/lib/x" "$T/d2$T/outside/y" "$T/d2/f/g")" = 123 ]
+}
+
 @test "no control characters of a name reach the terminal" {
 	need_root
 	mk a.tar <<<'hard h\x1b[31m\x0ax missing'
