@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SANDBOX_ATTEND_H
+#define SANDBOX_ATTEND_H
+
+#include <stdbool.h>
+
+#include "common/err.h"
+#include "sandbox/launch.h"
+
+/*
+ * Stay with a running container: hand on signals, and with a terminal what is
+ * typed and shown. Call attend_hold before sandbox_start, so that no signal is
+ * lost in between; it blocks them in this process, which must have one thread.
+ */
+void attend_hold(void);
+
+/*
+ * Until the container's end, whose status sandbox_wait then gives. The third
+ * SIGINT or SIGTERM kills a container that does not care for them. Our own
+ * terminal, where one is used, is raw meanwhile and always put back.
+ */
+int attend(struct sandbox *sandbox, bool interactive, struct err *err);
+
+#endif
