@@ -96,8 +96,11 @@ static int set_dirs(int fs_fd, const struct mount_request *request, struct err *
  */
 static int set_features(int fs_fd, enum overlay_ns ns, struct err *err)
 {
-	static const char *const features[] = { "redirect_dir", "metacopy", "index", "xino" };
+	static const char *const features[] = { "metacopy", "index", "xino" };
 
+	/* "off" may still mean to follow those that are there, which userxattr refuses */
+	if (set_string(fs_fd, "redirect_dir", "nofollow", err) < 0)
+		return -1;
 	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
 		if (set_string(fs_fd, features[i], "off", err) < 0)
 			return -1;
