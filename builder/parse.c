@@ -18,6 +18,8 @@
 #include "common/cmdline.h"
 #include "common/mem.h"
 
+#define DOC_COMMENTS_MAX 64 /* that far above an instruction its comments are looked for */
+
 /* ---- errors ---- */
 
 int parse_locate(struct parse *p, size_t offset)
@@ -70,8 +72,10 @@ static int refuse_flags(struct parse *p)
 char *parse_doc(const struct strlist *comments, const char *name)
 {
 	size_t len = strlen(name);
+	/* many names below many comments must not take a product of time */
+	size_t first = comments->count > DOC_COMMENTS_MAX ? comments->count - DOC_COMMENTS_MAX : 0;
 
-	for (size_t i = 0; i < comments->count && len > 0; i++) {
+	for (size_t i = first; i < comments->count && len > 0; i++) {
 		const char *comment = comments->items[i];
 
 		if (strncmp(comment, name, len) == 0 && comment[len] == ' ')
@@ -132,12 +136,9 @@ int parse_pairs(struct parse *p, struct keyvalue_instruction *out)
 /* EXPOSE: what is no variable must be a port. */
 static int check_port(struct parse *p, const struct word *word)
 {
-	auto_strlist struct strlist ports = STRLIST_INIT;
-
 	if (!parse_is_literal(word->text, p->escape))
 		return 0;
-	return value_ports(word->text, &ports, NULL, p->err) < 0 ? parse_locate(p, word->offset)
-								 : 0;
+	return value_ports(word->text, NULL, NULL, p->err) < 0 ? parse_locate(p, word->offset) : 0;
 }
 
 static int parse_words(struct parse *p, struct strlist *out)

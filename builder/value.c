@@ -264,7 +264,7 @@ int value_ports(const char *text, struct strlist *out, unsigned *out_notes, stru
 			       text, PORT_MAX);
 	if (colon && check_mapping(text, port, last - first, err) < 0)
 		return -1;
-	for (int n = first; n <= last; n++)
+	for (int n = first; out && n <= last; n++)
 		strlist_addf(out, "%d/%s", n, known);
 	if (out_notes)
 		*out_notes |= (strcmp(protocol, known) != 0 ? VALUE_PORT_CASE : 0u) |

@@ -32,7 +32,8 @@ enum value_port_note {
 
 /*
  * [[IP:]HOST:]PORT[-PORT][/tcp|/udp|/sctp], already expanded: "80/tcp" for
- * each port is appended. *out_notes (may be NULL) gets value_port_note bits.
+ * each port is appended; with @out NULL it is only checked. *out_notes (may be NULL) gets
+ * value_port_note bits.
  */
 int value_ports(const char *text, struct strlist *out, unsigned *out_notes, struct err *err);
 
