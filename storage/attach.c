@@ -36,14 +36,12 @@ int attach_record(struct store *store, const char *path, const struct digest *im
 
 	if (own_ns(&ns, err) < 0 ||
 	    query_open(&query, store->db,
-		       "INSERT OR REPLACE INTO mounts(mount_ns, path, image, boot)"
-		       " VALUES(?, ?, ?, ?)",
+		       "INSERT OR REPLACE INTO mounts(mount_ns, path, image) VALUES(?, ?, ?)",
 		       err) < 0)
 		return -1;
 	bind_int(&query, ns);
 	bind_text(&query, path);
 	bind_digest(&query, image);
-	bind_text(&query, store->boot_id);
 	return query_run(&query, err);
 }
 

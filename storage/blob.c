@@ -107,13 +107,15 @@ static int insert_row(struct store *store, const struct digest *digest, uint64_t
 		      struct err *err)
 {
 	auto_query struct query query = QUERY_INIT;
+	int64_t seq;
 
-	if (query_open(&query, store->db, "INSERT INTO blobs(digest, size, boot) VALUES(?, ?, ?)",
+	if (sync_next_seq(store, &seq, err) < 0 ||
+	    query_open(&query, store->db, "INSERT INTO blobs(seq, digest, size) VALUES(?, ?, ?)",
 		       err) < 0)
 		return -1;
+	bind_int(&query, seq);
 	bind_digest(&query, digest);
 	bind_int(&query, (int64_t)size);
-	bind_text(&query, store->boot_id);
 	return query_run(&query, err);
 }
 

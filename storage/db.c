@@ -19,9 +19,15 @@
 #include "common/mem.h"
 
 /* How long to wait for another process's transaction; each of ours takes milliseconds. */
-#define BUSY_TIMEOUT_MS  30000
-#define MMAP_BYTES       67108864
-#define CHECKPOINT_PAGES 4000
+#define BUSY_TIMEOUT_MS 30000
+#define MMAP_BYTES      67108864
+/*
+ * Who opens the database alone reads the whole WAL first, about 2 µs a page; to
+ * write it back costs some fsyncs. So it is done when a process leaves, and only
+ * now and then; in a long one when the WAL grows out of all bounds.
+ */
+#define LEAVE_PAGES      400
+#define CHECKPOINT_PAGES 8000
 
 struct statement {
 	const char *sql;
@@ -34,30 +40,28 @@ struct db {
 	pthread_mutex_t lock;
 	struct statement *statements;
 	int statement_count;
+	int wal_pages; /* as of our last commit */
 };
 
 /*
  * upgrades[N] makes version N+1 of version N.
  *
- * "boot" is NULL for what is known to be on disk, else the boot ID under which
- * it was published. "seq" never repeats, so that a sync can mark what was there
- * when it began.
+ * What is published takes the next meta.seq. All up to meta.synced is known to be on
+ * disk; what came later was published under meta.boot. Pages are what a commit
+ * costs, so there is no index that a look without hurry can do without.
  */
 static const char *const upgrades[DB_VERSION] = {
-	"CREATE TABLE meta(boot TEXT, overlay_ns INTEGER);"
-	"INSERT INTO meta VALUES('', -1);"
-	"CREATE TABLE blobs(seq INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE,"
-	" size INTEGER NOT NULL, boot TEXT);"
-	"CREATE TABLE layers(seq INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE,"
+	"CREATE TABLE meta(boot TEXT NOT NULL, overlay_ns INTEGER NOT NULL, seq INTEGER NOT NULL,"
+	" synced INTEGER NOT NULL);"
+	"INSERT INTO meta VALUES('', -1, 0, 0);"
+	"CREATE TABLE blobs(seq INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE,"
+	" size INTEGER NOT NULL);"
+	"CREATE TABLE layers(seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
 	" diff_id BLOB NOT NULL, tar_bytes INTEGER NOT NULL, content_bytes INTEGER NOT NULL,"
-	" entries INTEGER NOT NULL, is_ours INTEGER NOT NULL, implicit INTEGER NOT NULL,"
-	" boot TEXT);"
-	"CREATE TABLE images(seq INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE,"
-	" manifest BLOB, created TEXT, boot TEXT);"
-	"CREATE INDEX layers_diff ON layers(diff_id);"
-	"CREATE INDEX blobs_boot ON blobs(boot) WHERE boot IS NOT NULL;"
-	"CREATE INDEX layers_boot ON layers(boot) WHERE boot IS NOT NULL;"
-	"CREATE INDEX images_boot ON images(boot) WHERE boot IS NOT NULL;"
+	" entries INTEGER NOT NULL, is_ours INTEGER NOT NULL, implicit INTEGER NOT NULL);"
+	"CREATE INDEX layers_chained ON layers(diff_id) WHERE id<>diff_id;"
+	"CREATE TABLE images(seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, manifest BLOB,"
+	" created TEXT);"
 	"CREATE INDEX images_manifest ON images(manifest);"
 	"CREATE TABLE image_layers(image BLOB, position INTEGER, layer BLOB NOT NULL,"
 	" PRIMARY KEY(image, position)) WITHOUT ROWID;"
@@ -75,11 +79,10 @@ static const char *const upgrades[DB_VERSION] = {
 	"CREATE TABLE containers(id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
 	" image BLOB NOT NULL, created TEXT NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX containers_image ON containers(image);"
-	"CREATE TABLE mounts(mount_ns INTEGER, path TEXT, image BLOB NOT NULL, boot TEXT NOT NULL,"
+	"CREATE TABLE mounts(mount_ns INTEGER, path TEXT, image BLOB NOT NULL,"
 	" PRIMARY KEY(mount_ns, path)) WITHOUT ROWID;"
 	"CREATE TABLE leases(kind INTEGER, object BLOB, lease TEXT,"
-	" PRIMARY KEY(kind, object, lease)) WITHOUT ROWID;"
-	"CREATE INDEX leases_lease ON leases(lease);",
+	" PRIMARY KEY(kind, object, lease)) WITHOUT ROWID;",
 };
 
 static int db_error(struct db *db, const char *what, struct err *err)
@@ -117,6 +120,17 @@ static int exec(struct db *db, const char *sql, const char *what, struct err *er
 	return 0;
 }
 
+static int after_commit(void *context, sqlite3 *handle, const char *name, int pages)
+{
+	struct db *db = context;
+
+	db->wal_pages = pages;
+	if (pages >= CHECKPOINT_PAGES) /* what is busy now is done the next time */
+		(void)sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, NULL,
+						NULL);
+	return SQLITE_OK;
+}
+
 int db_open(const char *path, struct db **out, struct err *err)
 {
 	/* no lock inside SQLite: db->lock is held around every use */
@@ -138,8 +152,8 @@ int db_open(const char *path, struct db **out, struct err *err)
 		return -1;
 	}
 	sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
-	sqlite3_wal_autocheckpoint(db->handle, CHECKPOINT_PAGES);
-	/* the last one to leave would otherwise write all back, with two fsyncs */
+	sqlite3_wal_hook(db->handle, after_commit, db);
+	/* the last one to leave would otherwise write all back every time */
 	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
 	sqlite3_int64 mmap_bytes = MMAP_BYTES;
 	sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_MMAP_SIZE, &mmap_bytes);
@@ -157,6 +171,12 @@ void db_close(struct db *db)
 		return;
 	for (int i = 0; i < db->statement_count; i++)
 		sqlite3_finalize(db->statements[i].stmt);
+	if (db->wal_pages >= LEAVE_PAGES) {
+		/* without waiting: whoever is in the way leaves later than we do */
+		sqlite3_busy_timeout(db->handle, 0);
+		(void)sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+						NULL);
+	}
 	sqlite3_close(db->handle);
 	pthread_mutex_destroy(&db->lock);
 	free(db->statements);

@@ -128,8 +128,9 @@ static int drop_blobs(struct store *store, const struct digests *candidates,
 			     "DELETE FROM blobs WHERE digest=?1"
 			     " AND NOT EXISTS(SELECT 1 FROM images WHERE id=?1)"
 			     " AND NOT EXISTS(SELECT 1 FROM images WHERE manifest=?1)"
-			     " AND NOT EXISTS(SELECT 1 FROM layer_blobs b JOIN layers l"
-			     " ON l.diff_id=b.diff_id WHERE b.blob=?1)"
+			     " AND NOT EXISTS(SELECT 1 FROM layer_blobs b WHERE b.blob=?1 AND"
+			     " (EXISTS(SELECT 1 FROM layers WHERE id=b.diff_id) OR EXISTS("
+			     "SELECT 1 FROM layers WHERE id<>diff_id AND diff_id=b.diff_id)))"
 			     " AND NOT EXISTS(SELECT 1 FROM leases WHERE kind=1 AND object=?1)"
 			     " RETURNING size",
 			     &candidates->items[i], &garbage->blobs, &garbage->bytes, err) < 0)

@@ -47,17 +47,19 @@ static int put_row(struct store *store, const struct digest *id, const struct di
 		   const char *created, struct err *err)
 {
 	auto_query struct query query = QUERY_INIT;
+	int64_t seq;
 
 	/* known already: a manifest is added, never forgotten */
-	if (query_open(&query, store->db,
-		       "INSERT INTO images(id, manifest, created, boot) VALUES(?1, ?2, ?3, ?4)"
+	if (sync_next_seq(store, &seq, err) < 0 ||
+	    query_open(&query, store->db,
+		       "INSERT INTO images(id, manifest, created, seq) VALUES(?1, ?2, ?3, ?4)"
 		       " ON CONFLICT(id) DO UPDATE SET manifest=?2 WHERE ?2 IS NOT NULL",
 		       err) < 0)
 		return -1;
 	bind_digest(&query, id);
 	bind_digest(&query, manifest);
 	bind_text(&query, created);
-	bind_text(&query, store->boot_id);
+	bind_int(&query, seq);
 	return query_run(&query, err);
 }
 

@@ -146,10 +146,12 @@ static int insert_row(struct store *store, const struct digest *id, const struct
 		      struct err *err)
 {
 	auto_query struct query query = QUERY_INIT;
+	int64_t seq;
 
-	if (query_open(&query, store->db,
+	if (sync_next_seq(store, &seq, err) < 0 ||
+	    query_open(&query, store->db,
 		       "INSERT INTO layers(id, diff_id, tar_bytes, content_bytes, entries, is_ours,"
-		       " implicit, boot) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+		       " implicit, seq) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
 		       err) < 0)
 		return -1;
 	bind_digest(&query, id);
@@ -159,7 +161,7 @@ static int insert_row(struct store *store, const struct digest *id, const struct
 	bind_int(&query, (int64_t)facts->entries);
 	bind_int(&query, facts->is_ours);
 	bind_int(&query, facts->implicit_parents);
-	bind_text(&query, store->boot_id);
+	bind_int(&query, seq);
 	return query_run(&query, err);
 }
 

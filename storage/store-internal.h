@@ -55,12 +55,13 @@ int sync_boot_id(char *buf, struct err *err);
  */
 int sync_check_boot(struct store *store, bool *out_changed, struct err *err);
 
-/* All rows up to these were there when the data was synced. */
+/* In a transaction: the number of what is published next. */
+int sync_next_seq(struct store *store, int64_t *out, struct err *err);
+
+/* All rows up to this one were there when the data was synced. */
 struct sync_mark {
 	bool is_needed;
-	int64_t blobs_seq;
-	int64_t layers_seq;
-	int64_t images_seq;
+	int64_t seq;
 };
 /* Write the data of all that is unsynced to disk; @out for sync_note. */
 int sync_data(struct store *store, struct sync_mark *out, struct err *err);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Answers for what a power cut leaves: which rows speak of data that is on disk
- * for sure. Publishing does not wait for the disk; a row says under which boot
- * it was made until a sync clears that. Within one boot the kernel's cache is
- * the truth; rows of another boot that were never synced are forgotten.
+ * for sure. Publishing does not wait for the disk; it numbers its rows, and a sync
+ * notes up to which number all is on disk. Within one boot the kernel's cache is the
+ * truth; what another boot published after its last sync is forgotten.
  */
 #include "storage/store-internal.h"
 
@@ -65,9 +65,9 @@ static int forget_unsynced(struct store *store, struct err *err)
 	 * A named image was synced before it got its name, so the last two lines
 	 * take names only where a disk lied about its syncs.
 	 */
-	if (run(store, "DELETE FROM blobs WHERE boot IS NOT NULL", err) < 0 ||
-	    run(store, "DELETE FROM layers WHERE boot IS NOT NULL", err) < 0 ||
-	    run(store, "DELETE FROM images WHERE boot IS NOT NULL", err) < 0 ||
+	if (run(store, "DELETE FROM blobs WHERE seq>(SELECT synced FROM meta)", err) < 0 ||
+	    run(store, "DELETE FROM layers WHERE seq>(SELECT synced FROM meta)", err) < 0 ||
+	    run(store, "DELETE FROM images WHERE seq>(SELECT synced FROM meta)", err) < 0 ||
 	    run(store, "DELETE FROM leases", err) < 0 ||
 	    run(store, "DELETE FROM mounts", err) < 0 || run(store, "DELETE FROM files", err) < 0 ||
 	    run(store, "DELETE FROM steps WHERE layer NOT IN (SELECT id FROM layers)", err) < 0 ||
@@ -102,7 +102,7 @@ int sync_check_boot(struct store *store, bool *out_changed, struct err *err)
 	if (is_same) /* another process has just done it */
 		return 0;
 	if (forget_unsynced(store, err) < 0 ||
-	    query_open(&query, store->db, "UPDATE meta SET boot=?", err) < 0)
+	    query_open(&query, store->db, "UPDATE meta SET boot=?, synced=seq", err) < 0)
 		return -1;
 	bind_text(&query, store->boot_id);
 	if (query_run(&query, err) < 0)
@@ -112,42 +112,60 @@ int sync_check_boot(struct store *store, bool *out_changed, struct err *err)
 	return txn_commit(&txn, err);
 }
 
-static int unsynced_max(struct store *store, struct sync_mark *out, int64_t *out_trees,
-			int64_t *out_blobs, struct err *err)
+int sync_next_seq(struct store *store, int64_t *out, struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+	bool row = false;
+
+	if (query_open(&query, store->db, "UPDATE meta SET seq=seq+1 RETURNING seq", err) < 0 ||
+	    query_step(&query, &row, err) < 0)
+		return -1;
+	if (!row)
+		return err_set(err, ERR_SYSTEM, "store.db is damaged: table meta is empty");
+	*out = column_int(&query, 0);
+	return query_run(&query, err);
+}
+
+struct unsynced {
+	int64_t from; /* synced up to here */
+	int64_t to;
+	int64_t layers;
+	int64_t blobs;
+};
+
+static int load_unsynced(struct store *store, struct unsynced *out, struct err *err)
 {
 	auto_query struct query query = QUERY_INIT;
 	bool row = false;
 
 	if (query_open(&query, store->db,
-		       "SELECT (SELECT max(seq) FROM blobs WHERE boot IS NOT NULL),"
-		       " (SELECT max(seq) FROM layers WHERE boot IS NOT NULL),"
-		       " (SELECT max(seq) FROM images WHERE boot IS NOT NULL),"
-		       " (SELECT count(*) FROM layers WHERE boot IS NOT NULL),"
-		       " (SELECT count(*) FROM blobs WHERE boot IS NOT NULL)",
+		       "SELECT synced, seq, (SELECT count(*) FROM layers WHERE seq>m.synced),"
+		       " (SELECT count(*) FROM blobs WHERE seq>m.synced) FROM meta m",
 		       err) < 0 ||
 	    query_step(&query, &row, err) < 0)
 		return -1;
-	*out = (struct sync_mark){ .blobs_seq = column_int(&query, 0),
-				   .layers_seq = column_int(&query, 1),
-				   .images_seq = column_int(&query, 2) };
-	out->is_needed = out->blobs_seq || out->layers_seq || out->images_seq;
-	*out_trees = column_int(&query, 3);
-	*out_blobs = column_int(&query, 4);
+	if (!row)
+		return err_set(err, ERR_SYSTEM, "store.db is damaged: table meta is empty");
+	*out = (struct unsynced){ .from = column_int(&query, 0),
+				  .to = column_int(&query, 1),
+				  .layers = column_int(&query, 2),
+				  .blobs = column_int(&query, 3) };
 	return 0;
 }
 
-static int list_blobs(struct store *store, int64_t up_to, struct digest **out, size_t *out_count,
-		      struct err *err)
+static int list_blobs(struct store *store, const struct unsynced *range, struct digest **out,
+		      size_t *out_count, struct err *err)
 {
 	auto_query struct query query = QUERY_INIT;
 	auto_free struct digest *list = NULL;
 	size_t count = 0;
 	bool row = false;
 
-	if (query_open(&query, store->db,
-		       "SELECT digest FROM blobs WHERE boot IS NOT NULL AND seq<=?", err) < 0)
+	if (query_open(&query, store->db, "SELECT digest FROM blobs WHERE seq>? AND seq<=?", err) <
+	    0)
 		return -1;
-	bind_int(&query, up_to);
+	bind_int(&query, range->from);
+	bind_int(&query, range->to);
 	for (;;) {
 		if (query_step(&query, &row, err) < 0)
 			return -1;
@@ -163,13 +181,13 @@ static int list_blobs(struct store *store, int64_t up_to, struct digest **out, s
 }
 
 /* The few files alone: other people's dirty pages on this file system need not wait. */
-static int sync_blobs(struct store *store, int64_t up_to, struct err *err)
+static int sync_blobs(struct store *store, const struct unsynced *range, struct err *err)
 {
 	auto_free struct digest *list = NULL;
 	size_t count = 0;
 	char hex[DIGEST_HEX_MAX];
 
-	if (list_blobs(store, up_to, &list, &count, err) < 0)
+	if (list_blobs(store, range, &list, &count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		auto_close int fd = openat(store->blobs_fd, digest_hex(&list[i], hex),
@@ -187,41 +205,28 @@ static int sync_blobs(struct store *store, int64_t up_to, struct err *err)
 
 int sync_data(struct store *store, struct sync_mark *out, struct err *err)
 {
-	int64_t trees;
-	int64_t blobs;
+	struct unsynced unsynced = { .to = 0 };
 
-	if (unsynced_max(store, out, &trees, &blobs, err) < 0)
+	if (load_unsynced(store, &unsynced, err) < 0)
 		return -1;
+	*out = (struct sync_mark){ .is_needed = unsynced.to > unsynced.from, .seq = unsynced.to };
 	if (!out->is_needed)
 		return 0;
-	if (trees == 0 && blobs <= FSYNC_BLOBS_MAX)
-		return sync_blobs(store, out->blobs_seq, err);
+	if (unsynced.layers == 0 && unsynced.blobs <= FSYNC_BLOBS_MAX)
+		return sync_blobs(store, &unsynced, err);
 	if (syncfs(store->root_fd) < 0)
 		return err_sys(err, "write the store '%s' to disk", store->root_path);
 	return 0;
 }
 
-static int note_table(struct store *store, const char *sql, int64_t seq, struct err *err)
+int sync_note(struct store *store, const struct sync_mark *mark, struct err *err)
 {
 	auto_query struct query query = QUERY_INIT;
 
-	if (seq == 0)
-		return 0;
-	if (query_open(&query, store->db, sql, err) < 0)
+	if (query_open(&query, store->db, "UPDATE meta SET synced=max(synced, ?)", err) < 0)
 		return -1;
-	bind_int(&query, seq);
+	bind_int(&query, mark->seq);
 	return query_run(&query, err);
-}
-
-int sync_note(struct store *store, const struct sync_mark *mark, struct err *err)
-{
-	if (note_table(store, "UPDATE blobs SET boot=NULL WHERE boot IS NOT NULL AND seq<=?",
-		       mark->blobs_seq, err) < 0 ||
-	    note_table(store, "UPDATE layers SET boot=NULL WHERE boot IS NOT NULL AND seq<=?",
-		       mark->layers_seq, err) < 0)
-		return -1;
-	return note_table(store, "UPDATE images SET boot=NULL WHERE boot IS NOT NULL AND seq<=?",
-			  mark->images_seq, err);
 }
 
 int store_sync(struct store *store, struct err *err)
