@@ -177,6 +177,14 @@ void stage_free(struct stage *stage)
 	free(stage);
 }
 
+void directives_release(struct directives *directives)
+{
+	free(directives->syntax);
+	free(directives->check);
+	directives->syntax = NULL;
+	directives->check = NULL;
+}
+
 void ast_free(struct ast *ast)
 {
 	if (!ast)
@@ -188,8 +196,7 @@ void ast_free(struct ast *ast)
 		stage_free(ast->stages[i]);
 	free(ast->stages);
 	free(ast->empty_continuations);
-	free(ast->directives.syntax);
-	free(ast->directives.check);
+	directives_release(&ast->directives);
 	source_release(&ast->source);
 	free(ast);
 }

@@ -236,6 +236,7 @@ int ast_locate(struct err *err, const struct ast *ast, const struct instruction 
 void ast_dump(const struct ast *ast, struct strbuf *out);
 
 /* ---- for the parser and its tests ---- */
+void directives_release(struct directives *directives);
 struct instruction *instruction_new(enum instruction_kind kind);
 void instruction_free(struct instruction *instruction);
 void stage_free(struct stage *stage);

@@ -28,14 +28,6 @@ void lexer_release(struct lexer *lexer)
 	strlist_release(&lexer->comments);
 }
 
-void directives_release(struct directives *directives)
-{
-	free(directives->syntax);
-	free(directives->check);
-	directives->syntax = NULL;
-	directives->check = NULL;
-}
-
 struct position lex_position(const struct lex_line *line, size_t offset)
 {
 	size_t low = 0, high = line->segment_count;

@@ -62,10 +62,9 @@ struct lexer {
 #define auto_lexer __attribute__((cleanup(lexer_release)))
 void lexer_release(struct lexer *lexer);
 
-/* Read the directives; *out is the caller's (see directives_release). */
+/* Read the directives; *out is the caller's to release. */
 int lexer_init(struct lexer *lexer, const struct source_file *source, struct directives *out,
 	       struct err *err);
-void directives_release(struct directives *directives);
 
 /* The next logical line; *out_found is false when there is none. */
 int lex_next(struct lexer *lexer, struct lex_line *out, bool *out_found, struct err *err);

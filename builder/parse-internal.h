@@ -23,9 +23,6 @@ int parse_error(struct parse *p, size_t offset, const char *fmt, ...)
 /* The same for an error that is already set. */
 int parse_locate(struct parse *p, size_t offset);
 
-/* True when expansion leaves @text as it is, so that it can be judged now. */
-bool parse_is_literal(const char *text, char escape);
-
 /* ---- flags ---- */
 enum flag_type { FLAG_SWITCH, FLAG_STRING, FLAG_LIST };
 
@@ -46,9 +43,5 @@ int parse_command(struct parse *p, struct command_line *out);
 int parse_shell(struct parse *p, struct command_line *out);
 int parse_healthcheck(struct parse *p, struct healthcheck_instruction *out);
 int parse_copy(struct parse *p, struct copy_instruction *out);
-int parse_pairs(struct parse *p, struct keyvalue_instruction *out);
-
-/* The comment "NAME text" among @comments: text, or NULL. */
-char *parse_doc(const struct strlist *comments, const char *name);
 
 #endif

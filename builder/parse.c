@@ -55,7 +55,8 @@ static int fail_unknown(struct parse *p)
 	return near ? source_hint(p->err, "did you mean '%s'?", near) : -1;
 }
 
-bool parse_is_literal(const char *text, char escape)
+/* True when expansion leaves @text as it is, so that it can be judged now. */
+static bool is_literal(const char *text, char escape)
 {
 	return !strpbrk(text, "$'\"") && !strchr(text, escape);
 }
@@ -69,7 +70,8 @@ static int refuse_flags(struct parse *p)
 
 /* ---- pairs ---- */
 
-char *parse_doc(const struct strlist *comments, const char *name)
+/* The comment "NAME text" among @comments: text, or NULL. */
+static char *find_doc(const struct strlist *comments, const char *name)
 {
 	size_t len = strlen(name);
 	/* many names below many comments must not take a product of time */
@@ -100,11 +102,11 @@ static int read_pair(struct parse *p, const struct word *word, struct keyvalue *
 	if (!out->key[0])
 		return parse_error(p, word->offset, "a name is missing before '='");
 	if (p->st->kind == INSTRUCTION_ARG)
-		out->doc = parse_doc(&p->line->comments, out->key);
+		out->doc = find_doc(&p->line->comments, out->key);
 	return 0;
 }
 
-int parse_pairs(struct parse *p, struct keyvalue_instruction *out)
+static int parse_pairs(struct parse *p, struct keyvalue_instruction *out)
 {
 	const struct words *args = &p->st->args;
 
@@ -136,7 +138,7 @@ int parse_pairs(struct parse *p, struct keyvalue_instruction *out)
 /* EXPOSE: what is no variable must be a port. */
 static int check_port(struct parse *p, const struct word *word)
 {
-	if (!parse_is_literal(word->text, p->escape))
+	if (!is_literal(word->text, p->escape))
 		return 0;
 	return value_ports(word->text, NULL, NULL, p->err) < 0 ? parse_locate(p, word->offset) : 0;
 }
@@ -173,7 +175,7 @@ static int parse_word(struct parse *p, char **out)
 	if (args->count == 0)
 		return parse_error(p, p->st->keyword.offset, "needs exactly one argument");
 	*out = str_dup(args->items[0].text);
-	if (p->st->kind == INSTRUCTION_STOPSIGNAL && parse_is_literal(*out, p->escape) &&
+	if (p->st->kind == INSTRUCTION_STOPSIGNAL && is_literal(*out, p->escape) &&
 	    value_signal(*out, p->err) < 0)
 		return parse_locate(p, args->items[0].offset);
 	return 0;
@@ -314,7 +316,7 @@ static int read_from(struct parse *p, struct stage *out)
 				   "'%s' is no name for a stage: a letter, then letters, digits, "
 				   "'-', '_' and '.'",
 				   out->name_as_written);
-	out->doc = parse_doc(&p->line->comments, out->name);
+	out->doc = find_doc(&p->line->comments, out->name);
 	return 0;
 }
 

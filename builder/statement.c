@@ -94,7 +94,8 @@ static void add_word(struct words *words, char *text, size_t offset)
 	words->items[words->count++] = (struct word){ text, offset };
 }
 
-bool statement_find_kind(const char *word, enum instruction_kind *out)
+/* The instruction called @word, case aside. */
+static bool find_kind(const char *word, enum instruction_kind *out)
 {
 	for (size_t i = 0; instruction_names[i]; i++) {
 		if (strcasecmp(word, instruction_names[i]) == 0) {
@@ -464,7 +465,7 @@ static int read_statement(struct reader *r, struct statement *st)
 	skip_space(r);
 	offset = r->at;
 	st->keyword = (struct word){ take_plain(r), offset };
-	st->is_known = statement_find_kind(st->keyword.text, &st->kind);
+	st->is_known = find_kind(st->keyword.text, &st->kind);
 	st->line_end = r->line->line_end;
 	r->what = st->is_known ? instruction_name(st->kind) : NULL;
 	read_flags(r, &st->flags);

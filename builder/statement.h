@@ -65,9 +65,6 @@ void statement_release(struct statement *statement);
 int statement_read(struct lexer *lexer, const struct lex_line *line, struct statement *out,
 		   struct err *err);
 
-/* The instruction called @word, case aside; false when there is none. */
-bool statement_find_kind(const char *word, enum instruction_kind *out);
-
 /* ---- heredoc words ---- */
 
 /*
