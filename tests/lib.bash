@@ -9,7 +9,7 @@ TEST_USER=${IMGBUILD_TEST_USER:-imgbuild-test}
 # as_user CMD…: as the ordinary user with subordinate ids (itself, when the tests are not run by root)
 as_user() {
 	if [ "$(id -u)" != 0 ]; then
-		"$@"
+		env IMGBUILD_ROOT="${USER_STORE-}" ${EXTRA_ENV-} "$@"
 		return
 	fi
 	setpriv --reuid "$TEST_USER" --regid "$TEST_USER" --init-groups env -i \
