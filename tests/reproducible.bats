@@ -1,0 +1,103 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# With SOURCE_DATE_EPOCH the same Buildfile gives the same manifest digest: again, in another store, on another
+# file system, as root and as an ordinary user.
+
+load lib
+
+setup_file() {
+	make_scratch
+	busybox_tar "$T/bb.tar"
+	chmod 644 "$T/bb.tar"
+	mkdir "$T/ctx" "$T/ctx/dir"
+	chmod 755 "$T/ctx" "$T/ctx/dir"
+	for i in 1 2 3; do echo "file $i" >"$T/ctx/dir/f$i"; done
+	chmod 644 "$T"/ctx/dir/*
+	cat >"$T/ctx/Buildfile" <<'E'
+FROM localhost/bb
+LABEL a=b
+COPY dir /dir
+COPY --chown=alice dir/f1 /home/alice/
+RUN mkdir -p /made/sub && echo x >/made/x && ln /made/x /made/y && chown 1000:1001 /made/sub && chmod 2775 /made/sub && rm /dir/f2 /tmp -r && mkdir /tmp
+USER alice
+WORKDIR /work
+RUN id >/home/alice/id 2>/dev/null || true; echo made by $(id -u) >/work/who
+FROM scratch
+COPY --from=0 /made /made
+COPY --from=0 /dir /dir
+E
+	chmod 644 "$T/ctx/Buildfile"
+	export SOURCE_DATE_EPOCH=1700000100
+}
+teardown_file() {
+	remove_scratch
+}
+
+build() { # build WHO TAG OPTIONS…: the manifest digest on stdout
+	local who=$1 out=$T/out-$1-$2
+	if [ "$who" = user ] && is_root; then install -d -o "$TEST_USER" "$out"; fi
+	as "$who" imgstore inspect localhost/bb >/dev/null 2>&1 || as "$who" imgstore import "$T/bb.tar" localhost/bb >&2
+	as "$who" imgbuild -q "${@:3}" -t "$2" "$T/ctx" >&2
+	as "$who" imgpush -q "$2" "oci:$out:latest" >&2
+	jq -r '.manifests[0].digest' "$out/index.json"
+}
+
+@test "building twice without cache gives the same manifest digest" {
+	need_root
+	a=$(build root a --no-cache --target 0)
+	sleep 1.1
+	touch "$T"/ctx/dir/*
+	b=$(build root b --no-cache --target 0)
+	[ -n "$a" ] && [ "$a" = "$b" ]
+}
+
+@test "a cached build gives the same manifest digest as the first" {
+	need_root
+	a=$(build root c --no-cache)
+	b=$(build root d)
+	[ -n "$a" ] && [ "$a" = "$b" ]
+}
+
+@test "root and an ordinary user give the same manifest digest" {
+	need_root
+	need_user
+	for target in 0 1; do
+		a=$(build root e --no-cache --target $target)
+		b=$(build user f --no-cache --target $target)
+		echo "$a $b"
+		[ -n "$a" ] && [ "$a" = "$b" ]
+	done
+}
+
+@test "a store on tmpfs gives the same manifest digest" {
+	need_root
+	a=$(build root g --no-cache)
+	mkdir "$T/tmpfs"
+	b=$(unshare -m bash -c '
+		mount -t tmpfs none "$T/tmpfs"
+		export IMGBUILD_ROOT=$T/tmpfs/store
+		imgstore import "$T/bb.tar" localhost/bb >&2
+		imgbuild -q -t h "$T/ctx" >&2 && imgpush -q h "oci:$T/tmpfs/out:latest" >&2
+		jq -r ".manifests[0].digest" "$T/tmpfs/out/index.json"')
+	echo "$a $b"
+	[ -n "$a" ] && [ "$a" = "$b" ]
+}
+
+@test "times are clamped in our own layers, config and history, and the base stays as it is" {
+	need_root
+	build root i --no-cache --target 0 >/dev/null
+	dir=$T/out-root-i
+	manifest=$(jq -r '.manifests[0].digest' "$dir/index.json" | cut -d: -f2)
+	config=$dir/blobs/sha256/$(jq -r .config.digest "$dir/blobs/sha256/$manifest" | cut -d: -f2)
+	[ "$(jq -r .created "$config")" = 2023-11-14T22:15:00Z ]
+	[ "$(jq -r '[.history[1:][].created] | unique | .[]' "$config")" = 2023-11-14T22:15:00Z ]
+	for digest in $(jq -r '.layers[1:][].digest' "$dir/blobs/sha256/$manifest" | cut -d: -f2); do
+		python3 - "$dir/blobs/sha256/$digest" <<'E'
+import sys, tarfile
+for entry in tarfile.open(sys.argv[1]):
+    assert entry.mtime <= 1700000100, (entry.name, entry.mtime)
+E
+	done
+	# the base's own layer is the very tar that was imported
+	[ "$(jq -r '.rootfs.diff_ids[0]' "$config")" = "$(as root imgstore inspect localhost/bb | jq -r '.[0].RootFS.Layers[0]')" ]
+}
