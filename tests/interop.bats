@@ -32,6 +32,7 @@ E
 teardown_file() {
 	is_root || return 0
 	docker_stop
+	peers_unmount
 	remove_scratch
 }
 setup() { need_root; }
@@ -78,7 +79,7 @@ diff_ids() { as root imgstore inspect "$1" | jq -cS '.[0].RootFS.Layers'; }
 
 @test "podman loads the docker-archive" {
 	p_podman load -q -i "$T/made.tar" >&2
-	run p_podman run --rm --network host docker.io/library/made:latest
+	run p_podman run --rm --network host localhost/made:latest
 	echo "$output"
 	[ "$status" = 0 ] && [ "$output" = "$said" ]
 }

@@ -39,8 +39,9 @@ need_user() {
 
 # A scratch directory that the ordinary user can enter, and a store for each of the two.
 make_scratch() {
-	T=$(mktemp -d "${TMPDIR:-/tmp}/imgbuild-test.XXXXXX")
-	chmod 755 "$T"
+	# in lower case: peers make image names of it
+	T=${TMPDIR:-/tmp}/imgbuild-test.$$.$RANDOM$RANDOM
+	mkdir -m 755 "$T"
 	ROOT_STORE=$T/root-store
 	USER_STORE=$T/user/store
 	mkdir -p "$T/user"

@@ -17,7 +17,9 @@ E
 p_podman() { podman --cgroup-manager cgroupfs --runtime runc --log-level error "$@"; }
 p_buildah() { buildah --log-level error "$@"; }
 p_skopeo() { skopeo --policy "$T/policy.json" "$@"; }
-p_docker() { docker -H "unix://$T/docker/docker.sock" "$@"; }
+# Debian's, which brings its own BuildKit, not another one that may be first in PATH
+DOCKER=/usr/bin/docker
+p_docker() { "$DOCKER" -H "unix://$T/docker/docker.sock" "$@"; }
 
 docker_start() {
 	mkdir -p "$T/docker"
@@ -36,8 +38,15 @@ docker_stop() {
 	pid=$(cat "$T/docker/pid" 2>/dev/null) || return 0
 	kill "$pid" 2>/dev/null || return 0
 	for i in $(seq 100); do
-		kill -0 "$pid" 2>/dev/null || return 0
+		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.1
 	done
-	kill -9 "$pid"
+	! kill -9 "$pid" 2>/dev/null
+}
+# dockerd leaves the mount of its network namespace, podman that of its store
+peers_unmount() {
+	local m
+	awk -v t="$T/" 'index($5, t) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r m; do
+		umount "$m"
+	done
 }
