@@ -26,9 +26,17 @@ struct mount_request {
 #define MOUNT_LOWERS_MAX 500
 
 /*
- * Build uppers are mounted redirect_dir=off, metacopy=off, index=off, xino=off,
+ * Build uppers are mounted with redirect_dir=nofollow, metacopy=off, index=off, xino=off,
  * volatile (and userxattr in a user namespace), so that no overlay feature leaks
  * into a layer. ERR_SYSTEM names the option that the kernel refused.
+ *
+ * In an overlay the topmost root directory's metadata wins, an empty upper's too:
+ * give a new upper's root the mode, owner, times and attributes of the merged lower
+ * view (entry_copy_metadata) before mounting it.
+ *
+ * A single layer without an upper is an overlay over an empty directory all the
+ * same: marks of deletions in it cannot be opened then. Their names are still
+ * listed where a directory exists in one layer only, as with any overlayfs mount.
  */
 int mount_layers(struct store *store, const struct mount_request *request, struct err *err);
 

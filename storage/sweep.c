@@ -107,6 +107,40 @@ static int sweep_place(struct store *store, const struct place *place, bool with
 	return 0;
 }
 
+/*
+ * Rows of containers are not worth a sync of their own: after a power cut one may
+ * be back whose directory is not, or never came.
+ */
+static int sweep_container_rows(struct store *store, struct err *err)
+{
+	auto_strlist struct strlist ids = STRLIST_INIT;
+	bool row = false;
+
+	{
+		auto_query struct query query = QUERY_INIT;
+
+		if (query_open(&query, store->db, "SELECT id FROM containers", err) < 0)
+			return -1;
+		while (query_step(&query, &row, err) == 0 && row)
+			strlist_add(&ids, column_text(&query, 0));
+		if (err->kind != ERR_NONE)
+			return -1;
+	}
+	for (size_t i = 0; i < ids.count; i++) {
+		auto_query struct query query = QUERY_INIT;
+
+		if (faccessat(store->containers_fd, ids.items[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+		    errno != ENOENT)
+			continue;
+		if (query_open(&query, store->db, "DELETE FROM containers WHERE id=?", err) < 0)
+			return -1;
+		bind_text(&query, ids.items[i]);
+		if (query_run(&query, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int sweep_rubbish(struct store *store, bool with_temporaries, struct err *err)
 {
 	const struct place places[] = {
@@ -118,14 +152,13 @@ int sweep_rubbish(struct store *store, bool with_temporaries, struct err *err)
 	auto_tmpdir struct tmpdir gone = TMPDIR_INIT; /* emptied after the lock is free */
 	auto_txn struct txn txn = TXN_INIT;
 
-	/* nothing is written: the lock alone is wanted */
 	if (tmpdir_make(&gone, store->tmp_fd, err) < 0 ||
-	    txn_begin(&txn, store->db, TXN_FAST, err) < 0)
+	    txn_begin(&txn, store->db, TXN_FAST, err) < 0 || sweep_container_rows(store, err) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
 		if (sweep_place(store, &places[i], with_temporaries, gone.fd, err) < 0)
 			return err_prefix(err, "sweep the store");
-	return 0;
+	return txn_commit(&txn, err);
 }
 
 /* Lock files of pulls (layer_lock_take) whose taker was killed. */

@@ -219,6 +219,46 @@ killed_import() {
 @test "kill -9 in the middle of an import: the next command sweeps (root)" { need_root; killed_import root; }
 @test "kill -9 in the middle of an import: the next command sweeps (user)" { need_user; killed_import user; }
 
+@test "kill -9 at any moment: nothing published is lost, nothing half-made stays" {
+	need_root
+	export IMGBUILD_ROOT=$ROOT_STORE
+	kept=$(imgstore import "$T/small.tar" kept)
+	for i in $(seq 12); do
+		# from before the store is open to after the image has its name
+		setsid bash -c 'imgstore import "$T/bb.tar" killed && imgstore rm killed && imgstore prune' >/dev/null 2>&1 3>&- &
+		sleep "0.0$((i * 7 % 10))$i"
+		kill -9 -- "-$!" 2>/dev/null || true
+		wait "$!" || true
+		imgstore ls -a --format json >"$T/after.json"
+		[ "$(jq -r --arg id "$kept" '.[] | select(.Id == $id) | .Names[0]' "$T/after.json")" = kept:latest ]
+		# what has a name is whole
+		for name in $(jq -r '.[].Names[]' "$T/after.json"); do
+			imgstore inspect "$name" >/dev/null
+			unshare -m bash -ec 'p=$(imgstore mount "$1"); ls -R "$p" >/dev/null' - "$name"
+		done
+		assert_store_idle "$ROOT_STORE"
+	done
+	imgstore rm killed 2>/dev/null || true
+	imgstore prune
+	[ "$(count root layers)" = 1 ]
+	[ "$(count root blobs/sha256)" = 1 ]
+}
+
+@test "naming waits for the disk once, and not at all when nothing is new" {
+	need_root
+	command -v strace >/dev/null || skip 'strace is not installed'
+	export IMGBUILD_ROOT=$ROOT_STORE
+	imgstore import "$T/small.tar" one
+	strace -f -o "$T/trace" -e trace=fsync,fdatasync,syncfs imgstore import "$T/bb.tar" two
+	cat "$T/trace"
+	[ "$(grep -c syncfs "$T/trace")" = 1 ]
+	# the data, then the row
+	grep -A9 syncfs "$T/trace" | grep -q 'fdatasync\|fsync'
+	strace -f -o "$T/trace" -e trace=fsync,fdatasync,syncfs imgstore tag two two
+	cat "$T/trace"
+	! grep -q sync "$T/trace"
+}
+
 @test "many imports of the same tar at once give one layer" {
 	need_root
 	export SOURCE_DATE_EPOCH=1700000000 IMGBUILD_ROOT=$ROOT_STORE

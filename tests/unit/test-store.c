@@ -25,6 +25,7 @@
 #include "layers/pack.h"
 #include "layers/stream.h"
 #include "storage/blob.h"
+#include "storage/container.h"
 #include "storage/layer.h"
 #include "storage/lease-internal.h"
 #include "storage/stepcache.h"
@@ -521,6 +522,51 @@ static void test_another_boot_trusts_only_what_was_synced(void **state)
 	assert_int_equal(count_names("blobs/sha256"), 1);
 }
 
+static size_t count_containers(struct store *store)
+{
+	auto_container_list struct container_list list = CONTAINER_LIST_INIT;
+	struct err err = ERR_INIT;
+
+	assert_ok(container_list(store, &list, &err));
+	return list.count;
+}
+
+static void test_another_boot_forgets_containers_without_files(void **state)
+{
+	struct store *store = open_store();
+	struct container kept = CONTAINER_INIT;
+	struct container lost = CONTAINER_INIT;
+	const struct image image = IMAGE_INIT;
+	struct err err = ERR_INIT;
+
+	assert_ok(container_create(store, &image, "kept", &kept, &err));
+	assert_int_equal(container_create(store, &image, "kept", &lost, &err), -1);
+	assert_error(&err, ERR_INPUT, "there is a container 'kept' already");
+	assert_int_equal(container_create(store, &image, "../kept", &lost, &err), -1);
+	assert_error(&err, ERR_INPUT, "no name for a container");
+	err_clear(&err);
+	assert_ok(container_create(store, &image, "lost", &lost, &err));
+	assert_int_equal(container_remove_named(store, "lost", &err), -1);
+	assert_error(&err, ERR_INPUT, "container 'lost' is running");
+	err_clear(&err);
+	assert_ok(tree_remove(store->containers_fd, lost.id, &err));
+	container_release(&lost);
+	container_release(&kept);
+	store_close(store);
+	assert_int_equal(count_names("tmp"), 0);
+
+	store = open_store();
+	assert_int_equal(count_containers(store), 2);
+	store_close(store);
+	sql("UPDATE meta SET boot='another'");
+	store = open_store();
+	assert_int_equal(count_containers(store), 1);
+	assert_ok(container_remove_named(store, "kept", &err));
+	assert_int_equal(count_containers(store), 0);
+	store_close(store);
+	assert_int_equal(count_names("containers"), 0);
+}
+
 /* A process is killed with a draft open and a lease held, and rubbish about. */
 static void test_the_next_open_sweeps_after_the_killed(void **state)
 {
@@ -632,6 +678,7 @@ int main(void)
 		TEST(test_stepcache_hit_needs_its_layer),
 		TEST(test_filecache_forgets_what_may_still_change),
 		TEST(test_another_boot_trusts_only_what_was_synced),
+		TEST(test_another_boot_forgets_containers_without_files),
 		TEST(test_the_next_open_sweeps_after_the_killed),
 		TEST(test_layer_lock_waits),
 	};
