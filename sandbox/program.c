@@ -122,7 +122,7 @@ static int run_inner(void *data)
 	close(inner->alive[1]);
 	perform(inner->description, inner->alive[0], &exec_errno, &err);
 	report_failure(&err, exec_errno);
-	_exit(EXIT_SETUP);
+	return EXIT_SETUP;
 }
 
 /*

@@ -30,8 +30,8 @@ struct tool {
 	struct strlist env;
 	struct strlist binds; /* SOURCE:TARGET[:ro] */
 	struct strlist groups;
-	const char *cwd, *uid, *gid, *hostname, *caps, *nofile, *repeat;
-	bool net, nnp, seccomp, read_only, print, devices, terminal;
+	const char *cwd, *uid, *gid, *hostname, *caps, *nofile, *repeat, *seccomp;
+	bool net, nnp, read_only, print, devices, terminal;
 };
 
 static int open_root(const char *path, struct err *err)
@@ -138,10 +138,10 @@ static int run(const struct tool *tool, int *out_status, int *out_exec_errno, st
 		return 0;
 	}
 	if (tool->seccomp) {
-		auto_close int tmp_fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		auto_close int cache_fd = open(tool->seccomp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 		description.seccomp_fd =
-			seccomp_default_filter(tmp_fd, description.capabilities, err);
+			seccomp_default_filter(cache_fd, description.capabilities, err);
 		if (description.seccomp_fd < 0)
 			return -1;
 	}
@@ -175,7 +175,7 @@ int main(int argc, char **argv)
 		  NULL },
 		{ 0, "net", OPTION_FLAG, &tool.net, NULL, "own network", NULL },
 		{ 0, "nnp", OPTION_FLAG, &tool.nnp, NULL, "no new privileges", NULL },
-		{ 0, "seccomp", OPTION_FLAG, &tool.seccomp, NULL, "the default filter", NULL },
+		{ 0, "seccomp", OPTION_STRING, &tool.seccomp, "CACHE", "the default filter", NULL },
 		{ 0, "read-only", OPTION_FLAG, &tool.read_only, NULL, "read-only root", NULL },
 		{ 0, "devices", OPTION_FLAG, &tool.devices, NULL, "the root opens devices", NULL },
 		{ 't', "terminal", OPTION_FLAG, &tool.terminal, NULL, "a terminal", NULL },

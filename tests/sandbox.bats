@@ -12,9 +12,9 @@ setup_file() {
 	for who in root user; do
 		[ $who = root ] && ! is_root && continue
 		[ $who = user ] && ! have_user && continue
-		mkdir -p "$T/user" "$T/$who-tree"
+		mkdir -p "$T/user" "$T/$who-tree" "$T/$who-cache"
 		tree "$T/$who-tree"
-		if [ $who = user ] && is_root; then chown -hR "$TEST_USER:" "$T/$who-tree"; fi
+		if [ $who = user ] && is_root; then chown -hR "$TEST_USER:" "$T/$who-tree" "$T/$who-cache"; fi
 	done
 	export TOOL=$top_builddir/tests/sandbox-tool
 }
@@ -96,7 +96,7 @@ process_is_plain() {
 
 nobody_is_powerless() {
 	need "$1"
-	run sandbox "$1" --nnp --seccomp --uid 1000 --gid 1001 -- cat /proc/self/status
+	run sandbox "$1" --nnp --seccomp "$T/$1-cache" --uid 1000 --gid 1001 -- cat /proc/self/status
 	[ "$status" = 0 ]
 	[ "$(status_field Uid)" = "1000 1000 1000 1000" ]
 	[ "$(status_field Gid)" = "1001 1001 1001 1001" ]
@@ -257,11 +257,11 @@ filter_holds() {
 	# a user namespace takes no capability: it is the filter that refuses it
 	run sandbox "$1" --uid 1000 --gid 1000 -- unshare -U true
 	[ "$status" = 0 ]
-	run sandbox "$1" --uid 1000 --gid 1000 --seccomp -- unshare -U true
+	run sandbox "$1" --uid 1000 --gid 1000 --seccomp "$T/$1-cache" -- unshare -U true
 	[ "$status" = 1 ]
 	[ "$output" = "unshare: unshare(0x10000000): Operation not permitted" ]
 	# with "no new privileges" and without, as root and not
-	run sandbox "$1" --nnp --seccomp -- sh -c 'grep ^Seccomp: /proc/self/status; unshare -U true'
+	run sandbox "$1" --nnp --seccomp "$T/$1-cache" -- sh -c 'grep ^Seccomp: /proc/self/status; unshare -U true'
 	[ "$output" = $'Seccomp:\t2\nunshare: unshare(0x10000000): Operation not permitted' ]
 }
 @test "root: the system call filter" { filter_holds root; }
@@ -285,9 +285,12 @@ magic_links_lead_nowhere() {
 	[ "$output" = "sandbox-tool: execute '/proc/self/exe': Permission denied" ]
 	run sandbox "$1" -- again
 	[ "$status" = 126 ]
-	run sandbox "$1" -- /bin/script-of-exe
-	[ "$status" = 125 ] # our program, which takes nothing from a command line, without a description
-	[ "$output" = "" ]
+	# our program as an interpreter: it takes nothing from a command line, without a description
+	if ldd "$top_builddir/sandbox/sandbox" 2>&1 | grep -q 'not a dynamic'; then
+		run sandbox "$1" -- /bin/script-of-exe
+		[ "$status" = 125 ]
+		[ "$output" = "" ]
+	fi
 }
 @test "root: magic links of proc are no way out" { magic_links_lead_nowhere root; }
 @test "user: magic links of proc are no way out" { magic_links_lead_nowhere user; }
