@@ -36,7 +36,7 @@ build() {
 }
 # names of layer N (1 is the base), one per line, without the root: a step that makes a name in / changes its time,
 # and whether that falls into the second of the layer below is chance
-names() { tar -tf "${LAYERS[$(($1 - 1))]}" | grep -vx './' || true; }
+names() { tar -tf "${LAYERS[$(($1 - 1))]}" | grep -vxF './' || true; }
 # verbose listing of one entry of layer N
 entry() { tar --numeric-owner --full-time -tvf "${LAYERS[$(($1 - 1))]}" "$2"; }
 tree() { # the image unpacked elsewhere
