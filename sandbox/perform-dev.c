@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Answers for the container's /dev: devices, links, and its terminal. The
- * devices are the host's, each bound to a file of its own, for the tmpfs they
- * lie in opens none: one made beside them is of no use.
+ * tmpfs that it is opens no device, so that one made beside ours is of no use;
+ * each of ours is a mount of its own. Real root gets nodes made for this
+ * container alone: a chmod of a host's would be the host's. In a user namespace
+ * none can be made, and the host's are bound, which nobody in there may change.
  */
 #include "sandbox/perform-internal.h"
 
@@ -11,13 +13,21 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/fd.h"
 #include "sandbox/report.h"
 #include "sandbox/wire.h"
 
-static const char *const devices[] = { "null", "zero", "full", "random", "urandom", "tty" };
+static const struct {
+	const char *name;
+	unsigned major;
+	unsigned minor;
+} devices[] = {
+	{ "null", 1, 3 },   { "zero", 1, 5 },    { "full", 1, 7 },
+	{ "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
+};
 
 static const char *const directories[] = { "pts", "shm", "mqueue" };
 
@@ -41,7 +51,8 @@ static int attach_file(int dev_fd, const char *name, int mount_fd, struct err *e
 	return mountfd_attach(mount_fd, fd, name, err);
 }
 
-static int add_device(int dev_fd, const char *name, struct err *err)
+/* The host's, for a user namespace. */
+static int bind_device(int dev_fd, const char *name, struct err *err)
 {
 	auto_close int fd = -1;
 	char path[32];
@@ -53,12 +64,54 @@ static int add_device(int dev_fd, const char *name, struct err *err)
 	return attach_file(dev_fd, name, fd, err);
 }
 
-int perform_dev(int dev_fd, struct err *err)
+static int bind_devices(int dev_fd, struct err *err)
 {
 	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
-		if (add_device(dev_fd, devices[i], err) < 0)
+		if (bind_device(dev_fd, devices[i].name, err) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+/* A node of the container's own, and over it a mount of it that keeps the present flags. */
+static int make_device(int dev_fd, size_t i, struct err *err)
+{
+	const char *name = devices[i].name;
+	auto_close int node_fd = -1;
+	auto_close int mount_fd = -1;
+
+	if (mknodat(dev_fd, name, S_IFCHR | 0600, makedev(devices[i].major, devices[i].minor)) < 0)
+		return err_sys(err, "make '/dev/%s'", name);
+	/* whatever the umask is */
+	if (fchmodat(dev_fd, name, 0666, 0) < 0)
+		return err_sys(err, "change mode of '/dev/%s'", name);
+	node_fd = openat(dev_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (node_fd < 0)
+		return err_sys(err, "open '/dev/%s'", name);
+	mount_fd = mountfd_clone(node_fd, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, name, err);
+	if (mount_fd < 0)
+		return -1;
+	return mountfd_attach(mount_fd, node_fd, name, err);
+}
+
+/* While the tmpfs still opens devices its copies do; then it does so no longer. */
+static int make_devices(int dev_fd, struct err *err)
+{
+	struct mount_attr closed = { .attr_set = MOUNT_ATTR_NODEV };
+
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+		if (make_device(dev_fd, i, err) < 0)
+			return -1;
+	}
+	if (mount_setattr(dev_fd, "", AT_EMPTY_PATH, &closed, sizeof(closed)) < 0)
+		return err_sys(err, "set the flags of '/dev'");
+	return 0;
+}
+
+int perform_dev(const struct sandbox_description *description, int dev_fd, struct err *err)
+{
+	if ((description->nested ? bind_devices(dev_fd, err) : make_devices(dev_fd, err)) < 0)
+		return -1;
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
 		if (mkdirat(dev_fd, directories[i], 0755) < 0)
 			return err_sys(err, "make '/dev/%s'", directories[i]);

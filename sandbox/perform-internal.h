@@ -42,8 +42,8 @@ struct perform_fds {
 int perform_mounts(const struct sandbox_description *description, struct perform_fds *out,
 		   struct err *err);
 
-/* perform-dev.c: fill an attached /dev; open its terminal, tell the launcher, be it 0, 1, 2. */
-int perform_dev(int dev_fd, struct err *err);
+/* perform-dev.c: fill an attached /dev, which is nodev afterwards; open its terminal, tell the launcher, be it 0, 1, 2. */
+int perform_dev(const struct sandbox_description *description, int dev_fd, struct err *err);
 int perform_terminal(const struct sandbox_description *description, const struct perform_fds *fds,
 		     struct err *err);
 

@@ -158,6 +158,17 @@ static int dup_source(const struct sandbox_mount *mount, struct err *err)
 	return fd;
 }
 
+/* Nodev only once the devices in it are made. */
+static int new_dev(const struct sandbox_description *description, const struct sandbox_mount *mount,
+		   struct err *err)
+{
+	struct sandbox_mount open_dev = *mount;
+
+	if (!description->nested)
+		open_dev.flags &= ~(unsigned)SANDBOX_MOUNT_NODEV;
+	return new_of_kind("tmpfs", &open_dev, err);
+}
+
 /* A detached mount of what @mount says. */
 static int new_mount(const struct sandbox_description *description,
 		     const struct sandbox_mount *mount, struct err *err)
@@ -168,8 +179,9 @@ static int new_mount(const struct sandbox_description *description,
 	case SANDBOX_MOUNT_SYSFS:
 		return new_sysfs(description, mount, err);
 	case SANDBOX_MOUNT_TMPFS:
-	case SANDBOX_MOUNT_DEV:
 		return new_of_kind("tmpfs", mount, err);
+	case SANDBOX_MOUNT_DEV:
+		return new_dev(description, mount, err);
 	case SANDBOX_MOUNT_DEVPTS:
 		return new_of_kind("devpts", mount, err);
 	case SANDBOX_MOUNT_MQUEUE:
@@ -199,7 +211,7 @@ static int perform_mount(const struct sandbox_description *description,
 		return -1;
 	if (mount->kind == SANDBOX_MOUNT_DEV) {
 		fds->dev_fd = fd_steal(&fd);
-		return perform_dev(fds->dev_fd, err);
+		return perform_dev(description, fds->dev_fd, err);
 	}
 	if (mount->kind == SANDBOX_MOUNT_DEVPTS)
 		fds->pts_fd = fd_steal(&fd);

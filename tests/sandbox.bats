@@ -156,6 +156,17 @@ dev_is_small() {
 }
 @test "user: /dev has what is needed and works" { dev_is_small user; }
 
+# the host's nodes would take a step's chmod and keep it
+devices_are_its_own() {
+	local before
+	need "$1"
+	before=$(stat -c '%n %a %u:%g' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty)
+	run sandbox "$1" -- sh -c 'chmod 600 /dev/null /dev/tty; chown 1:1 /dev/zero; rm -f /dev/full; mv /dev/random /dev/r'
+	[ "$before" = "$(stat -c '%n %a %u:%g' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty)" ]
+}
+@test "root: what a command does to its devices stays with it" { devices_are_its_own root; }
+@test "user: what a command does to its devices stays with it" { devices_are_its_own user; }
+
 host_is_out_of_sight() {
 	need "$1"
 	run sandbox "$1" -- cut -d' ' -f5 /proc/self/mountinfo
