@@ -203,8 +203,24 @@ static int no_target(const struct entry *entry, const char *why, struct err *err
 		       entry->link, why);
 }
 
+/* On top of layers below, what a link there made of the target's own path counts for it too. */
+static int open_target_dir(struct unpack_tree *tree, const struct entry *entry, char *out_name,
+			   struct err *err)
+{
+	struct place place;
+	int fd;
+
+	if (!tree->options->below_fd)
+		return beneath_parent(tree->root_fd, entry->link, BENEATH_IN_ROOT, out_name, err);
+	if (unpack_place(tree, entry->link, &place, err) < 0)
+		return -1;
+	strcpy(out_name, place.name);
+	fd = fcntl(place.dir_fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? err_sys(err, "open the directory of '%s'", entry->link) : fd;
+}
+
 /* The file that a hard link names, by O_PATH: one of this archive's, made before. */
-static int open_target(const struct unpack_tree *tree, const struct entry *entry, struct stat *st,
+static int open_target(struct unpack_tree *tree, const struct entry *entry, struct stat *st,
 		       struct err *err)
 {
 	char name[NAME_MAX + 1];
@@ -213,7 +229,7 @@ static int open_target(const struct unpack_tree *tree, const struct entry *entry
 
 	if (!*entry->link)
 		return no_target(entry, "is the root", err);
-	dir_fd = beneath_parent(tree->root_fd, entry->link, BENEATH_IN_ROOT, name, err);
+	dir_fd = open_target_dir(tree, entry, name, err);
 	if (dir_fd >= 0)
 		fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))

@@ -3,7 +3,7 @@
  * imgstore: look into the store and look after it. Answers for the list of
  * subcommands and what they share, and for the small ones: tag, rm, prune, info.
  */
-#include "config.h"
+#include <config.h>
 
 #include <inttypes.h>
 #include <stdio.h>

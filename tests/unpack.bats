@@ -136,12 +136,12 @@ make_sample() {
 		file dir/in
 	END
 	untar --layer "$T/a.tar" "$D"
-	[ "$(getfattr -h --absolute-names --only-values -n security.capability "$D/cap" | xxd -p)" = 0100000200040000000000000000000000000000 ]
+	[ "$(getfattr -h --absolute-names --only-values -n security.capability "$D/cap" | od -An -tx1 | tr -d " \n")" = 0100000200040000000000000000000000000000 ]
 	[ "$(stat -c %a:%u "$D/cap")" = 644:7 ]
-	[ "$(getfattr --absolute-names --only-values -e hex -n user.nul "$D/user" | xxd -p)" = 610062 ]
+	[ "$(getfattr --absolute-names --only-values -e hex -n user.nul "$D/user" | od -An -tx1 | tr -d " \n")" = 610062 ]
 	[ "$(getfattr --absolute-names --only-values -n 'user.b=64' "$D/user")" = hello ]
 	! getfattr -n security.selinux "$D/user" 2>/dev/null | grep -q label
-	[ "$(getfattr --absolute-names --only-values -n system.posix_acl_access "$D/acl" | xxd -p | head -c 8)" = 02000000 ]
+	[ "$(getfattr --absolute-names --only-values -n system.posix_acl_access "$D/acl" | od -An -tx1 -N4 | tr -d " \n")" = 02000000 ]
 	[ "$(getfattr --absolute-names --only-values -n trusted.overlay.overlay.opaque "$D/nested")" = y ]
 	! opaque "$D/nested"
 	[ "$(getfattr --absolute-names --only-values -n user.d "$D/dir")" = dir ]
@@ -420,11 +420,12 @@ make_sample() {
 	mk a.tar <<-'END'
 		file tmp/f
 		file bin/tool
+		hard bin/tool2 bin/tool
 		dir etc
 		file etc/x
 	END
 	run untar --layer "$T/a.tar" "$D"
-	[ "$output" = "entries=4 bytes=0 implicit=1" ]
+	[ "$output" = "entries=5 bytes=0 implicit=1" ]
 	[ "$(stat -c '%a %u %Y' "$D/tmp")" = "755 0 0" ]
 	[ "$(stat -c '%a %u %Y' "$D")" = "755 0 0" ]
 	[ "$(getfattr -h --absolute-names --only-values -n trusted.overlay.implied-root "$D")" = y ]
@@ -439,7 +440,7 @@ make_sample() {
 	untar --layer --below="$T/below" "$T/a.tar" "$D"
 	[ "$(stat -c '%a %u %Y' "$D/tmp")" = "1777 9 4000" ]
 	[ "$(stat -c %a "$D/etc")" = 755 ]
-	[ -f "$D/usr/bin/tool" ]
+	[ "$(stat -c %h "$D/usr/bin/tool" "$D/usr/bin/tool2" | sort -u)" = 2 ]
 	[ "$(stat -c %Y "$D/usr/bin" "$D/usr" "$D" | sort -u)" = 4000 ]
 	[ ! -e "$D/bin" ]
 
