@@ -16,6 +16,7 @@ struct pull {
 	struct strbuf config_bytes;
 	struct image_config config; /* as many diff IDs as the manifest has layers */
 	struct digest *chains;      /* the chain ID up to each layer */
+	bool *are_put_off;          /* which layers wait for those below */
 };
 
 /* All layers, several at a time; after an error no further one is begun. */

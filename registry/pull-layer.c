@@ -4,6 +4,12 @@
  * digested and kept as they came, decompressed, digested again as a tar, and
  * unpacked. What the store already has, and is known to be true, is not read
  * again. Several layers at a time, each by a thread.
+ *
+ * A layer with implicit parents shows itself when it is unpacked, perhaps
+ * before the layers below are there. Of such a one only the bytes are kept at
+ * first; when all others are in the store, it is unpacked from these onto what
+ * the layers below show. Then there is one thread, holding one lock, so nobody
+ * waits for a layer with the lock of another.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -21,6 +27,7 @@
 #include "registry/region.h"
 #include "storage/blob.h"
 #include "storage/layer.h"
+#include "storage/mount.h"
 
 #define THREADS_MAX 4
 
@@ -30,6 +37,7 @@ struct arrival {
 	const struct descriptor *blob;
 	const struct digest *diff_id;
 	const struct digest *parent_chain;
+	int below_fd;                    /* what the layers below show, or -1 */
 	char what[DIGEST_NAME_MAX + 16]; /* "layer sha256:…" */
 
 	/* what is there already */
@@ -51,6 +59,7 @@ struct arrival {
 
 static void arrival_release(struct arrival *arrival)
 {
+	fd_close(&arrival->below_fd);
 	sink_free(arrival->keep);
 	blob_writer_release(&arrival->writer);
 	layer_draft_release(&arrival->draft);
@@ -157,6 +166,7 @@ static int receive(struct arrival *arrival, struct err *err)
 		.whiteouts = UNPACK_TO_OVERLAY,
 		.ns = store_overlay_ns(arrival->pull->store),
 		.what = arrival->what,
+		.below_fd = arrival->below_fd >= 0 ? &arrival->below_fd : NULL,
 	};
 	auto_source struct source *source = open_tar(arrival, err);
 
@@ -185,6 +195,13 @@ static int check_digests(struct arrival *arrival, struct err *err)
 	return 0;
 }
 
+/* It depends on the layers below, and was unpacked without them. */
+static bool must_wait(const struct arrival *arrival)
+{
+	return !arrival->has_layer && arrival->parent_chain && arrival->below_fd < 0 &&
+	       arrival->unpacked.has_implicit_parents;
+}
+
 static int publish(struct arrival *arrival, struct err *err)
 {
 	struct store *store = arrival->pull->store;
@@ -194,7 +211,9 @@ static int publish(struct arrival *arrival, struct err *err)
 		.tar_bytes = arrival->tar_bytes,
 		.content_bytes = arrival->unpacked.content_bytes,
 		.entries = arrival->unpacked.entries,
-		.implicit_parents = arrival->unpacked.has_implicit_parents,
+		/* once unpacked onto the layers below it may have no such parent any more */
+		.implicit_parents =
+			arrival->below_fd >= 0 || arrival->unpacked.has_implicit_parents,
 	};
 	struct layer_blob blob = {
 		.digest = arrival->blob->digest,
@@ -208,7 +227,7 @@ static int publish(struct arrival *arrival, struct err *err)
 	    (sink_finish(arrival->keep, err) < 0 ||
 	     blob_writer_commit(&arrival->writer, &blob.digest, blob.size_bytes, err) < 0))
 		return -1;
-	if (!arrival->has_layer &&
+	if (!arrival->has_layer && !must_wait(arrival) &&
 	    layer_draft_commit(store, &arrival->draft, &facts, &layer, err) < 0)
 		return -1;
 	return layer_blob_record(store, arrival->diff_id, &blob, err);
@@ -225,22 +244,37 @@ static int take_lock(struct arrival *arrival, struct layer_lock *lock, struct er
 	return result;
 }
 
-static int pull_layer(struct pull *pull, size_t position, struct err *err)
+static struct arrival arrival_of(struct pull *pull, size_t position)
 {
-	auto_layer_lock struct layer_lock lock = LAYER_LOCK_INIT;
-	auto_arrival struct arrival arrival = {
+	char digest[DIGEST_NAME_MAX];
+	struct arrival arrival = {
 		.pull = pull,
 		.blob = &pull->manifest.layers[position],
 		.diff_id = &pull->config.diff_ids[position],
 		.parent_chain = position > 0 ? &pull->chains[position - 1] : NULL,
+		.below_fd = -1,
 		.writer = BLOB_WRITER_INIT,
 		.draft = LAYER_DRAFT_INIT,
 	};
-	char digest[DIGEST_NAME_MAX];
-	bool is_done = false;
 
 	snprintf(arrival.what, sizeof(arrival.what), "layer %s",
 		 digest_name(&arrival.blob->digest, digest));
+	return arrival;
+}
+
+static int bring(struct arrival *arrival, struct err *err)
+{
+	if (receive(arrival, err) < 0 || check_digests(arrival, err) < 0)
+		return -1;
+	return publish(arrival, err);
+}
+
+static int pull_layer(struct pull *pull, size_t position, struct err *err)
+{
+	auto_layer_lock struct layer_lock lock = LAYER_LOCK_INIT;
+	auto_arrival struct arrival arrival = arrival_of(pull, position);
+	bool is_done = false;
+
 	if (interrupt_check(err) < 0 || look_up(&arrival, &is_done, err) < 0)
 		return -1;
 	if (!is_done) {
@@ -252,9 +286,75 @@ static int pull_layer(struct pull *pull, size_t position, struct err *err)
 		return 0;
 	}
 	log_info("%s (%" PRIu64 " bytes)", arrival.what, arrival.blob->size_bytes);
-	if (receive(&arrival, err) < 0 || check_digests(&arrival, err) < 0)
+	if (bring(&arrival, err) < 0)
 		return -1;
-	return publish(&arrival, err);
+	pull->are_put_off[position] = must_wait(&arrival);
+	return 0;
+}
+
+/* ---- those that depend on the layers below ---- */
+
+static int find_below(struct pull *pull, size_t count, struct layer *out, struct err *err)
+{
+	char digest[DIGEST_NAME_MAX];
+
+	for (size_t i = 0; i < count; i++) {
+		const struct digest *diff_id = &pull->config.diff_ids[i];
+		bool found = false;
+
+		if (layer_find(pull->store, i > 0 ? &pull->chains[i - 1] : NULL, diff_id, &found,
+			       &out[i], err) < 0)
+			return -1;
+		if (!found)
+			return err_set(err, ERR_SYSTEM, "layer %s is gone from the store",
+				       digest_name(diff_id, digest));
+	}
+	return 0;
+}
+
+/* The lowest @count layers as one tree. */
+static int open_below(struct pull *pull, size_t count, struct err *err)
+{
+	auto_free struct layer *layers = mem_array(count, sizeof(*layers));
+	auto_free int *fds = mem_array(count, sizeof(*fds));
+	struct mount_request request = {
+		.lowers = fds, .lower_count = count, .upper_fd = -1, .work_fd = -1
+	};
+	int mount_fd;
+
+	if (find_below(pull, count, layers, err) < 0 ||
+	    mount_open_layers(pull->store, layers, count, fds, err) < 0)
+		return -1;
+	mount_fd = mount_layers(pull->store, &request, err);
+	for (size_t i = 0; i < count; i++)
+		fd_close(&fds[i]);
+	return mount_fd;
+}
+
+static int pull_onto_below(struct pull *pull, size_t position, struct err *err)
+{
+	auto_layer_lock struct layer_lock lock = LAYER_LOCK_INIT;
+	auto_arrival struct arrival arrival = arrival_of(pull, position);
+	bool is_done = false;
+
+	if (interrupt_check(err) < 0 || take_lock(&arrival, &lock, err) < 0 ||
+	    look_up(&arrival, &is_done, err) < 0)
+		return -1;
+	if (is_done)
+		return 0;
+	arrival.below_fd = open_below(pull, position, err);
+	if (arrival.below_fd < 0)
+		return err_prefix(err, "%s: look at the layers below", arrival.what);
+	log_info("%s goes onto the layers below", arrival.what);
+	return bring(&arrival, err);
+}
+
+static int pull_put_off(struct pull *pull, struct err *err)
+{
+	for (size_t i = 0; i < pull->manifest.layer_count; i++)
+		if (pull->are_put_off[i] && pull_onto_below(pull, i, err) < 0)
+			return -1;
+	return 0;
 }
 
 /* ---- several at a time ---- */
@@ -323,5 +423,5 @@ int pull_layers(struct pull *pull, struct err *err)
 		*err = crew.err;
 		return -1;
 	}
-	return 0;
+	return pull_put_off(pull, err);
 }

@@ -1,0 +1,188 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Pulled layers that do not say all they stand on: directories without an entry.
+
+load lib
+
+setup_file() {
+	make_scratch
+	busybox_tar "$T/busybox.tar"
+	# the metadata that a layer above must not hide
+	mk base.tar <<-'END'
+		dir tmp mode=1777 mtime=1500000001
+		dir etc mode=750 uid=1 gid=2 mtime=1500000002
+		file etc/old content=old
+		dir usr mtime=1500000003
+		dir usr/lib mode=711 uid=3 gid=4 mtime=1500000004
+		link lib usr/lib
+		dir deep mode=700 mtime=1500000005
+		dir deep/er mode=705 mtime=1500000006
+	END
+	mk other.tar <<-'END'
+		dir tmp mode=700 uid=7 mtime=1500000011
+		dir etc mode=755 gid=8 mtime=1500000012
+		dir lib mode=500 mtime=1500000013
+		dir deep mode=711 mtime=1500000014
+		dir deep/er mode=751 mtime=1500000015
+	END
+	mk top.tar <<-'END'
+		file tmp/x content=x
+		file etc/y content=y
+		file lib/z content=z
+		hard lib/z2 lib/z
+		file deep/er/file
+		file deep/er/.wh.none
+	END
+	mk more.tar <<-'END'
+		file deep/new/file
+		file tmp/more
+	END
+	mk links.tar <<-'END'
+		file lib/q content=q
+		dir usr mtime=1500000021
+		dir usr/lib mode=755 mtime=1500000022
+	END
+	layout one "$T/busybox.tar" "$T/base.tar" "$T/top.tar"
+	layout two "$T/busybox.tar" "$T/other.tar" "$T/top.tar"
+	layout stack "$T/busybox.tar" "$T/base.tar" "$T/top.tar" "$T/more.tar"
+	layout links "$T/busybox.tar" "$T/base.tar" "$T/links.tar"
+	layout links-two "$T/busybox.tar" "$T/other.tar" "$T/links.tar"
+	chmod -R a+rX "$T/in"
+}
+teardown_file() { remove_scratch; }
+setup() {
+	OUT=$T/out-$BATS_TEST_NUMBER
+	ROOT_STORE=$OUT/root-store
+	USER_STORE=$OUT/user-store
+	mkdir -p "$OUT"
+	if is_root && have_user; then chown "$TEST_USER:" "$OUT"; fi
+}
+teardown() {
+	rm -rf "$OUT" 2>/dev/null || as_user "$top_builddir/imgstore" unshare rm -rf "$OUT/user-store" || true
+}
+
+mk() { python3 "$top_srcdir/tests/make-tar.py" "$T/$1"; }
+layout() {
+	local name=$1
+	shift
+	python3 "$top_srcdir/tests/layout-of.py" "$T/in/$name" v1 "$@"
+}
+pull() { as "$1" imgpull -q "oci:$T/in/$2:v1" "localhost/$2"; }
+manifest_of() { jq -r '.manifests[0].digest' "$1/index.json"; }
+# look WHO IMAGE PATH…: mode, owner, time and type of each
+look() {
+	local who=$1 image=$2
+	shift 2
+	as "$who" imgrun --rm "$image" stat -c '%n %a %u %g %Y %F' "$@"
+}
+
+# ---- directories without an entry ----
+
+base_shows() {
+	pull "$1" one >&2
+	look "$1" localhost/one tmp etc usr usr/lib lib deep deep/er >"$T/got"
+	cat >"$T/want" <<-'END'
+		tmp 1777 0 0 1500000001 directory
+		etc 750 1 2 1500000002 directory
+		usr 755 0 0 1500000003 directory
+		usr/lib 711 3 4 1500000004 directory
+		lib 777 0 0 1600000000 symbolic link
+		deep 700 0 0 1500000005 directory
+		deep/er 705 0 0 1500000006 directory
+	END
+	diff "$T/want" "$T/got"
+	as "$1" imgrun --rm localhost/one sh -c 'cat tmp/x etc/old etc/y usr/lib/z lib/z2; ls -d deep/er/*' >"$T/got"
+	[ "$(cat "$T/got")" = xoldyzzdeep/er/file ]
+	[ "$(as "$1" imgrun --rm localhost/one stat -c %h usr/lib/z)" = 2 ]
+
+	# the same layer on top of something else is what that says
+	pull "$1" two >&2
+	look "$1" localhost/two tmp etc lib deep deep/er >"$T/got"
+	cat >"$T/want" <<-'END'
+		tmp 700 7 0 1500000011 directory
+		etc 755 0 8 1500000012 directory
+		lib 500 0 0 1500000013 directory
+		deep 711 0 0 1500000014 directory
+		deep/er 751 0 0 1500000015 directory
+	END
+	diff "$T/want" "$T/got"
+	[ "$(as "$1" imgrun --rm localhost/two cat lib/z)" = z ]
+	! as "$1" imgrun --rm localhost/two ls usr/lib/z
+
+	# it goes on as it came
+	as "$1" imgpush -q localhost/one "oci:$OUT/back:v1" >&2
+	[ "$(manifest_of "$OUT/back")" = "$(manifest_of "$T/in/one")" ]
+	as "$1" imgpush -q localhost/two "oci:$OUT/back-two:v1" >&2
+	[ "$(manifest_of "$OUT/back-two")" = "$(manifest_of "$T/in/two")" ]
+	assert_store_idle "$OUT/$1-store"
+}
+@test "a directory without an entry is what the layers below say (root)" { need_root; base_shows root; }
+@test "a directory without an entry is what the layers below say (user)" { need_user; base_shows user; }
+
+stacked() {
+	pull "$1" stack >&2
+	look "$1" localhost/stack tmp deep deep/er deep/new >"$T/got"
+	cat >"$T/want" <<-'END'
+		tmp 1777 0 0 1500000001 directory
+		deep 700 0 0 1500000005 directory
+		deep/er 705 0 0 1500000006 directory
+		deep/new 755 0 0 0 directory
+	END
+	diff "$T/want" "$T/got"
+	# what one image has, the next one with the same layers finds
+	as "$1" imgpull "oci:$T/in/one:v1" localhost/one 2>"$T/log"
+	[ "$(grep -c 'is in the store already' "$T/log")" = 3 ]
+	# and a second pull of all of it reads nothing
+	as "$1" imgpull "oci:$T/in/stack:v1" localhost/stack 2>"$T/log"
+	[ "$(grep -c 'is in the store already' "$T/log")" = 4 ]
+	assert_store_idle "$OUT/$1-store"
+}
+@test "one such layer on another (root)" { need_root; stacked root; }
+@test "one such layer on another (user)" { need_user; stacked user; }
+
+@test "a layer that went through a link below is not taken for another image's" {
+	who=$(if is_root; then echo root; else echo user; fi)
+	pull "$who" links >&2
+	[ "$(as "$who" imgrun --rm localhost/links stat -c '%a %Y' usr/lib)" = '755 1500000022' ]
+	[ "$(as "$who" imgrun --rm localhost/links cat usr/lib/q)" = q ]
+	pull "$who" links-two >&2
+	[ "$(as "$who" imgrun --rm localhost/links-two cat lib/q)" = q ]
+	! as "$who" imgrun --rm localhost/links-two ls usr/lib/q
+}
+
+@test "pulls of the same layers in another order, at the same time" {
+	who=$(if is_root; then echo root; else echo user; fi)
+	layout ab "$T/base.tar" "$T/top.tar" "$T/more.tar"
+	layout ba "$T/more.tar" "$T/top.tar" "$T/base.tar"
+	layout aa "$T/top.tar" "$T/base.tar" "$T/top.tar" "$T/top.tar"
+	chmod -R a+rX "$T/in"
+	for round in 1 2 3; do
+		pids=()
+		for name in ab ba aa; do
+			timeout 60 bash -c "$(declare -f as as_user user_home user_runtime pull); pull $who $name" \
+				>/dev/null 2>"$OUT/log-$name" 3>&- &
+			pids+=($!)
+		done
+		for pid in "${pids[@]}"; do wait "$pid" || { cat "$OUT"/log-*; false; }; done
+		as "$who" imgstore rm localhost/ab localhost/ba localhost/aa >&2
+		as "$who" imgstore prune >&2
+	done
+	assert_store_idle "$OUT/$who-store"
+}
+
+@test "umoci unpacks the same tree" {
+	need_root
+	command -v umoci >/dev/null || skip "umoci is not installed"
+	for name in one two stack links; do
+		pull root $name >&2
+		umoci unpack --image "$T/in/$name:v1" "$OUT/umoci-$name" >&2
+		unshare -m bash -eu -c '
+			p=$(IMGBUILD_ROOT=$1 imgstore mount localhost/$2)
+			python3 "$3/tests/dump-tree.py" "$p" >"$4/ours"
+		' - "$ROOT_STORE" $name "$top_srcdir" "$OUT"
+		dump_tree "$OUT/umoci-$name/rootfs" >"$OUT/theirs"
+		# to umoci a new file in a directory changes that one's time
+		[ $name != stack ] || sed -Ei 's/^(deep|deep\/new) (dir .*) @.*/\1 \2/' "$OUT/ours" "$OUT/theirs"
+		diff "$OUT/ours" "$OUT/theirs"
+	done
+}
