@@ -18,20 +18,43 @@
 #include "common/mem.h"
 #include "common/strbuf.h"
 #include "common/tmpfile.h"
+#include "layers/whiteout.h"
 #include "storage/overlay-internal.h"
 #include "storage/store-internal.h"
 
+/*
+ * A layer whose root is opaque hides all layers below it. overlayfs does not look
+ * for the mark there, so they are not given to it.
+ */
+static int drop_hidden(struct store *store, struct mount_request *request, struct err *err)
+{
+	for (size_t i = request->lower_count; i > 1; i--) {
+		bool is_opaque = false;
+
+		if (opaque_get(request->lowers[i - 1], store->ns, &is_opaque, err) < 0)
+			return err_prefix(err, "mount layers");
+		if (!is_opaque)
+			continue;
+		request->lowers += i - 1;
+		request->lower_count -= i - 1;
+		return 0;
+	}
+	return 0;
+}
+
 int mount_layers(struct store *store, const struct mount_request *request, struct err *err)
 {
-	struct mount_request padded = *request;
-	int two[2];
+	struct mount_request shown = *request;
+	int two[2] = { store->empty_fd, -1 };
 
-	if (request->lower_count > MOUNT_LOWERS_MAX)
+	if (drop_hidden(store, &shown, err) < 0)
+		return -1;
+	if (shown.lower_count > MOUNT_LOWERS_MAX)
 		return err_set(err, ERR_INPUT,
 			       "%zu layers are more than the kernel's overlayfs can put together "
 			       "(%d)",
-			       request->lower_count, MOUNT_LOWERS_MAX);
-	if (request->lower_count == 0 && request->upper_fd < 0)
+			       shown.lower_count, MOUNT_LOWERS_MAX);
+	if (shown.lower_count == 0 && shown.upper_fd < 0)
 		return overlay_bind(store->empty_fd, err);
 
 	/*
@@ -39,16 +62,15 @@ int mount_layers(struct store *store, const struct mount_request *request, struc
 	 * single layer is not shown as it lies on disk: it may hold marks of
 	 * deletions (an image squashed by somebody) that nobody must see.
 	 */
-	two[0] = store->empty_fd;
-	if (request->lower_count == 0)
-		padded.lower_count = 1;
-	if (request->lower_count == 1 && request->upper_fd < 0) {
-		two[1] = request->lowers[0];
-		padded.lower_count = 2;
+	if (shown.lower_count == 0) {
+		shown.lowers = two;
+		shown.lower_count = 1;
+	} else if (shown.lower_count == 1 && shown.upper_fd < 0) {
+		two[1] = shown.lowers[0];
+		shown.lowers = two;
+		shown.lower_count = 2;
 	}
-	if (padded.lower_count != request->lower_count)
-		padded.lowers = two;
-	return overlay_mount(&padded, store->ns, err);
+	return overlay_mount(&shown, store->ns, err);
 }
 
 int mount_attach(int mount_fd, const char *target, bool read_only, struct err *err)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# Pulled layers that do not say all they stand on: directories without an entry.
+# Pulled layers that do not say all they stand on: directories without an entry, and marks that
+# hide every layer below.
 
 load lib
 
@@ -42,6 +43,12 @@ setup_file() {
 		dir usr mtime=1500000021
 		dir usr/lib mode=755 mtime=1500000022
 	END
+	mk opaque.tar <<-'END'
+		file only
+		file .wh..wh..opq
+	END
+	layout opaque "$T/base.tar" "$T/opaque.tar" "$T/busybox.tar"
+	layout opaque-top "$T/base.tar" "$T/opaque.tar" "$T/busybox.tar" "$T/top.tar"
 	layout one "$T/busybox.tar" "$T/base.tar" "$T/top.tar"
 	layout two "$T/busybox.tar" "$T/other.tar" "$T/top.tar"
 	layout stack "$T/busybox.tar" "$T/base.tar" "$T/top.tar" "$T/more.tar"
@@ -185,4 +192,57 @@ stacked() {
 		[ $name != stack ] || sed -Ei 's/^(deep|deep\/new) (dir .*) @.*/\1 \2/' "$OUT/ours" "$OUT/theirs"
 		diff "$OUT/ours" "$OUT/theirs"
 	done
+}
+
+# ---- a mark on the root ----
+
+all_hidden() {
+	pull "$1" opaque >&2
+	[ "$(as "$1" imgrun --rm localhost/opaque sh -c 'ls -d usr lib deep etc/old tmp only' 2>/dev/null)" = $'only\ntmp' ]
+	# an implicit directory takes nothing from what is hidden
+	pull "$1" opaque-top >&2
+	[ "$(look "$1" localhost/opaque-top deep)" = 'deep 755 0 0 0 directory' ]
+	as "$1" imgpush -q localhost/opaque-top "oci:$OUT/back:v1" >&2
+	[ "$(manifest_of "$OUT/back")" = "$(manifest_of "$T/in/opaque-top")" ]
+}
+@test "an opaque mark on a layer's root hides all layers below (root)" { need_root; all_hidden root; }
+@test "an opaque mark on a layer's root hides all layers below (user)" { need_user; all_hidden user; }
+
+builds_on_hidden() {
+	pull "$1" opaque >&2
+	mkdir -p "$OUT/context"
+	printf 'old' >"$OUT/context/old"
+	touch -d @1600000000 "$OUT/context/old"
+	cat >"$OUT/context/Buildfile" <<-'END'
+		FROM localhost/opaque
+		COPY old /etc/old
+		RUN mkdir -m 700 deep && touch -d @1500000005 deep && ls -d usr lib 2>/dev/null | wc -l >seen
+		FROM scratch
+		COPY --from=0 / /
+	END
+	as "$1" imgbuild -q --target 0 -t localhost/on-it "$OUT/context" >&2
+	[ "$(as "$1" imgrun --rm localhost/on-it cat seen)" = 0 ]
+	# what is the same as a hidden file is not left out of a layer
+	as "$1" imgpush -q --compression none localhost/on-it "oci:$OUT/on-it:v1" >&2
+	for layer in $(jq -r '.layers[3:][].digest' "$OUT/on-it/blobs/sha256/$(manifest_of "$OUT/on-it" | cut -c8-)"); do
+		tar -tf "$OUT/on-it/blobs/sha256/${layer#sha256:}"
+	done >"$OUT/names"
+	grep -x etc/old "$OUT/names"
+	grep -x deep/ "$OUT/names"
+	as "$1" imgbuild -q -t localhost/copied "$OUT/context" >&2
+	as "$1" imgrun --rm localhost/copied sh -c '[ -e only ] && [ ! -e usr ]'
+}
+@test "builds on such an image do not see what is hidden (root)" { need_root; builds_on_hidden root; }
+@test "builds on such an image do not see what is hidden (user)" { need_user; builds_on_hidden user; }
+
+@test "umoci hides the same" {
+	need_root
+	command -v umoci >/dev/null || skip "umoci is not installed"
+	pull root opaque >&2
+	umoci unpack --image "$T/in/opaque:v1" "$OUT/umoci" >&2
+	unshare -m bash -eu -c '
+		p=$(IMGBUILD_ROOT=$1 imgstore mount localhost/opaque)
+		python3 "$2/tests/dump-tree.py" "$p" >"$3/ours"
+	' - "$ROOT_STORE" "$top_srcdir" "$OUT"
+	dump_tree "$OUT/umoci/rootfs" | diff "$OUT/ours" -
 }
