@@ -18,6 +18,7 @@
 #include "storage/layer-internal.h"
 #include "storage/lease-internal.h"
 #include "storage/store-internal.h"
+#include "storage/trash-internal.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
@@ -130,6 +131,7 @@ int layer_draft_open(struct store *store, struct layer_draft *out, struct err *e
 	draft.work_fd = make_dir(draft.tmp.fd, "work", 0755, err);
 	if (draft.work_fd < 0)
 		return -1;
+	draft.store = store;
 	*out = draft;
 	draft = (struct layer_draft)LAYER_DRAFT_INIT;
 	return 0;
@@ -139,6 +141,8 @@ void layer_draft_release(struct layer_draft *draft)
 {
 	fd_close(&draft->work_fd);
 	fd_close(&draft->fs_fd);
+	if (draft->store && draft->tmp.name[0])
+		trash_take(draft->store->trash, &draft->tmp);
 	tmpdir_release(&draft->tmp);
 }
 
@@ -219,6 +223,24 @@ static int publish(struct store *store, struct layer_draft *draft, const struct 
 	return 0;
 }
 
+/* A layer that we lease cannot go away: there is nothing to do about it. */
+static int find_leased(struct store *store, const struct digest *id, bool is_ours, bool *out_found,
+		       struct layer *out, struct err *err)
+{
+	struct layer layer;
+	bool implicit = false;
+
+	*out_found = false;
+	if (!lease_has(store, LEASE_LAYER, id))
+		return 0;
+	if (layer_load(store, id, out_found, &implicit, &layer, err) < 0)
+		return -1;
+	*out_found = *out_found && (layer.is_ours || !is_ours);
+	if (*out_found)
+		*out = layer;
+	return 0;
+}
+
 int layer_draft_commit(struct store *store, struct layer_draft *draft,
 		       const struct layer_facts *facts, struct layer *out, struct err *err)
 {
@@ -229,6 +251,12 @@ int layer_draft_commit(struct store *store, struct layer_draft *draft,
 
 	if (facts->implicit_parents && facts->parent_chain)
 		digest_chain(facts->parent_chain, facts->diff_id, &id);
+	if (find_leased(store, &id, facts->is_ours, &found, out, err) < 0)
+		return err_prefix(err, "store layer %s", digest_hex(&id, hex));
+	if (found) {
+		layer_draft_release(draft);
+		return 0;
+	}
 	fd_close(&draft->work_fd);
 	if (tree_remove(draft->tmp.fd, "work", err) < 0 || lease_open(store, err) < 0 ||
 	    publish(store, draft, &id, facts, err) < 0)

@@ -14,8 +14,9 @@
 
 /*
  * Unpacked layers. A layer's directory is named by its diff ID and shared by
- * every image that has it, unless it has implicit parents: then it depends on
- * what lies below and is kept once per chain, named by the chain ID.
+ * every image that has it, unless it has implicit parents, or devices that were
+ * left out of the directory: then it depends on what lies below and is kept once
+ * per chain, named by the chain ID.
  */
 struct layer {
 	struct digest diff_id;
@@ -38,6 +39,7 @@ int layer_open(struct store *store, const struct layer *layer, struct err *err);
  * tmp/X/work beside it. Gone unless committed.
  */
 struct layer_draft {
+	struct store *store; /* borrowed; removes what is not committed, at leisure */
 	struct tmpdir tmp;
 	int fs_fd;
 	int work_fd;
@@ -54,7 +56,7 @@ struct layer_facts {
 	uint64_t content_bytes;
 	uint64_t entries;
 	bool is_ours;
-	bool implicit_parents;
+	bool implicit_parents; /* or what else makes it depend on the layers below */
 };
 /*
  * Publish: fs/ is renamed to layers/ID/fs and gets its row. When the layer is

@@ -14,6 +14,7 @@
 
 #define BOOT_ID_MAX 40
 
+struct trash;     /* what is being removed (trash.c) */
 struct leased;    /* one entry of the lease's memory (lease.c) */
 struct file_note; /* one digest to be written (filecache.c) */
 
@@ -29,6 +30,7 @@ struct store {
 	enum overlay_ns ns;
 	char boot_id[BOOT_ID_MAX];
 	struct db *db;
+	struct trash *trash; /* has a lock of its own */
 
 	/* taken last; protects all below */
 	pthread_mutex_t lock;

@@ -25,6 +25,7 @@
 #include "storage/lease-internal.h"
 #include "storage/stepcache.h"
 #include "storage/store-internal.h"
+#include "storage/trash-internal.h"
 
 #define DB_NAME   "store.db"
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -250,6 +251,7 @@ int store_open(const char *root, struct store **out, struct err *err)
 	store->blobs_fd = store->layers_fd = store->containers_fd = store->lease_fd = -1;
 	store->ns = userns_is_nested() ? OVERLAY_USER : OVERLAY_TRUSTED;
 	pthread_mutex_init(&store->lock, NULL);
+	store->trash = trash_new();
 	if (!path)
 		return -1;
 	if (!path[0])
@@ -270,6 +272,7 @@ void store_close(struct store *store)
 	if (store->db && filecache_flush(store, &err) < 0)
 		log_debug("%s", err.text);
 	filecache_free(store);
+	trash_free(store->trash);
 	lease_close(store);
 	db_close(store->db);
 	fd_close(&store->containers_fd);
