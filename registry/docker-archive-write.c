@@ -211,20 +211,18 @@ static bool is_stdout(const struct stat *st)
 	       ours.st_ino == st->st_ino;
 }
 
-/* A pipe, a terminal or a device: written as it comes. */
+/* A pipe, a terminal, a device, or what standard output is: written as it comes. */
 static int write_stream(const char *path, struct push_job *job, const char *tag, struct err *err)
 {
-	auto_close int fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
-	struct stat st;
+	/* not opened anew: it has its place in a file, and may be closed to us by name */
+	auto_close int fd = job->out_used_stdout ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
+						 : open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
 
 	if (fd < 0)
 		return err_sys(err, "open '%s'", path);
-	if (fstat(fd, &st) < 0)
-		return err_sys(err, "stat '%s'", path);
 	if (isatty(fd))
 		return err_set(err, ERR_USAGE, "'%s' is a terminal: an archive is not shown there",
 			       path);
-	job->out_used_stdout = is_stdout(&st);
 	return write_to(fd, path, job, tag, err);
 }
 
@@ -257,9 +255,13 @@ int docker_archive_write(const char *rest, struct push_job *job, struct err *err
 	if (transport_split_path(rest, DOCKER_ARCHIVE_FORM, &path, &ref, err) < 0 ||
 	    choose_tag(ref, job->name, &tag, err) < 0)
 		return -1;
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+	/* a name like /dev/stdout must not be replaced when that is a file */
+	if (stat(path, &st) < 0)
+		return write_file(path, job, tag, err);
+	if (S_ISDIR(st.st_mode))
 		return err_set(err, ERR_USAGE, "'%s' is a directory", path);
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+	job->out_used_stdout = is_stdout(&st);
+	if (job->out_used_stdout || !S_ISREG(st.st_mode))
 		return write_stream(path, job, tag, err);
 	return write_file(path, job, tag, err);
 }

@@ -105,6 +105,18 @@ who_runs() { if is_root; then echo root; else echo user; fi; }
 	assert_store_idle "$OUT/other"
 }
 
+@test "standard output is written to, whatever it is, and its name stays" {
+	who=$(who_runs)
+	as "$who" imgpull -q "oci:$T/in:v1" localhost/a:1 >&2
+	as "$who" imgpush -q localhost/a:1 "docker-archive:$OUT/one.tar" >&2
+	# a link like /dev/stdout
+	ln -s /proc/self/fd/1 "$OUT/stdout"
+	{ echo before; as "$who" imgpush -q localhost/a:1 "docker-archive:$OUT/stdout"; } >"$OUT/file"
+	[ -L "$OUT/stdout" ]
+	tail -c +8 "$OUT/file" | cmp - "$OUT/one.tar"
+	[ "$(head -1 "$OUT/file" | head -c 6)" = before ]
+}
+
 @test "a tag of a layout is replaced, the others stay" {
 	who=$(who_runs)
 	as "$who" imgpull -q "oci:$T/in:v1" localhost/a >&2
