@@ -65,6 +65,8 @@ struct unpack_dir {
 	UT_hash_handle hh;
 };
 
+struct unpack_device; /* one that was left out */
+
 struct unpack_made; /* a file this archive made, in a tree that was not empty */
 
 struct unpack_tree {
@@ -72,7 +74,9 @@ struct unpack_tree {
 	const struct unpack_options *options;
 	bool started_empty; /* all that is here is this archive's */
 	struct unpack_made *made;
-	struct unpack_dir *dirs; /* by path */
+	struct unpack_dir *dirs;       /* by path */
+	struct unpack_device *devices; /* by path */
+	size_t device_number;          /* of the last one */
 
 	/* the directory of the last entry: most entries are in the same one as the one before */
 	char *last_parent; /* as the archive names it; NULL: none */
@@ -121,6 +125,16 @@ int unpack_dir_record(struct unpack_tree *tree, const struct place *place, struc
 /* Make a directory at @place, which is free; one that replaces something hides what is below. */
 int unpack_make_dir(struct unpack_tree *tree, const struct place *place, bool replaces,
 		    struct unpack_dir **out, struct err *err);
+
+/* ---- unpack-devices: what is left out ---- */
+
+int unpack_skip_device(struct unpack_tree *tree, const struct entry *entry, struct err *err);
+/* A hard link is left out with the device that it names; *out is false when it names none. */
+int unpack_skip_link(struct unpack_tree *tree, const struct entry *entry, bool *out,
+		     struct err *err);
+/* Count those whose place was not taken by anything else, and list them when options ask for it. */
+int unpack_devices_finish(struct unpack_tree *tree, uint64_t *out_count, struct err *err);
+void unpack_devices_forget(struct unpack_tree *tree);
 
 /* ---- unpack-dirs: the end ---- */
 

@@ -79,6 +79,7 @@ void unpack_tree_release(struct unpack_tree *tree)
 	struct unpack_made *made, *next_made;
 
 	forget_place(tree);
+	unpack_devices_forget(tree);
 	HASH_ITER (hh, tree->dirs, dir, next_dir) {
 		HASH_DEL(tree->dirs, dir);
 		xattrs_release(&dir->xattrs);

@@ -3,7 +3,7 @@
  * Answers for unpacking as a whole: which entries are allowed, what their
  * names mean, the limits, and the order of things. Reading the tar is
  * unpack-read's, finding the place unpack-tree's, making files unpack-write's,
- * the directories at the end unpack-dirs'.
+ * leaving devices out unpack-devices', the directories at the end unpack-dirs'.
  */
 #include "layers/unpack.h"
 
@@ -130,6 +130,15 @@ static int check_limits(struct unpack *unpack, struct err *err)
 	return 0;
 }
 
+static int put_hardlink(struct unpack_tree *tree, const struct entry *entry, struct err *err)
+{
+	bool is_skipped = false;
+
+	if (unpack_skip_link(tree, entry, &is_skipped, err) < 0)
+		return -1;
+	return is_skipped ? 0 : unpack_put_hardlink(tree, entry, err);
+}
+
 static int put_entry(struct unpack *unpack, struct err *err)
 {
 	const struct entry *entry = &unpack->entry.entry;
@@ -150,9 +159,12 @@ static int put_entry(struct unpack *unpack, struct err *err)
 	case ENTRY_SYMLINK:
 		return unpack_put_symlink(tree, entry, err);
 	case ENTRY_HARDLINK:
-		return unpack_put_hardlink(tree, entry, err);
+		return put_hardlink(tree, entry, err);
 	case ENTRY_CHAR_DEVICE:
 	case ENTRY_BLOCK_DEVICE:
+		if (tree->options->skip_devices)
+			return unpack_skip_device(tree, entry, err);
+		return unpack_put_special(tree, entry, err);
 	case ENTRY_FIFO:
 		return unpack_put_special(tree, entry, err);
 	case ENTRY_WHITEOUT:
@@ -233,7 +245,8 @@ static int unpack_all(struct unpack *unpack, struct err *err)
 		if (r < 0)
 			return name_archive(unpack, err);
 	}
-	if (unpack_dirs_finish(&unpack->tree, err) < 0)
+	if (unpack_devices_finish(&unpack->tree, &unpack->result.devices_skipped, err) < 0 ||
+	    unpack_dirs_finish(&unpack->tree, err) < 0)
 		return name_archive(unpack, err);
 	unpack->result.has_implicit_parents = unpack_has_implicit(&unpack->tree);
 	return tar_reader_drain(unpack->reader, err);

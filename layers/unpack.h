@@ -50,6 +50,23 @@ struct unpack_owner { /* ADD --chown */
 	gid_t gid;
 };
 
+/*
+ * Devices that were left out of a tree, in the order of a walk (parents first, siblings by name
+ * bytes), with all that a layer says of them. Further names of one are hard links to its first.
+ */
+struct unpack_devices {
+	struct entry *items;
+	size_t count;
+};
+#define UNPACK_DEVICES_INIT   \
+	{                     \
+		.items = NULL \
+	}
+#define auto_unpack_devices __attribute__((cleanup(unpack_devices_release)))
+void unpack_devices_release(struct unpack_devices *devices);
+/* The order that they are in: negative, 0 or positive, as strcmp. */
+int unpack_walk_order(const char *path_a, const char *path_b);
+
 struct unpack_options {
 	enum unpack_whiteouts whiteouts;
 	enum overlay_ns ns;
@@ -63,6 +80,13 @@ struct unpack_options {
 	 * link, which is followed. For a layer whose first unpacking said has_implicit_parents.
 	 */
 	const int *below_fd;
+	/*
+	 * Leave out character and block devices, which only root on the host may make, and hard
+	 * links to them. What has their names in the layers below is hidden all the same, with
+	 * below_fd: a layer with such devices depends on those below.
+	 */
+	bool skip_devices;
+	struct unpack_devices *out_devices; /* NULL, or gets them */
 };
 
 struct unpack_result {
@@ -70,6 +94,7 @@ struct unpack_result {
 	uint64_t content_bytes;
 	bool has_implicit_parents; /* a/b came without an entry for a: the layer depends on what is
 				      below */
+	uint64_t devices_skipped;  /* names, hard links included */
 };
 
 /*
@@ -80,6 +105,9 @@ struct unpack_result {
  */
 int unpack_tar(struct source *from, int dir_fd, const struct unpack_options *options,
 	       struct unpack_result *out, struct err *err);
+
+/* Tell the user of devices that were left out of @what, if there are any. */
+void unpack_warn_devices(const char *what, uint64_t devices_skipped);
 
 /* True if @head (the first bytes, uncompressed; 512 are enough) begins with a valid tar header
  * (checksum) of an entry. */

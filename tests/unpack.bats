@@ -455,6 +455,101 @@ make_sample() {
 	opaque "$D/tmp"
 }
 
+@test "devices are left out when asked, and what else is called so" {
+	need_root
+	mk a.tar <<-'END'
+		dir dev mtime=4000
+		file dev/old content=x
+		char dev/console 5 1
+		char dev/old 1 3
+		block dev/sda 8 0
+		hard dev/link dev/console
+		hard dev/link2 ./dev/link
+		hard dev/sda dev/sda
+		char back 1 5
+		file back content=file
+		link d dev
+		hard after d/console
+		fifo dev/pipe
+		dir dev/sub
+	END
+	run untar --skip-devices "$T/a.tar" "$D"
+	echo "$output"
+	[ "$output" = "entries=14 bytes=5 implicit=0
+after character device 5:1
+dev/console hard link after
+dev/link hard link after
+dev/link2 hard link after
+dev/old character device 1:3
+dev/sda block device 8:0" ]
+	[ "$(ls "$D" "$D/dev")" = "$D:
+back
+d
+dev
+
+$D/dev:
+pipe
+sub" ]
+	[ "$(cat "$D/back")" = file ]
+	[ "$(stat -c '%Y' "$D/dev")" = 4000 ]
+
+	# the first name is the first of a walk, where "a" and what it holds come before "a-"
+	mk a.tar <<-'END'
+		dir z
+		char z/dev 1 3 mode=666 uid=5
+		dir a
+		hard a-dev z/dev
+		hard a/dev a-dev
+	END
+	rm -rf "$D" && mkdir "$D"
+	run untar --skip-devices "$T/a.tar" "$D"
+	[ "$output" = "entries=5 bytes=0 implicit=0
+a/dev character device 1:3
+a-dev hard link a/dev
+z/dev hard link a/dev" ]
+
+	# nothing else is
+	mk a.tar <<-'END'
+		char dev/console 5 1
+		hard x dev/nothing
+	END
+	rm -rf "$D" && mkdir "$D"
+	refused 3 "archive 'a.tar': the hard link 'x' names 'dev/nothing', which is not an earlier entry of the archive" \
+		--skip-devices "$T/a.tar" "$D"
+}
+
+@test "a device that is left out of a layer hides what is below" {
+	need_root
+	mk a.tar <<-'END'
+		dir dev
+		char dev/null 1 3
+		char dev/zero 1 5
+		char dev/gone 0 0
+		hard dev/other dev/null
+		file usr/x
+		char usr/lib/dev 1 3
+	END
+	mkdir -p "$T/below/dev" "$T/below/real" "$T/below/usr"
+	ln -s ../real "$T/below/usr/lib"
+	touch "$T/below/dev/null" "$T/below/dev/other" "$T/below/real/dev"
+	run untar --layer --skip-devices --below="$T/below" "$T/a.tar" "$D"
+	[ "$output" = "entries=7 bytes=0 implicit=1
+dev/null character device 1:3
+dev/other hard link dev/null
+dev/zero character device 1:5
+real/dev character device 1:3" ]
+	[ "$(ls "$D/dev")" = $'gone\nnull\nother' ]
+	whiteout "$D/dev/gone"
+	whiteout "$D/dev/null"
+	whiteout "$D/dev/other"
+	whiteout "$D/real/dev"
+	[ "$(ls "$D/usr")" = x ]
+
+	rm -rf "$D" && mkdir "$D"
+	untar --layer --skip-devices "$T/a.tar" "$D"
+	[ "$(ls "$D/dev")" = gone ]
+}
+
 # ---- ill will ----
 
 @test "names that lead upwards are refused, absolute ones are of the root" {
@@ -792,6 +887,7 @@ make_sample() {
 	[ "$status" = 5 ]
 	[ "${lines[0]}" = "untar-tool: archive 'b.tar': make the character device 'c': Operation not permitted" ]
 	[ "${lines[1]}" = "only root on the host may make devices: run this as root" ]
+	as_user "$UNTAR" --userns --skip-devices "$T/b.tar" "$T/user/d"
 	mk c.tar <<<'file f uid=4000000000'
 	run as_user "$UNTAR" --userns "$T/c.tar" "$T/user/d"
 	[ "$status" = 5 ]

@@ -23,6 +23,7 @@ struct request {
 	const char *max_entries;
 	const char *max_depth;
 	const char *below;
+	bool skip_devices;
 };
 
 static int parse(int argc, char **argv, struct request *request, struct strlist *args,
@@ -37,6 +38,7 @@ static int parse(int argc, char **argv, struct request *request, struct strlist 
 		{ 0, "max-bytes", OPTION_STRING, &request->max_bytes, "N", "limit", NULL },
 		{ 0, "max-entries", OPTION_STRING, &request->max_entries, "N", "limit", NULL },
 		{ 0, "max-depth", OPTION_STRING, &request->max_depth, "N", "limit", NULL },
+		{ 0, "skip-devices", OPTION_FLAG, &request->skip_devices, NULL, "devices", NULL },
 		{ 0, "below", OPTION_STRING, &request->below, "DIR", "layers below", NULL },
 		{ 0 },
 	};
@@ -53,7 +55,7 @@ static int parse(int argc, char **argv, struct request *request, struct strlist 
 }
 
 static int unpack(const struct request *request, const char *archive, const char *dir,
-		  struct unpack_result *result, struct err *err)
+		  struct unpack_result *result, struct unpack_devices *devices, struct err *err)
 {
 	struct unpack_limits limits = unpack_limits_default;
 	struct unpack_options options = {
@@ -61,6 +63,8 @@ static int unpack(const struct request *request, const char *archive, const char
 		.ns = request->user_marks ? OVERLAY_USER : OVERLAY_TRUSTED,
 		.limits = &limits,
 		.existing_links = request->existing_links,
+		.skip_devices = request->skip_devices,
+		.out_devices = devices,
 		.what = strrchr(archive, '/') ? strrchr(archive, '/') + 1 : archive,
 	};
 	auto_close int fd = open(archive, O_RDONLY | O_CLOEXEC);
@@ -90,11 +94,21 @@ static int unpack(const struct request *request, const char *archive, const char
 	return unpack_tar(source, dir_fd, &options, result, err);
 }
 
+static void print_device(const struct entry *entry)
+{
+	printf("%s %s ", entry->path, entry_type_name(entry->type));
+	if (entry->type == ENTRY_HARDLINK)
+		printf("%s\n", entry->link);
+	else
+		printf("%u:%u\n", entry->dev_major, entry->dev_minor);
+}
+
 int main(int argc, char **argv)
 {
 	auto_strlist struct strlist args = STRLIST_INIT;
 	struct request request = { .layer = false };
 	struct unpack_result result = { .entries = 0 };
+	auto_unpack_devices struct unpack_devices devices = UNPACK_DEVICES_INIT;
 	struct err err = ERR_INIT;
 	struct userns userns;
 	bool is_done = false;
@@ -102,7 +116,7 @@ int main(int argc, char **argv)
 	log_init("untar-tool", LOG_INFO);
 	if (parse(argc, argv, &request, &args, &is_done, &err) < 0 || is_done ||
 	    (request.userns && userns_enter(&userns, &err) < 0) ||
-	    unpack(&request, args.items[0], args.items[1], &result, &err) < 0) {
+	    unpack(&request, args.items[0], args.items[1], &result, &devices, &err) < 0) {
 		if (is_done)
 			return 0;
 		err_print(&err, "untar-tool");
@@ -110,5 +124,7 @@ int main(int argc, char **argv)
 	}
 	printf("entries=%llu bytes=%llu implicit=%d\n", (unsigned long long)result.entries,
 	       (unsigned long long)result.content_bytes, result.has_implicit_parents);
+	for (size_t j = 0; j < devices.count; j++)
+		print_device(&devices.items[j]);
 	return 0;
 }
