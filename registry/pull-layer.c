@@ -5,11 +5,12 @@
  * unpacked. What the store already has, and is known to be true, is not read
  * again. Several layers at a time, each by a thread.
  *
- * A layer with implicit parents shows itself when it is unpacked, perhaps
- * before the layers below are there. Of such a one only the bytes are kept at
- * first; when all others are in the store, it is unpacked from these onto what
- * the layers below show. Then there is one thread, holding one lock, so nobody
- * waits for a layer with the lock of another.
+ * A layer that depends on those below (it has implicit parents, or devices that
+ * a user may not make) shows itself when it is unpacked, perhaps before these
+ * are there. Of such a one only the bytes are kept at first; when all others are
+ * in the store, it is unpacked from these onto what the layers below show. Then
+ * there is one thread, holding one lock, so nobody waits for a layer with the
+ * lock of another.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -20,6 +21,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/userns.h"
 #include "layers/codec.h"
 #include "layers/unpack.h"
 #include "registry/interrupt.h"
@@ -167,6 +169,7 @@ static int receive(struct arrival *arrival, struct err *err)
 		.ns = store_overlay_ns(arrival->pull->store),
 		.what = arrival->what,
 		.below_fd = arrival->below_fd >= 0 ? &arrival->below_fd : NULL,
+		.skip_devices = userns_is_nested(),
 	};
 	auto_source struct source *source = open_tar(arrival, err);
 
@@ -195,11 +198,18 @@ static int check_digests(struct arrival *arrival, struct err *err)
 	return 0;
 }
 
+/* Once it was unpacked onto the layers below, it may have no implicit parent any more. */
+static bool depends_on_below(const struct arrival *arrival)
+{
+	return arrival->below_fd >= 0 || arrival->unpacked.has_implicit_parents ||
+	       arrival->unpacked.devices_skipped > 0;
+}
+
 /* It depends on the layers below, and was unpacked without them. */
 static bool must_wait(const struct arrival *arrival)
 {
 	return !arrival->has_layer && arrival->parent_chain && arrival->below_fd < 0 &&
-	       arrival->unpacked.has_implicit_parents;
+	       depends_on_below(arrival);
 }
 
 static int publish(struct arrival *arrival, struct err *err)
@@ -211,9 +221,7 @@ static int publish(struct arrival *arrival, struct err *err)
 		.tar_bytes = arrival->tar_bytes,
 		.content_bytes = arrival->unpacked.content_bytes,
 		.entries = arrival->unpacked.entries,
-		/* once unpacked onto the layers below it may have no such parent any more */
-		.implicit_parents =
-			arrival->below_fd >= 0 || arrival->unpacked.has_implicit_parents,
+		.implicit_parents = depends_on_below(arrival),
 	};
 	struct layer_blob blob = {
 		.digest = arrival->blob->digest,
@@ -227,9 +235,11 @@ static int publish(struct arrival *arrival, struct err *err)
 	    (sink_finish(arrival->keep, err) < 0 ||
 	     blob_writer_commit(&arrival->writer, &blob.digest, blob.size_bytes, err) < 0))
 		return -1;
-	if (!arrival->has_layer && !must_wait(arrival) &&
-	    layer_draft_commit(store, &arrival->draft, &facts, &layer, err) < 0)
-		return -1;
+	if (!arrival->has_layer && !must_wait(arrival)) {
+		if (layer_draft_commit(store, &arrival->draft, &facts, &layer, err) < 0)
+			return -1;
+		unpack_warn_devices(arrival->what, arrival->unpacked.devices_skipped);
+	}
 	return layer_blob_record(store, arrival->diff_id, &blob, err);
 }
 

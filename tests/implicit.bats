@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# Pulled layers that do not say all they stand on: directories without an entry, and marks that
-# hide every layer below.
+# Pulled layers that are more than what their own entries make of an empty directory: those without
+# entries for their directories, marks that hide every layer below, devices that a user may not make.
 
 load lib
 
@@ -47,6 +47,22 @@ setup_file() {
 		file only
 		file .wh..wh..opq
 	END
+	mk devices.tar <<-'END'
+		dir dev mtime=1500000031
+		char dev/null 1 3 mode=666
+		hard dev/other dev/null
+		block dev/disk 8 0
+		dir dir
+		file dir/file content=f
+	END
+	mk files.tar <<-'END'
+		dir dev mtime=1500000032
+		file dev/null content=old
+		file dev/disk content=old
+		file dev/kept content=kept
+	END
+	layout devices "$T/busybox.tar" "$T/devices.tar"
+	layout devices-on-files "$T/busybox.tar" "$T/files.tar" "$T/devices.tar"
 	layout opaque "$T/base.tar" "$T/opaque.tar" "$T/busybox.tar"
 	layout opaque-top "$T/base.tar" "$T/opaque.tar" "$T/busybox.tar" "$T/top.tar"
 	layout one "$T/busybox.tar" "$T/base.tar" "$T/top.tar"
@@ -245,4 +261,52 @@ builds_on_hidden() {
 		python3 "$2/tests/dump-tree.py" "$p" >"$3/ours"
 	' - "$ROOT_STORE" "$top_srcdir" "$OUT"
 	dump_tree "$OUT/umoci/rootfs" | diff "$OUT/ours" -
+}
+
+# ---- devices ----
+
+need_no_devices() {
+	need_user
+	! as_user "$top_builddir/imgstore" unshare mknod "$OUT/null" c 1 3 2>/dev/null || skip "the user may make devices"
+}
+tree_of() {
+	as "$1" "$top_builddir/imgstore" unshare sh -euc 'm=$(imgstore mount "$0") && cd "$m" && ls dev dir; imgstore umount "$0"' "$2"
+}
+@test "an ordinary user pulls devices: left out of the tree, not of the layer" {
+	need_no_devices
+	as user imgpull "oci:$T/in/devices:v1" localhost/devices 2>"$OUT/log"
+	cat "$OUT/log"
+	[ "$(grep -c warning "$OUT/log")" = 1 ]
+	[[ $(grep warning "$OUT/log") == "imgpull: warning: layer sha256:"*": 3 devices are left out of the unpacked tree: only root on the host may make them" ]]
+	[ "$(tree_of user localhost/devices)" = $'dev:\n\ndir:\nfile' ]
+	as user imgpush -q localhost/devices "oci:$OUT/back:v1" >&2
+	[ "$(manifest_of "$OUT/back")" = "$(manifest_of "$T/in/devices")" ]
+	as user imgpush -q --compression none localhost/devices "oci:$OUT/plain:v1" >&2
+	digest=$(sha256sum <"$T/devices.tar")
+	cmp "$OUT/plain/blobs/sha256/${digest%% *}" "$T/devices.tar"
+	assert_store_idle "$USER_STORE"
+}
+
+@test "a device that is left out does not show the file below it" {
+	need_no_devices
+	as user imgpull "oci:$T/in/devices-on-files:v1" localhost/devices-on-files 2>"$OUT/log"
+	[ "$(grep -c warning "$OUT/log")" = 1 ]
+	[ "$(tree_of user localhost/devices-on-files)" = $'dev:\nkept\n\ndir:\nfile' ]
+	as user imgpush -q localhost/devices-on-files "oci:$OUT/back:v1" >&2
+	[ "$(manifest_of "$OUT/back")" = "$(manifest_of "$T/in/devices-on-files")" ]
+}
+
+@test "root pulls devices as they are, and an archive with them is added by root only" {
+	need_root
+	as root imgpull "oci:$T/in/devices:v1" localhost/devices 2>"$OUT/log"
+	! grep warning "$OUT/log"
+	[ "$(stat -c '%F %t:%T %a %h' "$ROOT_STORE"/layers/*/fs/dev/null)" = 'character special file 1:3 666 2' ]
+	need_no_devices
+	mkdir "$OUT/context"
+	cp "$T/devices.tar" "$OUT/context"
+	printf 'FROM scratch\nADD devices.tar /\n' >"$OUT/context/Buildfile"
+	as root imgbuild -q "$OUT/context" >&2
+	run as user imgbuild -q "$OUT/context"
+	[ "$status" = 5 ]
+	[[ $output == *"make the character device 'dev/null': Operation not permitted"* ]]
 }

@@ -164,6 +164,57 @@ names() {
 	'
 }
 
+# a root file system with devices, and a hard link to one
+device_tar() {
+	python3 "$top_srcdir/tests/make-tar.py" "$1" <<-'END'
+		dir ./ mtime=1700000000
+		dir dev mtime=1700000001
+		char dev/console 5 1 mode=600 gid=5
+		dir dev/fd
+		char dev/null 1 3 mode=666 mtime=1700000002.5
+		hard dev/none dev/null
+		file dev-file content=x
+		block disk 8 0
+		fifo dev/pipe
+		file a content=a
+	END
+}
+devices() {
+	local who=$1 id out
+	out=$(dirname "$(store_of "$who")")
+	device_tar "$T/devices.tar"
+	id=$(SOURCE_DATE_EPOCH=1700000000 as "$who" imgstore import -m x "$T/devices.tar" localhost/devices 2>"$T/err-$who")
+	echo "$id" >"$T/id-$who"
+	as "$who" imgpush -q localhost/devices "docker-archive:$out/$who.tar" >&2
+	[ "$(as "$who" imgpush -q localhost/devices "oci:$out/out-$who:v1")" = "$id" ]
+	in_store "$who" sh -c 'cd "$IMGBUILD_ROOT"/layers/*/fs && stat -c "%n %F %t:%T %Y" dev dev/*' >"$T/tree-$who"
+	assert_store_idle "$(store_of "$who")"
+}
+@test "devices: an ordinary user's tree is without them, the image is root's" {
+	need_root
+	need_user
+	devices root
+	devices user
+	[ ! -s "$T/err-root" ]
+	[ "$(cat "$T/err-user")" = "imgstore: warning: $T/devices.tar: 4 devices are left out of the unpacked tree: only root on the host may make them" ]
+	cat "$T/tree-user"
+	[ "$(cat "$T/tree-user")" = 'dev directory 0:0 1700000001
+dev/fd directory 0:0 1600000000
+dev/pipe fifo 0:0 1600000000' ]
+	[ "$(grep -c 'special file' "$T/tree-root")" = 3 ]
+	cmp "$T/id-root" "$T/id-user"
+	cmp "$T/root.tar" "$T/user/user.tar"
+	diff -r "$T/out-root" "$T/user/out-user"
+	# and so is what is built on it
+	mkdir -p "$T/on-devices"
+	printf 'FROM localhost/devices\nCOPY f /dev/f\n' >"$T/on-devices/Buildfile"
+	echo f >"$T/on-devices/f"
+	touch -d @1700000000 "$T/on-devices/f"
+	chmod -R a+rX "$T/on-devices"
+	export SOURCE_DATE_EPOCH=1700000000
+	[ "$(as root imgbuild -q "$T/on-devices")" = "$(as user imgbuild -q "$T/on-devices")" ]
+}
+
 # not a tar, cut short, empty, with whiteouts, leading outside: status 3, a clear word, nothing stays
 bad_tars() {
 	local who=$1 dir=$T/bad-$1
