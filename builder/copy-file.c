@@ -77,7 +77,7 @@ int copy_set_owner(const struct copier *copier, const struct select_item *item, 
 	const struct copy_options *options = copier->options;
 	uid_t uid = options->has_owner ? options->uid : item->uid;
 	gid_t gid = options->has_owner ? options->gid : item->gid;
-	mode_t mode = options->has_mode ? options->mode : item->mode & 07777;
+	mode_t mode = copy_mode(options, item->mode);
 
 	if (fchown(fd, uid, gid) < 0)
 		return err_sys(err, "give '%s' to %u:%u", item->path, (unsigned)uid, (unsigned)gid);
@@ -259,7 +259,7 @@ static int copy_special(struct copier *copier, const struct select_item *item,
 {
 	const struct copy_options *options = copier->options;
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, item->mtime };
-	mode_t mode = options->has_mode ? options->mode : item->mode & 07777;
+	mode_t mode = copy_mode(options, item->mode);
 	auto_close int fd = -1;
 	int result;
 

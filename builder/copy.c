@@ -25,6 +25,16 @@ int copy_check_interrupt(int fd, struct err *err)
 	return 0;
 }
 
+mode_t copy_mode(const struct copy_options *options, mode_t mode)
+{
+	return options->chmod ? chmod_apply(options->chmod, mode) : mode & 07777;
+}
+
+mode_t copy_parent_mode(const struct copy_options *options)
+{
+	return options->chmod && chmod_is_fixed(options->chmod) ? options->chmod->octal : 0755;
+}
+
 struct follow_tree copy_target_tree(const struct copy_target *target)
 {
 	struct follow_tree tree = { .fds = { target->root_fd, target->view_fd }, .count = 2 };
@@ -107,7 +117,7 @@ static int set_made(const struct pair *pair, const struct copy_options *options,
 	if (fchown(pair->to_fd, options->has_owner ? options->uid : 0,
 		   options->has_owner ? options->gid : 0) < 0)
 		return err_sys(err, "set the owner of '%s'", name);
-	if (fchmod(pair->to_fd, options->has_mode ? options->mode : 0755) < 0)
+	if (fchmod(pair->to_fd, copy_parent_mode(options)) < 0)
 		return err_sys(err, "set the mode of '%s'", name);
 	return 0;
 }
@@ -245,6 +255,10 @@ static int enter_directory(struct copier *copier, struct stack *stack, struct se
 		return -1;
 	}
 	push_frame(stack, &frame);
+	if (item->is_way && !frame.pair.is_made) {
+		stack->frames[stack->count - 1].item = NULL;
+		return 0;
+	}
 	return copy_set_owner(copier, item, frame.pair.to_fd, err);
 }
 
@@ -313,7 +327,7 @@ static int copy_directory(struct copier *copier, const struct select_source *sou
 	if (frame.from_fd < 0)
 		return -1;
 	result = open_pair(copier->target, dest, copier->options, &frame.pair, err);
-	if (result == 0 && frame.pair.is_made) {
+	if (result == 0 && frame.pair.is_made && !items[0].is_way) {
 		frame.item = &items[0];
 		result = copy_set_owner(copier, &items[0], frame.pair.to_fd, err);
 	}
@@ -437,7 +451,7 @@ int copy_text_to(const struct copy_target *target, const char *name, const char 
 		return -1;
 	if (fchown(fd, options->has_owner ? options->uid : 0,
 		   options->has_owner ? options->gid : 0) < 0 ||
-	    fchmod(fd, options->has_mode ? options->mode : 0644) < 0)
+	    fchmod(fd, copy_mode(options, S_IFREG | 0644)) < 0)
 		return err_sys(err, "set owner and mode of '%s'", to.data);
 	return 0;
 }

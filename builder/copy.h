@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "builder/chmod.h"
 #include "builder/follow.h"
 #include "builder/select.h"
 #include "common/err.h"
@@ -30,9 +31,13 @@ struct copy_options {
 	bool has_owner;
 	uid_t uid;
 	gid_t gid;
-	bool has_mode;
-	mode_t mode;
+	const struct chmod *chmod; /* or NULL */
 };
+
+/* The permissions that a copied file gets; @mode with its type. */
+mode_t copy_mode(const struct copy_options *options, mode_t mode);
+/* Those of a directory that is made on the way: a symbolic mode says nothing of it. */
+mode_t copy_parent_mode(const struct copy_options *options);
 
 /* The tree that the target shows: for follow_path. */
 struct follow_tree copy_target_tree(const struct copy_target *target);

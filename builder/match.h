@@ -38,6 +38,11 @@ struct match; /* immutable, may be used by several threads */
 /* With @is_deep "**" has its meaning. NULL and ERR_INPUT as match_check. */
 struct match *match_new(const char *pattern, bool is_deep, struct err *err);
 void match_free(struct match *match);
+#define auto_match __attribute__((cleanup(match_auto_free)))
+static inline void match_auto_free(struct match **match)
+{
+	match_free(*match);
+}
 bool match_test(const struct match *match, const char *name, size_t len);
 
 /* True when @path or a directory above it matches: "a/b" for "a/b/c". */

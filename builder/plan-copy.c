@@ -68,21 +68,11 @@ static int refuse_copy(const struct origin *origin, const struct instruction *in
 		       struct err *err)
 {
 	const struct copy_instruction *copy = &instruction->copy;
-	bool is_add = instruction->kind == INSTRUCTION_ADD;
 
-	if (copy->is_link)
-		return plan_refuse(err, origin, instruction, is_add ? "ADD --link" : "COPY --link");
-	if (copy->keeps_parents)
-		return plan_refuse(err, origin, instruction, "COPY --parents");
-	if (copy->excludes.count > 0)
-		return plan_refuse(err, origin, instruction,
-				   is_add ? "ADD --exclude" : "COPY --exclude");
 	if (copy->checksum)
 		return plan_refuse(err, origin, instruction, "ADD --checksum");
 	if (copy->keep_git_dir != TRISTATE_UNSET)
 		return plan_refuse(err, origin, instruction, "ADD --keep-git-dir");
-	if (copy->unpack != TRISTATE_UNSET)
-		return plan_refuse(err, origin, instruction, "ADD --unpack");
 	return 0;
 }
 
@@ -135,23 +125,6 @@ static int plan_from(struct planner *planner, const struct origin *origin,
 		return ast_locate(err, origin->ast, instruction);
 	}
 	return 0;
-}
-
-static int plan_mode(const struct origin *origin, const struct instruction *instruction,
-		     const char *text, struct plan_copy *copy, struct err *err)
-{
-	char *end;
-	unsigned long mode = strtoul(text, &end, 8);
-
-	if (isdigit((unsigned char)text[0]) && *end == '\0' && mode <= 07777) {
-		copy->has_mode = true;
-		copy->mode = (mode_t)mode;
-		return 0;
-	}
-	if (strpbrk(text, "+-=") && strspn(text, "ugoarwxXst+-=,") == strlen(text))
-		return plan_refuse(err, origin, instruction, "a symbolic --chmod");
-	err_set(err, ERR_INPUT, "--chmod=%s is not an octal mode up to 07777", text);
-	return ast_locate(err, origin->ast, instruction);
 }
 
 static int plan_sources(struct plan_stage *stage, const struct origin *origin,
@@ -232,7 +205,8 @@ static int plan_dest(struct plan_stage *stage, const struct origin *origin,
 	if (plan_expand(stage, origin, instruction, instruction->copy.dest, &dest, err) < 0)
 		return -1;
 	copy->dest = plan_path(cwd ? cwd : "/", dest);
-	copy->dest_is_dir = says_directory(dest) || strcmp(copy->dest, "/") == 0;
+	copy->dest_is_dir =
+		says_directory(dest) || strcmp(copy->dest, "/") == 0 || copy->keeps_parents;
 	strbuf_printf(text, " %s" HISTORY_LAYER_SUFFIX, dest);
 	if (copy->source_count > 1 && !copy->dest_is_dir) {
 		err_set(err, ERR_INPUT,
@@ -250,7 +224,6 @@ static int plan_owner(struct plan_stage *stage, const struct origin *origin,
 		      struct strbuf *text, struct err *err)
 {
 	const struct copy_instruction *from = &instruction->copy;
-	auto_free char *mode = NULL;
 
 	if (from->chown) {
 		if (plan_expand(stage, origin, instruction, from->chown, &copy->chown, err) < 0)
@@ -258,10 +231,33 @@ static int plan_owner(struct plan_stage *stage, const struct origin *origin,
 		strbuf_printf(text, " --chown=%s", copy->chown);
 	}
 	if (from->chmod) {
-		if (plan_expand(stage, origin, instruction, from->chmod, &mode, err) < 0 ||
-		    plan_mode(origin, instruction, mode, copy, err) < 0)
+		if (plan_expand(stage, origin, instruction, from->chmod, &copy->chmod_text, err) <
+		    0)
 			return -1;
-		strbuf_printf(text, " --chmod=%s", mode);
+		if (chmod_parse(copy->chmod_text, &copy->chmod, err) < 0)
+			return ast_locate(err, origin->ast, instruction);
+		strbuf_printf(text, " --chmod=%s", copy->chmod_text);
+	}
+	return 0;
+}
+
+/* Flags that are not expanded; --parents is all that the history tells of them. */
+static int plan_flags(const struct origin *origin, const struct instruction *instruction,
+		      struct plan_copy *copy, struct strbuf *text, struct err *err)
+{
+	const struct copy_instruction *from = &instruction->copy;
+
+	copy->is_link = from->is_link;
+	copy->never_unpack = from->unpack == TRISTATE_FALSE;
+	copy->keeps_parents = from->keeps_parents;
+	if (copy->keeps_parents)
+		strbuf_puts(text, " --parents");
+	copy->exclude_texts = &from->excludes;
+	for (size_t i = 0; i < from->excludes.count; i++) {
+		if (ignore_add(&copy->exclude, from->excludes.items[i], err) == 0)
+			continue;
+		err_prefix(err, "--exclude=%s", from->excludes.items[i]);
+		return ast_locate(err, origin->ast, instruction);
 	}
 	return 0;
 }
@@ -281,7 +277,8 @@ int plan_copy(struct planner *planner, struct plan_stage *stage, const struct or
 	if (instruction->copy.from && plan_from(planner, origin, instruction, copy, err) < 0)
 		return -1;
 	strbuf_puts(&text, instruction_name(instruction->kind));
-	if (plan_owner(stage, origin, instruction, copy, &text, err) < 0 ||
+	if (plan_flags(origin, instruction, copy, &text, err) < 0 ||
+	    plan_owner(stage, origin, instruction, copy, &text, err) < 0 ||
 	    plan_sources(stage, origin, instruction, copy, &text, err) < 0 ||
 	    plan_texts(stage, origin, instruction, copy, &text, err) < 0 ||
 	    plan_dest(stage, origin, instruction, copy, &text, err) < 0)

@@ -41,8 +41,16 @@ static void print_copy(const struct plan_copy *copy, struct strbuf *out)
 	strbuf_printf(out, "    dest %s%s\n", copy->dest, copy->dest_is_dir ? " directory" : "");
 	if (copy->chown)
 		strbuf_printf(out, "    chown %s\n", copy->chown);
-	if (copy->has_mode)
-		strbuf_printf(out, "    chmod %04o\n", (unsigned)copy->mode);
+	if (copy->chmod_text)
+		strbuf_printf(out, "    chmod %s\n", copy->chmod_text);
+	for (size_t i = 0; i < copy->exclude_texts->count; i++)
+		strbuf_printf(out, "    exclude %s\n", copy->exclude_texts->items[i]);
+	if (copy->keeps_parents)
+		strbuf_puts(out, "    parents\n");
+	if (copy->is_link)
+		strbuf_puts(out, "    link\n");
+	if (copy->never_unpack)
+		strbuf_puts(out, "    never unpack\n");
 }
 
 static void print_step(const struct step *step, struct strbuf *out)

@@ -32,6 +32,8 @@ static void step_free(struct step *step)
 		free(step->copy.sources);
 		free(step->copy.dest);
 		free(step->copy.chown);
+		free(step->copy.chmod_text);
+		ignore_release(&step->copy.exclude);
 		break;
 	case STEP_WORKDIR:
 		free(step->workdir.path);

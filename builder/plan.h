@@ -7,6 +7,8 @@
 #include <sys/types.h>
 
 #include "builder/ast.h"
+#include "builder/chmod.h"
+#include "builder/ignore.h"
 #include "common/err.h"
 #include "common/strbuf.h"
 #include "common/strlist.h"
@@ -57,8 +59,13 @@ struct plan_copy {
 	char *dest;       /* absolute and clean */
 	bool dest_is_dir; /* said to be one, by a slash at the end */
 	char *chown;      /* or NULL */
-	bool has_mode;
-	mode_t mode;
+	char *chmod_text; /* or NULL */
+	struct chmod chmod;
+	struct ignore exclude;
+	const struct strlist *exclude_texts; /* as written; borrowed from the AST */
+	bool keeps_parents;
+	bool is_link;      /* depends on nothing below it */
+	bool never_unpack; /* ADD --unpack=false */
 };
 
 struct plan_workdir {

@@ -83,6 +83,7 @@ static void item_key(const struct select_item *item, const struct select_key_opt
 {
 	cachekey_string(key, "path", item->below);
 	cachekey_number(key, "type", item->mode & S_IFMT);
+	cachekey_number(key, "on the way", item->is_way);
 	if (!options->has_mode)
 		cachekey_number(key, "mode", item->mode & 07777);
 	if (!options->has_owner) {

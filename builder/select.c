@@ -126,7 +126,8 @@ struct pending {
 struct tree_walk {
 	const struct select_tree *tree;
 	struct selection *selection;
-	const char *source; /* path of the directory that is walked, "" for the root */
+	const char *source;          /* path of the directory that is walked, "" for the root */
+	const struct match *pattern; /* NULL, or only what matches, and the directories to it */
 	struct pending *pending;
 	size_t pending_count;
 };
@@ -143,12 +144,40 @@ static bool is_ignored(const struct select_tree *tree, const char *path)
 	return tree->ignore && path[0] && ignore_match(tree->ignore, path);
 }
 
+static bool is_excluded(const struct select_tree *tree, const char *below)
+{
+	return tree->exclude && below[0] && ignore_match(tree->exclude, below);
+}
+
+/* Is the file or directory itself left out? Its path in the tree, and that below the source. */
+static bool is_left_out(const struct tree_walk *walk, const char *path, const char *below)
+{
+	if (walk->pattern && (!below[0] || !match_test_tree(walk->pattern, below, strlen(below))))
+		return true;
+	return is_ignored(walk->tree, path) || is_excluded(walk->tree, below);
+}
+
+/* Of a directory that is left out: may something below it not be? */
+static bool may_descend(const struct tree_walk *walk, const char *path, const char *below)
+{
+	const struct select_tree *tree = walk->tree;
+
+	if (tree->ignore && path[0] && !ignore_may_descend(tree->ignore, path))
+		return false;
+	if (tree->exclude && below[0] && !ignore_may_descend(tree->exclude, below))
+		return false;
+	return !walk->pattern || !below[0] ||
+	       match_test_tree(walk->pattern, below, strlen(below)) ||
+	       match_test_below(walk->pattern, below, strlen(below));
+}
+
 static void add_pending(struct tree_walk *walk)
 {
 	for (size_t i = 0; i < walk->pending_count; i++) {
 		if (walk->pending[i].is_added)
 			continue;
 		walk->pending[i].is_added = true;
+		walk->pending[i].item.is_way = walk->pattern != NULL;
 		add_item(walk->selection, &walk->pending[i].item);
 	}
 }
@@ -172,15 +201,15 @@ static int visit(void *context, const struct walk_item *at, struct err *err)
 	struct tree_walk *walk = context;
 	struct select_item item;
 	auto_free char *path = NULL;
-	bool ignored;
+	bool left_out;
 
 	if (at->event == WALK_LEAVE) {
 		leave_directory(walk, at->path);
 		return 0;
 	}
 	path = join(walk->source, at->path);
-	ignored = is_ignored(walk->tree, path);
-	if (ignored && (at->event == WALK_FILE || !ignore_may_descend(walk->tree->ignore, path))) {
+	left_out = is_left_out(walk, path, at->path);
+	if (left_out && (at->event == WALK_FILE || !may_descend(walk, path, at->path))) {
 		if (at->event == WALK_ENTER)
 			*at->out_descend = false;
 		return 0;
@@ -196,7 +225,7 @@ static int visit(void *context, const struct walk_item *at, struct err *err)
 		item_release(&item);
 		return -1;
 	}
-	if (!ignored) {
+	if (!left_out) {
 		add_pending(walk);
 		add_item(walk->selection, &item);
 		return 0;
@@ -207,9 +236,11 @@ static int visit(void *context, const struct walk_item *at, struct err *err)
 }
 
 static int add_directory(const struct select_tree *tree, const char *path,
-			 struct selection *selection, struct err *err)
+			 const struct match *pattern, struct selection *selection, struct err *err)
 {
-	struct tree_walk walk = { .tree = tree, .selection = selection, .source = path };
+	struct tree_walk walk = {
+		.tree = tree, .selection = selection, .source = path, .pattern = pattern
+	};
 	auto_close int fd = -1;
 	int result;
 
@@ -224,15 +255,15 @@ static int add_directory(const struct select_tree *tree, const char *path,
 	return result;
 }
 
-static int add_file(const struct select_tree *tree, const char *path, struct selection *selection,
-		    struct err *err)
+static int add_file(const struct select_tree *tree, const char *path, const char *named,
+		    struct selection *selection, struct err *err)
 {
 	char name[NAME_MAX + 1];
 	auto_close int dir_fd = -1;
 	struct select_item item;
 	struct stat st;
 
-	if (is_ignored(tree, path))
+	if (is_ignored(tree, path) || is_excluded(tree, named))
 		return 0;
 	dir_fd = beneath_parent(tree->fd, path, BENEATH_NO_LINKS, name, err);
 	if (dir_fd < 0)
@@ -249,6 +280,16 @@ static int add_file(const struct select_tree *tree, const char *path, struct sel
 	return 0;
 }
 
+static void add_to_sources(struct selection *selection, struct select_source *source,
+			   const char *name)
+{
+	source->count = selection->count - source->first;
+	source->name = str_dup(name);
+	selection->sources =
+		mem_resize(selection->sources, selection->source_count + 1, sizeof(*source));
+	selection->sources[selection->source_count++] = *source;
+}
+
 /* One named path; *out_found false when there is nothing. */
 static int add_source(const struct select_tree *tree, const char *named,
 		      struct selection *selection, bool *out_found, struct err *err)
@@ -257,6 +298,7 @@ static int add_source(const struct select_tree *tree, const char *named,
 	struct select_source source = { .first = selection->count };
 	auto_strbuf struct strbuf path = STRBUF_INIT;
 	const char *slash = strrchr(named, '/');
+	const char *name = slash ? slash + 1 : named;
 	struct stat st;
 	int result;
 
@@ -265,18 +307,14 @@ static int add_source(const struct select_tree *tree, const char *named,
 	if (!*out_found)
 		return 0;
 	source.is_directory = S_ISDIR(st.st_mode);
-	result = source.is_directory ? add_directory(tree, path.data, selection, err)
-				     : add_file(tree, path.data, selection, err);
+	result = source.is_directory ? add_directory(tree, path.data, NULL, selection, err)
+				     : add_file(tree, path.data, name, selection, err);
 	if (result < 0)
 		return -1;
-	source.count = selection->count - source.first;
-	*out_found = source.count > 0;
-	if (!*out_found)
-		return 0;
-	source.name = str_dup(slash ? slash + 1 : named);
-	selection->sources =
-		mem_resize(selection->sources, selection->source_count + 1, sizeof(source));
-	selection->sources[selection->source_count++] = source;
+	if (selection->count > source.first)
+		add_to_sources(selection, &source, name);
+	else
+		*out_found = is_excluded(tree, name) && !is_ignored(tree, path.data);
 	return 0;
 }
 
@@ -383,6 +421,56 @@ static int missing(const struct select_tree *tree, const char *pattern, bool is_
 	return -1;
 }
 
+static bool is_anything(const struct selection *selection, size_t first)
+{
+	for (size_t i = first; i < selection->count; i++)
+		if (!selection->items[i].is_way)
+			return true;
+	return false;
+}
+
+/*
+ * The part before the first "/./", or nothing, is a directory to which links may
+ * lead; what is behind it is matched as it stands there.
+ */
+static int select_with_parents(const struct select_tree *tree, const char *pattern,
+			       struct selection *selection, struct err *err)
+{
+	struct follow_tree follow = { .fds = { tree->fd }, .count = 1 };
+	struct select_source source = { .first = selection->count, .is_directory = true };
+	const char *pivot = strstr(pattern, "/./");
+	auto_free char *before = str_ndup(pattern, pivot ? (size_t)(pivot - pattern) : 0);
+	auto_free char *below = clean(pivot ? pivot + 3 : pattern);
+	auto_free char *base = clean(before);
+	auto_strbuf struct strbuf path = STRBUF_INIT;
+	auto_match struct match *match = NULL;
+	struct stat st;
+	bool found;
+
+	if (match_has_wildcard(base))
+		return err_set(err, ERR_INPUT, "'%s': a wildcard cannot stand before '/./'",
+			       pattern);
+	if (follow_path(&follow, base, &path, &found, &st, err) < 0)
+		return -1;
+	if (!found || !S_ISDIR(st.st_mode))
+		return missing(tree, pattern, false, err);
+	if (below[0]) {
+		match = match_new(below, true, err);
+		if (!match)
+			return -1;
+	}
+	if (add_directory(tree, path.data, match, selection, err) < 0)
+		return -1;
+	if (match && !is_anything(selection, source.first) && !tree->exclude)
+		return missing(tree, pattern, match_has_wildcard(below), err);
+	if (selection->count > source.first) {
+		/* the destination takes nothing of the directory that the paths begin at */
+		selection->items[source.first].is_way = true;
+		add_to_sources(selection, &source, "");
+	}
+	return 0;
+}
+
 int select_pattern(const struct select_tree *tree, const char *pattern, struct selection *selection,
 		   struct err *err)
 {
@@ -391,6 +479,8 @@ int select_pattern(const struct select_tree *tree, const char *pattern, struct s
 	bool is_wildcard = match_has_wildcard(path);
 	bool found_any = false;
 
+	if (tree->keeps_parents)
+		return select_with_parents(tree, pattern, selection, err);
 	if (is_wildcard) {
 		if (match_check(path, err) < 0 || expand_pattern(tree, path, &paths, err) < 0)
 			return -1;

@@ -23,7 +23,10 @@ struct select_tree {
 	int fd;
 	const struct ignore *ignore; /* NULL: nothing is left out */
 	const char *ignore_name;
-	bool is_context; /* all belongs to 0:0; digests are remembered by stat */
+	/* of what a source names; paths are relative to it, to a single file by its name */
+	const struct ignore *exclude;
+	bool keeps_parents; /* sources keep their path, from "/./" on or all of it */
+	bool is_context;    /* all belongs to 0:0; digests are remembered by stat */
 	enum overlay_ns ns;
 	struct store *store;
 	const char *what; /* "the context", "stage 'build'" */
@@ -42,6 +45,7 @@ struct select_item {
 	struct timespec mtime;
 	char *link; /* of a symlink */
 	struct xattrs xattrs;
+	bool is_way; /* a directory that only leads to others: one that is there stays as it is */
 	bool has_digest; /* of a regular file */
 	struct digest digest;
 };
@@ -71,7 +75,9 @@ void selection_release(struct selection *selection);
 
 /*
  * Append what @pattern names in the tree: one source, or one for each match of a
- * wildcard. ERR_INPUT, with a hint where one can be given, when it names nothing.
+ * wildcard. With keeps_parents all matches are one source: a directory, from which on the
+ * paths are kept. What the excludes leave out of it is not missed. ERR_INPUT, with a hint where one
+ * can be given, when it names nothing.
  */
 int select_pattern(const struct select_tree *tree, const char *pattern, struct selection *selection,
 		   struct err *err);

@@ -55,6 +55,8 @@ static void find_tree(struct copying *copying)
 
 	tree->store = build->request->store;
 	tree->ns = store_overlay_ns(tree->store);
+	tree->keeps_parents = plan->keeps_parents;
+	tree->exclude = plan->exclude.count > 0 ? &plan->exclude : NULL;
 	switch (plan->from) {
 	case COPY_FROM_CONTEXT:
 		tree->fd = build->request->context->fd;
@@ -96,16 +98,12 @@ static int look_for_archive(struct copying *copying, size_t source, struct err *
 		&copying->selection.items[copying->selection.sources[source].first];
 	auto_close int fd = -1;
 
-	if (!copying->plan->is_add || !S_ISREG(item->mode))
+	if (!copying->plan->is_add || copying->plan->never_unpack || !S_ISREG(item->mode))
 		return 0;
 	fd = select_open(&copying->tree, item, err);
 	if (fd < 0 || archive_detect(fd, item->path, &copying->is_archive[source], err) < 0)
 		return -1;
 	copying->has_archive = copying->has_archive || copying->is_archive[source];
-	if (copying->is_archive[source] && copying->options.has_mode)
-		return err_set(err, ERR_INPUT,
-			       "--chmod cannot be used with the archive '%s', which is unpacked",
-			       item->path);
 	return 0;
 }
 
@@ -150,13 +148,24 @@ static void key_init(const struct copying *copying, const char *kind, struct cac
 {
 	const struct plan_copy *plan = copying->plan;
 
-	step_key_init(copying->run, kind, key);
+	if (plan->is_link)
+		step_key_init_alone(copying->run, kind, key);
+	else
+		step_key_init(copying->run, kind, key);
 	cachekey_string(key, "instruction", plan->is_add ? "ADD" : "COPY");
 	cachekey_string(key, "destination", plan->dest);
 	cachekey_number(key, "is directory", plan->dest_is_dir);
-	cachekey_string(key, "chown", plan->chown);
-	if (plan->has_mode)
-		cachekey_number(key, "chmod", plan->mode);
+	/* a name means what the image below says: its number tells */
+	if (plan->is_link && plan->chown) {
+		cachekey_number(key, "uid", copying->options.uid);
+		cachekey_number(key, "gid", copying->options.gid);
+	} else {
+		cachekey_string(key, "chown", plan->chown);
+	}
+	cachekey_string(key, "chmod", plan->chmod_text);
+	cachekey_number(key, "never unpack", plan->never_unpack);
+	cachekey_number(key, "parents", plan->keeps_parents);
+	cachekey_list(key, "exclude", plan->exclude_texts);
 	for (size_t i = 0; i < plan->source_count; i++) {
 		if (!plan->sources[i].text)
 			continue;
@@ -183,7 +192,7 @@ static void key_by_files(const struct copying *copying, bool with_content, struc
 {
 	struct select_key_options options = {
 		.has_owner = copying->plan->chown != NULL,
-		.has_mode = copying->plan->has_mode,
+		.has_mode = chmod_is_fixed(&copying->plan->chmod),
 		.with_content = with_content,
 	};
 	auto_cachekey struct cachekey key = { 0 };
@@ -198,7 +207,7 @@ static int resolve_owner(struct copying *copying, struct err *err)
 	const char *chown = copying->plan->chown;
 	int view_fd;
 
-	if (!chown)
+	if (!chown || copying->options.has_owner)
 		return 0;
 	view_fd = chain_view(&copying->run->result->chain, err);
 	if (view_fd < 0)
@@ -214,6 +223,11 @@ static int resolve_owner(struct copying *copying, struct err *err)
 	return 0;
 }
 
+static mode_t new_mode(const void *context, mode_t mode)
+{
+	return chmod_apply(context, mode);
+}
+
 static int unpack_source(struct copying *copying, const struct copy_target *target, size_t source,
 			 struct err *err)
 {
@@ -226,6 +240,8 @@ static int unpack_source(struct copying *copying, const struct copy_target *targ
 			   .uid = copying->options.uid,
 			   .gid = copying->options.gid },
 		.existing_links = true,
+		.new_mode = copying->options.chmod ? new_mode : NULL,
+		.new_mode_context = copying->options.chmod,
 		.what = item->path,
 	};
 	struct follow_tree tree = copy_target_tree(target);
@@ -279,6 +295,13 @@ static int place_sources(struct copying *copying, const struct copy_target *targ
 	return 0;
 }
 
+static int open_work(struct copying *copying, struct layer_work *work, struct err *err)
+{
+	if (copying->plan->is_link)
+		return layer_work_open_alone(copying->run, work, err);
+	return layer_work_open(copying->run, work, err);
+}
+
 /* Only archives need a mount: what they hold may take the place of what is below. */
 static int make_layer(struct copying *copying, struct layer_work *work, struct err *err)
 {
@@ -294,7 +317,7 @@ static int make_layer(struct copying *copying, struct layer_work *work, struct e
 			return -1;
 		target.root_fd = mount_fd;
 	} else {
-		target.view_fd = chain_view(&run->result->chain, err);
+		target.view_fd = layer_work_view(run, work, err);
 		if (target.view_fd < 0)
 			return -1;
 	}
@@ -330,7 +353,7 @@ static int make_copy(struct copying *copying, const struct digest *bare, struct 
 	auto_layer_work struct layer_work work = LAYER_WORK_INIT;
 	struct store *store = copying->tree.store;
 
-	if (resolve_owner(copying, err) < 0 || layer_work_open(copying->run, &work, err) < 0 ||
+	if (resolve_owner(copying, err) < 0 || open_work(copying, &work, err) < 0 ||
 	    make_layer(copying, &work, err) < 0)
 		return -1;
 	/* archives were not copied, so not digested either */
@@ -359,6 +382,8 @@ static int copy_step(struct copying *copying, struct step_outcome *out, struct e
 	struct digest bare;
 
 	find_tree(copying);
+	if (copying->plan->is_link && resolve_owner(copying, err) < 0)
+		return -1;
 	if (copying->from) {
 		key_by_chain(copying, &by_chain);
 		if (step_lookup(copying->run, &by_chain, out, err) < 0)
@@ -381,7 +406,7 @@ int step_copy(struct stage_run *run, const struct step *step, struct step_outcom
 		.step = step,
 		.plan = &step->copy,
 		.image_chain = CHAIN_INIT,
-		.options = { .has_mode = step->copy.has_mode, .mode = step->copy.mode },
+		.options = { .chmod = step->copy.chmod.is_set ? &step->copy.chmod : NULL },
 	};
 	int result;
 

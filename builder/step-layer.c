@@ -27,6 +27,15 @@ void step_key_init(const struct stage_run *run, const char *kind, struct cacheke
 		cachekey_number(key, "epoch", request->epoch);
 }
 
+void step_key_init_alone(const struct stage_run *run, const char *kind, struct cachekey *key)
+{
+	const struct build_request *request = run->build->request;
+
+	cachekey_init(key, kind, NULL);
+	if (request->has_epoch)
+		cachekey_number(key, "epoch", request->epoch);
+}
+
 int step_lookup(struct stage_run *run, const struct digest *key, struct step_outcome *out,
 		struct err *err)
 {
@@ -41,6 +50,24 @@ int step_lookup(struct stage_run *run, const struct digest *key, struct step_out
 void layer_work_release(struct layer_work *work)
 {
 	layer_draft_release(&work->draft);
+	chain_release(&work->empty);
+}
+
+static struct chain *chain_below(struct stage_run *run, struct layer_work *work)
+{
+	return work->is_alone ? &work->empty : &run->result->chain;
+}
+
+int layer_work_view(struct stage_run *run, struct layer_work *work, struct err *err)
+{
+	return chain_view(chain_below(run, work), err);
+}
+
+int layer_work_open_alone(struct stage_run *run, struct layer_work *work, struct err *err)
+{
+	chain_init(&work->empty, run->build->request->store);
+	work->is_alone = true;
+	return layer_work_open(run, work, err);
 }
 
 int layer_work_open(struct stage_run *run, struct layer_work *work, struct err *err)
@@ -51,16 +78,15 @@ int layer_work_open(struct stage_run *run, struct layer_work *work, struct err *
 	if (layer_draft_open(store, &work->draft, err) < 0)
 		return -1;
 	/* the topmost directory's owner, mode and times are those that are seen */
-	view_fd = chain_view(&run->result->chain, err);
+	view_fd = layer_work_view(run, work, err);
 	if (view_fd < 0)
 		return -1;
 	return entry_copy_metadata(view_fd, work->draft.fs_fd, store_overlay_ns(store), "/", err);
 }
 
-int layer_work_mount(struct stage_run *run, const struct layer_work *work, int init_fd,
-		     struct err *err)
+int layer_work_mount(struct stage_run *run, struct layer_work *work, int init_fd, struct err *err)
 {
-	struct chain *chain = &run->result->chain;
+	struct chain *chain = chain_below(run, work);
 	struct mount_request request = {
 		.upper_fd = work->draft.fs_fd,
 		.work_fd = work->draft.work_fd,
@@ -87,7 +113,7 @@ static int64_t now_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static int pack_work(struct stage_run *run, const struct layer_work *work,
+static int pack_work(struct stage_run *run, struct layer_work *work,
 		     const struct layer_extras *extras, struct pack_result *out, struct err *err)
 {
 	const struct build_request *request = run->build->request;
@@ -102,10 +128,20 @@ static int pack_work(struct stage_run *run, const struct layer_work *work,
 		options.init_fd = extras->init_fd;
 		options.drop_files = (const char *const *)extras->drop_files->items;
 	}
-	view_fd = chain_view(&run->result->chain, err);
+	view_fd = layer_work_view(run, work, err);
 	if (view_fd < 0)
 		return -1;
 	return pack_upper(view_fd, work->draft.fs_fd, &options, out, err);
+}
+
+/*
+ * What is in "/" changes its time, but a layer that stands alone must not set the root's: it
+ * looks like the root below it, and says nothing of it. Before packing it is like the
+ * empty one it is compared with, after that like the one it is first laid on.
+ */
+static int hide_root(struct layer_work *work, int view_fd, enum overlay_ns ns, struct err *err)
+{
+	return work->is_alone ? entry_copy_metadata(view_fd, work->draft.fs_fd, ns, "/", err) : 0;
 }
 
 int layer_work_finish(struct stage_run *run, struct layer_work *work,
@@ -119,8 +155,15 @@ int layer_work_finish(struct stage_run *run, struct layer_work *work,
 		.is_ours = true,
 	};
 
-	if (pack_work(run, work, extras, &packed, err) < 0)
+	if (hide_root(work, work->empty.view_fd, store_overlay_ns(store), err) < 0 ||
+	    pack_work(run, work, extras, &packed, err) < 0)
 		return -1;
+	if (work->is_alone) {
+		int view_fd = chain_view(&run->result->chain, err);
+
+		if (view_fd < 0 || hide_root(work, view_fd, store_overlay_ns(store), err) < 0)
+			return -1;
+	}
 	facts.tar_bytes = packed.tar_bytes;
 	facts.content_bytes = packed.content_bytes;
 	facts.entries = packed.entries;

@@ -80,6 +80,8 @@ int step_workdir(struct stage_run *run, const struct step *step, struct step_out
 /* ---- what they have in common ---- */
 /* Begin the key of a step: what is below, and what bears on every layer. */
 void step_key_init(const struct stage_run *run, const char *kind, struct cachekey *key);
+/* The same for a layer that is made of nothing below it. */
+void step_key_init_alone(const struct stage_run *run, const char *kind, struct cachekey *key);
 
 /* The result under @key, unless the cache is not to be used; out->is_cached tells. */
 int step_lookup(struct stage_run *run, const struct digest *key, struct step_outcome *out,
@@ -88,17 +90,22 @@ int step_lookup(struct stage_run *run, const struct digest *key, struct step_out
 /* A layer in the making, on top of what the stage has. */
 struct layer_work {
 	struct layer_draft draft;
+	bool is_alone;      /* made as if there was nothing below */
+	struct chain empty; /* what is below then */
 };
-#define LAYER_WORK_INIT                   \
-	{                                 \
-		.draft = LAYER_DRAFT_INIT \
+#define LAYER_WORK_INIT                                        \
+	{                                                      \
+		.draft = LAYER_DRAFT_INIT, .empty = CHAIN_INIT \
 	}
 #define auto_layer_work __attribute__((cleanup(layer_work_release)))
 void layer_work_release(struct layer_work *work);
 int layer_work_open(struct stage_run *run, struct layer_work *work, struct err *err);
+/* The same for a layer that does not depend on those below it (COPY --link). */
+int layer_work_open_alone(struct stage_run *run, struct layer_work *work, struct err *err);
+/* The merged tree that the layer is laid on, borrowed. */
+int layer_work_view(struct stage_run *run, struct layer_work *work, struct err *err);
 /* Mount it above the stage's layers, and @init_fd (or -1) between them. The mount's descriptor. */
-int layer_work_mount(struct stage_run *run, const struct layer_work *work, int init_fd,
-		     struct err *err);
+int layer_work_mount(struct stage_run *run, struct layer_work *work, int init_fd, struct err *err);
 
 struct layer_extras { /* of the init layer; NULL: none */
 	int init_fd;

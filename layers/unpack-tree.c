@@ -148,6 +148,9 @@ static void dir_defaults(const struct unpack_tree *tree, struct unpack_dir *dir)
 	dir->is_opaque = false;
 	dir->has_whiteouts = false;
 	dir->mode = 0755;
+	if (tree->options->new_mode)
+		dir->mode = tree->options->new_mode(tree->options->new_mode_context,
+						    S_IFDIR | dir->mode);
 	dir->uid = owner->set ? owner->uid : 0;
 	dir->gid = owner->set ? owner->gid : 0;
 	/* a layer is the same whenever it is unpacked */

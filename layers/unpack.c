@@ -139,14 +139,25 @@ static int put_hardlink(struct unpack_tree *tree, const struct entry *entry, str
 	return is_skipped ? 0 : unpack_put_hardlink(tree, entry, err);
 }
 
+static void change_mode(const struct unpack_options *options, struct entry *entry)
+{
+	mode_t type = entry->type == ENTRY_FILE        ? S_IFREG
+		      : entry->type == ENTRY_DIRECTORY ? S_IFDIR
+						       : 0;
+
+	if (options->new_mode && entry->type != ENTRY_SYMLINK && entry->type != ENTRY_HARDLINK)
+		entry->mode = options->new_mode(options->new_mode_context, type | entry->mode);
+}
+
 static int put_entry(struct unpack *unpack, struct err *err)
 {
-	const struct entry *entry = &unpack->entry.entry;
+	struct entry *entry = &unpack->entry.entry;
 	struct unpack_tree *tree = &unpack->tree;
 
 	if (!*entry->path && entry->type != ENTRY_DIRECTORY)
 		return err_set(err, ERR_INPUT, "its root is not a directory but a %s",
 			       entry_type_name(entry->type));
+	change_mode(unpack->options, entry);
 	switch (entry->type) {
 	case ENTRY_FILE:
 		if (unpack_put_file(tree, &unpack->entry, unpack->reader, &unpack->bytes_left,

@@ -72,6 +72,10 @@ struct unpack_options {
 	enum overlay_ns ns;
 	const struct unpack_limits *limits; /* NULL: the default */
 	struct unpack_owner owner;          /* overrides every entry's owner */
+	/* NULL, or the permissions (07777) of each file and directory from its mode, which has the
+	 * type: ADD --chmod */
+	mode_t (*new_mode)(const void *context, mode_t mode);
+	const void *new_mode_context;
 	bool existing_links;
 	const char *what; /* names the archive in errors */
 	/*
