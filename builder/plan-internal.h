@@ -24,6 +24,12 @@ struct origin {
 /* Plan one stage and all that it needs; *out_index is its place in the plan. */
 int plan_stage(struct planner *planner, size_t number, size_t *out_index, struct err *err);
 
+/* The number of the stage that input->target means. */
+int plan_target(const struct planner *planner, size_t *out_number, struct err *err);
+
+/* planner->globals: what FROM may use when @target is built. */
+int plan_globals(struct planner *planner, size_t target, struct err *err);
+
 /* One instruction of @stage: its step, and what it changes. */
 int plan_instruction(struct planner *planner, struct plan_stage *stage, const struct origin *origin,
 		     const struct instruction *instruction, struct err *err);

@@ -307,6 +307,12 @@ static int set_global_args(struct planner *planner, struct err *err)
 	return 0;
 }
 
+int plan_globals(struct planner *planner, size_t target, struct err *err)
+{
+	set_platform_args(planner, planner->ast->stages[target]->name);
+	return set_global_args(planner, err);
+}
+
 static const char *const proxy_names[] = { "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY",
 					   "ALL_PROXY" };
 
@@ -335,7 +341,7 @@ static void set_proxies(struct planner *planner)
 	}
 }
 
-static int find_target(const struct planner *planner, size_t *out_number, struct err *err)
+int plan_target(const struct planner *planner, size_t *out_number, struct err *err)
 {
 	const struct ast *ast = planner->ast;
 	const char *target = planner->input->target;
@@ -409,13 +415,13 @@ static int make(struct planner *planner, struct err *err)
 	size_t number;
 	size_t index;
 
-	if (find_target(planner, &number, err) < 0)
-		return -1;
-	set_platform_args(planner, planner->ast->stages[number]->name);
-	if (set_global_args(planner, err) < 0)
+	if (plan_target(planner, &number, err) < 0 || plan_globals(planner, number, err) < 0)
 		return -1;
 	set_proxies(planner);
 	planner->plan->hostname = str_dup(hostname && hostname[0] ? hostname : "buildkitsandbox");
+	for (size_t i = 0; planner->input->all_stages && i < planner->ast->stage_count; i++)
+		if (plan_stage(planner, i, &index, err) < 0)
+			return -1;
 	if (plan_stage(planner, number, &index, err) < 0)
 		return -1;
 	set_labels(planner, planner->plan->stages[index]);

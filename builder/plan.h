@@ -129,6 +129,7 @@ struct plan_input {
 	const char *target;               /* NULL: the last stage */
 	const struct strlist *labels;     /* "KEY=value" for the image that comes out; or NULL */
 	struct platform platform;
+	bool all_stages; /* plan also what the target does not need; it need not come last then */
 	/* The configuration of an image by name, borrowed; out_index is kept for the caller. */
 	int (*get_image)(void *context, const char *name, const struct image_config **out_config,
 			 size_t *out_index, struct err *err);

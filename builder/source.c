@@ -118,8 +118,7 @@ const char *source_line(const struct source_file *source, int line, size_t *out_
 	return source->data + from;
 }
 
-/* Put @s with everything that could steer a terminal made harmless. */
-static void put_plain(struct strbuf *out, const char *s, size_t len)
+void source_put_plain(struct strbuf *out, const char *s, size_t len)
 {
 	for (size_t i = 0, n; i < len; i += n) {
 		uint32_t rune = rune_next(s + i, len - i, &n);
@@ -167,7 +166,7 @@ static void put_excerpt(struct strbuf *out, const struct source_file *source, st
 	}
 	to = skip_runes(line, len, from, EXCERPT_MAX);
 	strbuf_printf(out, "%5d | %s", at.line, is_cut ? "..." : "");
-	put_plain(out, line + from, to - from);
+	source_put_plain(out, line + from, to - from);
 	strbuf_printf(out, "%s\n      | %*s^", to < len ? "..." : "",
 		      (int)(before + (is_cut ? 3 : 0)), "");
 }
@@ -208,7 +207,7 @@ int source_locate(struct err *err, const struct source_file *source, struct posi
 	put_place(&text, source, at);
 	if (what)
 		strbuf_printf(&text, "%s: ", what);
-	put_plain(&text, err->text, strlen(err->text));
+	source_put_plain(&text, err->text, strlen(err->text));
 	snprintf(err->text, sizeof(err->text), "%s", text.data);
 	if (at.line < 1)
 		return -1;
@@ -230,6 +229,6 @@ int source_hint(struct err *err, const char *fmt, ...)
 	va_end(ap);
 	strbuf_printf(&detail, "%s%shint: ", err->detail, err->detail[0] ? "\n" : "");
 	if (n >= 0)
-		put_plain(&detail, hint, strlen(hint));
+		source_put_plain(&detail, hint, strlen(hint));
 	return err_detail(err, "%s", detail.data);
 }

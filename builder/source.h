@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "common/err.h"
+#include "common/strbuf.h"
 
 /*
  * The text of a Buildfile with the table of its lines, and the errors that
@@ -66,6 +67,9 @@ int source_error(struct err *err, const struct source_file *source, struct posit
  */
 int source_locate(struct err *err, const struct source_file *source, struct position at,
 		  const char *what);
+
+/* Put @text with everything that could steer a terminal made harmless. */
+void source_put_plain(struct strbuf *out, const char *text, size_t len);
 
 /* Add a line "hint: …" to the detail of an error that is set. Returns -1. */
 int source_hint(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
