@@ -77,6 +77,39 @@ static struct plan *make_plan(struct build *build, struct err *err)
 	return plan;
 }
 
+/* Of images that the plan asked for: nothing is looked up for a check. */
+static const struct image_config *find_image(void *context, const char *name)
+{
+	const struct build *build = context;
+
+	for (size_t i = 0; i < build->image_count; i++)
+		if (strcmp(build->images[i]->name, name) == 0)
+			return &build->images[i]->image.config;
+	return NULL;
+}
+
+static int run_checks(struct build *build, struct err *err)
+{
+	const struct build_request *request = build->request;
+	auto_free bool *needed = mem_array(request->ast->stage_count, sizeof(bool));
+	struct check_input input = {
+		.ast = request->ast,
+		.build_args = request->build_args,
+		.target = request->target,
+		.platform = request->platform,
+		.ignore = &request->context->ignore,
+		.needed = needed,
+		.find_image = find_image,
+		.context = build,
+	};
+
+	for (size_t i = 0; i < build->plan->stage_count; i++)
+		needed[build->plan->stages[i]->number] = true;
+	if (check_run(&input, request->report, err) < 0)
+		return -1;
+	return check_verdict(request->report, err);
+}
+
 static int execute_stages(struct build *build, struct err *err)
 {
 	build->results = mem_array(build->plan->stage_count, sizeof(*build->results));
@@ -130,7 +163,7 @@ int build_run(const struct build_request *request, struct digest *out_image_id, 
 
 	plan = make_plan(&build, err);
 	build.plan = plan;
-	if (plan && execute_stages(&build, err) == 0)
+	if (plan && run_checks(&build, err) == 0 && execute_stages(&build, err) == 0)
 		result = record_image(&build, out_image_id, err);
 	build_release(&build);
 	return result;

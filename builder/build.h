@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "builder/ast.h"
+#include "builder/check.h"
 #include "builder/context.h"
 #include "builder/progress.h"
 #include "common/digest.h"
@@ -31,6 +32,9 @@ struct build_request {
 	bool has_epoch;
 	int64_t epoch;    /* SOURCE_DATE_EPOCH */
 	int interrupt_fd; /* readable when the user wants to stop; or -1 */
+	/* gets what the checks of the stages that are built found, also when that fails the
+	 * build; empty before */
+	struct check_report *report;
 };
 
 /* What is made is in the store, named by the tags. A failure names nothing, and leaves only

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "builder/build.h"
+#include "builder/call.h"
 #include "builder/parse.h"
 #include "common/cmdline.h"
 #include "common/fd.h"
@@ -32,6 +33,8 @@ struct options {
 	const char *root;
 	const char *platform;
 	const char *pull;
+	const char *call;
+	bool check;
 	bool no_cache;
 	bool quiet;
 };
@@ -71,6 +74,10 @@ static int parse_options(int argc, char **argv, struct options *out, struct strl
 		  NULL },
 		{ 0, "progress", OPTION_CHOICE, &out->progress, "MODE",
 		  "what is shown on stderr (default: auto, which is plain)", "auto|plain|quiet" },
+		{ 0, "call", OPTION_STRING, &out->call, "METHOD[,format=json]",
+		  "ask the Buildfile instead of building it: check, outline or targets", NULL },
+		{ 0, "check", OPTION_FLAG, &out->check, NULL,
+		  "the same as --call=check: show what is unwise in the Buildfile", NULL },
 		{ 'q', "quiet", OPTION_FLAG, &out->quiet, NULL, "show nothing but the image ID",
 		  NULL },
 		{ 0, "root", OPTION_STRING, &out->root, "DIR", "the store", NULL },
@@ -256,9 +263,23 @@ static int finish(const struct options *options, const struct digest *id, struct
 	return fd_write_all(STDOUT_FILENO, line, strlen(line), "stdout", err);
 }
 
+/* Like the end of docker's plain output; nothing is shown when nothing was wanted. */
+static void show_checks(const struct options *options, const struct check_report *report)
+{
+	auto_strbuf struct strbuf text = STRBUF_INIT;
+	struct err ignored = ERR_INIT;
+
+	check_print_short(report, &text);
+	/* what cannot be shown is not an error of the build */
+	if (progress_mode(options) != PROGRESS_QUIET)
+		fd_write_all(STDERR_FILENO, text.data, text.len, "stderr", &ignored);
+}
+
 static int build(const struct options *options, const char *context_path,
 		 struct build_request *request, struct err *err)
 {
+	auto_check_report struct check_report report = CHECK_REPORT_INIT;
+	int result;
 	auto_ast struct ast *ast = NULL;
 	auto_free char *path = NULL;
 	auto_context struct context context = CONTEXT_INIT;
@@ -275,16 +296,59 @@ static int build(const struct options *options, const char *context_path,
 	request->context = &context;
 	request->progress = progress;
 	request->store = store;
-	if (build_run(request, &id, err) < 0)
+	request->report = &report;
+	result = build_run(request, &id, err);
+	if (result == 0 || report.options.is_error)
+		show_checks(options, &report);
+	return result < 0 ? -1 : finish(options, &id, err);
+}
+
+/* The images of a store are of help to a check, but no condition. */
+static struct store *open_store(const char *root)
+{
+	struct store *store = NULL;
+	struct userns userns;
+	struct err ignored = ERR_INIT;
+
+	if (!userns_is_possible() || userns_enter(&userns, &ignored) < 0 ||
+	    store_open(root, &store, &ignored) < 0)
+		return NULL;
+	return store;
+}
+
+/* The answer goes to stdout. *out_status: 1 when a check found something. */
+static int ask(const struct options *options, const struct call *call, const char *context_path,
+	       struct build_request *request, int *out_status, struct err *err)
+{
+	auto_ast struct ast *ast = NULL;
+	auto_free char *path = NULL;
+	auto_context struct context context = CONTEXT_INIT;
+	auto_store struct store *store = NULL;
+	auto_strbuf struct strbuf text = STRBUF_INIT;
+	struct err lost = ERR_INIT;
+	bool is_found = false;
+	int result = -1;
+
+	ast = load_buildfile(context_path, options->file, &path, err);
+	if (ast && context_open(context_path, path, &context, err) == 0) {
+		store = open_store(options->root);
+		request->ast = ast;
+		request->context = &context;
+		request->store = store;
+		result = call_answer(call, request, &text, &is_found, err);
+	} else {
+		call_answer_unread(call, err, &text);
+	}
+	*out_status = is_found && !call->ignores_status ? 1 : 0;
+	if (fd_write_all(STDOUT_FILENO, text.data, text.len, "stdout", result < 0 ? &lost : err) <
+	    0)
 		return -1;
-	return finish(options, &id, err);
+	return result;
 }
 
 static int prepare(const struct options *options, struct strlist *build_args,
 		   struct build_request *request, struct err *err)
 {
-	struct userns userns;
-
 	request->build_args = build_args;
 	request->labels = &options->labels;
 	request->tags = &options->tags;
@@ -294,11 +358,28 @@ static int prepare(const struct options *options, struct strlist *build_args,
 	    check_labels(&options->labels, err) < 0 || take_epoch(request, err) < 0 ||
 	    take_platform(options->platform, &request->platform, err) < 0 ||
 	    sandbox_network_parse(options->network ? options->network : "default",
-				  &request->network, err) < 0 ||
-	    userns_enter(&userns, err) < 0)
+				  &request->network, err) < 0)
+		return -1;
+	return 0;
+}
+
+/* *out_status is meant for the case that nothing fails. */
+static int run(const struct options *options, const char *context_path,
+	       struct build_request *request, int *out_status, struct err *err)
+{
+	struct call call = CALL_INIT;
+	struct userns userns;
+
+	if (call_parse(options->call, &call, err) < 0)
+		return -1;
+	if (options->check)
+		call.method = CALL_CHECK;
+	if (call.method != CALL_BUILD)
+		return ask(options, &call, context_path, request, out_status, err);
+	if (userns_enter(&userns, err) < 0)
 		return -1;
 	request->interrupt_fd = watch_signals(err);
-	return request->interrupt_fd < 0 ? -1 : 0;
+	return request->interrupt_fd < 0 ? -1 : build(options, context_path, request, err);
 }
 
 int main(int argc, char **argv)
@@ -314,7 +395,7 @@ int main(int argc, char **argv)
 	log_init("imgbuild", LOG_INFO);
 	if (parse_options(argc, argv, &options, &args, &is_done, &err) < 0 ||
 	    (!is_done && (prepare(&options, &build_args, &request, &err) < 0 ||
-			  build(&options, args.items[0], &request, &err) < 0))) {
+			  run(&options, args.items[0], &request, &status, &err) < 0))) {
 		err_print(&err, "imgbuild");
 		status = err_exit_status(&err);
 	}
