@@ -378,6 +378,8 @@ static int run(const struct options *options, const char *context_path,
 		return ask(options, &call, context_path, request, out_status, err);
 	if (userns_enter(&userns, err) < 0)
 		return -1;
+	if (userns.mode == USERNS_SINGLE)
+		log_warn("files and processes can belong to one user only: %s", userns.why_single);
 	request->interrupt_fd = watch_signals(err);
 	return request->interrupt_fd < 0 ? -1 : build(options, context_path, request, err);
 }

@@ -164,6 +164,19 @@ E
 	! pgrep -f 'sleep 300'
 }
 
+@test "a user without subordinate ids builds what needs one owner, and is told what is missing" {
+	need_user
+	dir=$(printf 'FROM scratch\nCOPY busybox /busybox\nRUN ["/busybox", "touch", "/made"]\nRUN ["/busybox", "chown", "5:5", "/made"]\n' | context)
+	cp "$(command -v busybox)" "$dir/busybox"
+	# where newuidmap is not found, the namespace has one id
+	run as_user env PATH="$top_builddir" IMGBUILD_ROOT="$T/user/single" "$top_builddir/imgbuild" --progress=quiet "$dir"
+	echo "$status: $output"
+	[ "$status" = 1 ]
+	[ "$(grep -c '^imgbuild: warning: files and processes can belong to one user only: .*new[ug]idmap' <<<"$output")" = 1 ]
+	[[ $output == *"Buildfile:4:1: RUN"*"exit status 1"*"chown: /made: Invalid argument"* ]]
+	assert_store_idle "$T/user/single"
+}
+
 @test "command lines: unknown options, missing and surplus arguments are status 2, of imgrun 125" {
 	for command in imgbuild imgpull imgpush "imgstore ls" "imgstore import" imgrun; do
 		run $command --no-such-option
