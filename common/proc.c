@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -109,6 +110,13 @@ static int set_attributes(posix_spawnattr_t *attr, const struct proc_spec *spec)
 static int spawn(const struct proc_spec *spec, const struct fd_plan *plan,
 		 posix_spawn_file_actions_t *actions, posix_spawnattr_t *attr, pid_t *out_pid)
 {
+	/*
+	 * One at a time in the process. Until its exec a child has copies of all that is
+	 * open, so a program just written by one thread could not be executed (ETXTBSY) while
+	 * the child of another has it open for writing. The lock is not held any more when
+	 * all copies from before are gone.
+	 */
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	int error = set_attributes(attr, spec);
 
 	/* with from == to it clears close-on-exec */
@@ -123,8 +131,11 @@ static int spawn(const struct proc_spec *spec, const struct fd_plan *plan,
 		error = posix_spawn_file_actions_addclosefrom_np(actions, plan->highest + 1);
 	if (error)
 		return error;
-	return posix_spawnp(out_pid, spec->argv[0], actions, attr, (char *const *)spec->argv,
-			    spec->envp ? (char *const *)spec->envp : environ);
+	pthread_mutex_lock(&lock);
+	error = posix_spawnp(out_pid, spec->argv[0], actions, attr, (char *const *)spec->argv,
+			     spec->envp ? (char *const *)spec->envp : environ);
+	pthread_mutex_unlock(&lock);
+	return error;
 }
 
 int child_start(struct child *child, const struct proc_spec *spec, struct err *err)
