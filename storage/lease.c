@@ -116,15 +116,16 @@ bool lease_has(struct store *store, enum lease_kind kind, const struct digest *i
 
 void lease_note(struct store *store, enum lease_kind kind, const struct digest *id)
 {
+	struct leased probe = { .key = { .kind = kind, .id = *id } };
 	struct leased *item;
 
-	if (lease_has(store, kind, id))
-		return;
-	item = mem_alloc(sizeof(*item));
-	item->key.kind = kind;
-	item->key.id = *id;
+	/* one lock for both: another thread may note the same */
 	pthread_mutex_lock(&store->lock);
-	HASH_ADD(hh, store->leased, key, sizeof(item->key), item);
+	HASH_FIND(hh, store->leased, &probe.key, sizeof(probe.key), item);
+	if (!item) {
+		item = mem_dup(&probe, sizeof(probe));
+		HASH_ADD(hh, store->leased, key, sizeof(item->key), item);
+	}
 	pthread_mutex_unlock(&store->lock);
 }
 
