@@ -19,6 +19,8 @@
 
 struct vertex {
 	struct timespec start;
+	char *title;
+	bool has_ended;
 	struct strbuf line; /* not yet ended */
 };
 
@@ -28,7 +30,7 @@ struct progress {
 	pthread_mutex_t lock; /* protects all that follows */
 	struct vertex *vertices;
 	size_t count;
-	unsigned last; /* shown last: others get an empty line before them */
+	unsigned last; /* shown last, or 0 */
 };
 
 struct progress *progress_new(enum progress_mode mode, int fd)
@@ -45,8 +47,10 @@ void progress_free(struct progress *progress)
 {
 	if (!progress)
 		return;
-	for (size_t i = 0; i < progress->count; i++)
+	for (size_t i = 0; i < progress->count; i++) {
 		strbuf_release(&progress->vertices[i].line);
+		free(progress->vertices[i].title);
+	}
 	free(progress->vertices);
 	pthread_mutex_destroy(&progress->lock);
 	free(progress);
@@ -60,11 +64,20 @@ static double seconds_since(const struct timespec *start)
 	return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
 }
 
-/* Before something of step @id: an empty line when the last thing shown was another's. */
+/*
+ * Before something of step @id: when the last thing shown was another's, that one is left with
+ * "..." if it goes on, and after an empty line comes the title.
+ */
 static void begin_text(struct progress *progress, unsigned id, struct strbuf *out)
 {
-	if (progress->last != 0 && progress->last != id)
+	if (progress->last == id)
+		return;
+	if (progress->last != 0) {
+		if (!progress->vertices[progress->last - 1].has_ended)
+			strbuf_printf(out, "#%u ...\n", progress->last);
 		strbuf_putc(out, '\n');
+	}
+	strbuf_printf(out, "#%u %s\n", id, progress->vertices[id - 1].title);
 	progress->last = id;
 }
 
@@ -78,12 +91,11 @@ unsigned progress_begin(struct progress *progress, const char *title)
 	progress->vertices =
 		mem_resize(progress->vertices, progress->count + 1, sizeof(struct vertex));
 	vertex = &progress->vertices[progress->count++];
-	*vertex = (struct vertex){ .line = STRBUF_INIT };
+	*vertex = (struct vertex){ .title = str_dup(title), .line = STRBUF_INIT };
 	clock_gettime(CLOCK_MONOTONIC, &vertex->start);
 	id = (unsigned)progress->count;
 	if (progress->mode == PROGRESS_PLAIN) {
 		begin_text(progress, id, &text);
-		strbuf_printf(&text, "#%u %s\n", id, title);
 		fd_write_quiet(progress->fd, text.data, text.len);
 	}
 	pthread_mutex_unlock(&progress->lock);
@@ -148,6 +160,7 @@ void progress_finish(struct progress *progress, unsigned id, enum progress_end e
 	begin_text(progress, id, &text);
 	if (vertex->line.len > 0)
 		put_line(vertex, id, &text);
+	vertex->has_ended = true;
 	switch (end) {
 	case PROGRESS_DONE:
 		strbuf_printf(&text, "#%u DONE %.1fs\n", id, seconds_since(&vertex->start));

@@ -12,6 +12,8 @@
  *            #3 [2/4] RUN make
  *            #3 0.012 cc -c a.c
  *            #3 DONE 0.1s          (or CACHED, ERROR, CANCELED)
+ *          A step that is not at its end when another one has something to show is left with
+ *          "#3 ...", and taken up again with its title.
  *   QUIET  nothing
  *
  * What cannot be written is not an error of the build.
