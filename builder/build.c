@@ -55,6 +55,8 @@ static void build_release(struct build *build)
 	}
 	free(build->images);
 	fd_close(&build->seccomp_fd);
+	claims_release(&build->claims);
+	pthread_mutex_destroy(&build->lock);
 }
 
 static struct plan *make_plan(struct build *build, struct err *err)
@@ -110,15 +112,33 @@ static int run_checks(struct build *build, struct err *err)
 	return check_verdict(request->report, err);
 }
 
+static int execute_stage(void *context, size_t index, struct err *err)
+{
+	return stage_execute(context, index, err);
+}
+
 static int execute_stages(struct build *build, struct err *err)
 {
+	const struct build_request *given = build->request;
+	struct build_request request = *given;
+	auto_graph struct graph *graph = NULL;
+	int result;
+
+	graph = graph_new(build->plan->stage_count, request.jobs, request.interrupt_fd, err);
+	if (!graph)
+		return -1;
+	/* to a stage the failure of another one is a reason to stop as good as a signal */
+	request.interrupt_fd = graph_stop_fd(graph);
+	build->request = &request;
+	build->graph = graph;
 	build->results = mem_array(build->plan->stage_count, sizeof(*build->results));
 	for (size_t i = 0; i < build->plan->stage_count; i++)
 		build->results[i].chain = (struct chain)CHAIN_INIT;
-	for (size_t i = 0; i < build->plan->stage_count; i++)
-		if (stage_execute(build, i, err) < 0)
-			return -1;
-	return 0;
+	stage_add_needs(build);
+	result = graph_run(graph, execute_stage, build, err);
+	build->graph = NULL;
+	build->request = given;
+	return result;
 }
 
 /* The configuration that the plan came to, with the layers and history that were made. */
@@ -161,6 +181,8 @@ int build_run(const struct build_request *request, struct digest *out_image_id, 
 	auto_plan struct plan *plan = NULL;
 	int result = -1;
 
+	claims_init(&build.claims);
+	pthread_mutex_init(&build.lock, NULL);
 	plan = make_plan(&build, err);
 	build.plan = plan;
 	if (plan && run_checks(&build, err) == 0 && execute_stages(&build, err) == 0)

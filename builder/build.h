@@ -31,7 +31,8 @@ struct build_request {
 	enum sandbox_network network; /* of RUN without --network */
 	bool has_epoch;
 	int64_t epoch;    /* SOURCE_DATE_EPOCH */
-	int interrupt_fd; /* readable when the user wants to stop; or -1 */
+	size_t jobs;      /* stages that may run at the same time; 0: as many as can */
+	int interrupt_fd; /* readable when all is to stop; or -1 */
 	/* gets what the checks of the stages that are built found, also when that fails the
 	 * build; empty before */
 	struct check_report *report;

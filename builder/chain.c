@@ -16,12 +16,17 @@ void chain_init(struct chain *chain, struct store *store)
 	chain->store = store;
 }
 
-void chain_close(struct chain *chain)
+void chain_close_layers(struct chain *chain)
 {
 	for (size_t i = 0; i < chain->fd_count; i++)
 		fd_close(&chain->fds[i]);
 	chain->fd_count = 0;
 	chain->opened = 0;
+}
+
+void chain_close(struct chain *chain)
+{
+	chain_close_layers(chain);
 	fd_close(&chain->view_fd);
 }
 

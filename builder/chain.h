@@ -47,6 +47,9 @@ const struct digest *chain_id(const struct chain *chain);
  */
 int chain_open(struct chain *chain, struct err *err);
 
+/* Close the layers: their view, if there is one, goes on without them. */
+void chain_close_layers(struct chain *chain);
+
 /* Close what is open; it is opened again when somebody wants to see it. */
 void chain_close(struct chain *chain);
 

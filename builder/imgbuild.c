@@ -35,6 +35,7 @@ struct options {
 	const char *pull;
 	const char *call;
 	bool check;
+	const char *jobs;
 	bool no_cache;
 	bool quiet;
 };
@@ -66,6 +67,10 @@ static int parse_options(int argc, char **argv, struct options *out, struct strl
 		{ 0, "pull", OPTION_CHOICE, &out->pull, "WHEN",
 		  "images that are not in the store are an error with either (default: missing)",
 		  "missing|never" },
+		{ 0, "jobs", OPTION_STRING, &out->jobs, "N",
+		  "stages that run at the same time (default: twice the processors, at least 8; "
+		  "0: as many as can)",
+		  NULL },
 		{ 0, "network", OPTION_CHOICE, &out->network, "MODE",
 		  "network of RUN steps (default: the host's)", "default|host|none" },
 		{ 0, "platform", OPTION_STRING, &out->platform, "OS/ARCH",
@@ -143,6 +148,23 @@ static int take_epoch(struct build_request *request, struct err *err)
 		return err_set(err, ERR_USAGE, "SOURCE_DATE_EPOCH '%s' is not a number of seconds",
 			       text);
 	request->has_epoch = true;
+	return 0;
+}
+
+/* Steps wait for disks and servers as often as they compute. */
+static int take_jobs(const char *text, size_t *out, struct err *err)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned long jobs;
+
+	*out = processors > 4 ? (size_t)processors * 2 : 8;
+	if (!text)
+		return 0;
+	errno = 0;
+	jobs = strtoul(text, NULL, 10);
+	if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0' || errno != 0)
+		return err_set(err, ERR_USAGE, "--jobs '%s' is not a number", text);
+	*out = jobs;
 	return 0;
 }
 
@@ -356,6 +378,7 @@ static int prepare(const struct options *options, struct strlist *build_args,
 	request->no_cache = options->no_cache;
 	if (take_build_args(&options->build_args, build_args, err) < 0 ||
 	    check_labels(&options->labels, err) < 0 || take_epoch(request, err) < 0 ||
+	    take_jobs(options->jobs, &request->jobs, err) < 0 ||
 	    take_platform(options->platform, &request->platform, err) < 0 ||
 	    sandbox_network_parse(options->network ? options->network : "default",
 				  &request->network, err) < 0)

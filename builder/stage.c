@@ -3,6 +3,7 @@
  * Answers for one stage: its steps in order, the layers and the history that come out
  * of them, and what is told of each.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,6 +117,16 @@ static int perform(struct stage_run *run, const struct step *step, unsigned id,
 	return result;
 }
 
+/* In a Buildfile with several stages an error tells in which it was. */
+static void name_stage(const struct stage_run *run, struct err *err)
+{
+	size_t len = strlen(err->text);
+
+	if (run->plan->title[0])
+		snprintf(err->text + len, sizeof(err->text) - len, ", in stage '%s'",
+			 run->plan->title);
+}
+
 /* A failure without a place gets that of the step; those of a word or a command have theirs. */
 static int fail(struct stage_run *run, const struct step *step, unsigned id, struct err *err)
 {
@@ -126,7 +137,61 @@ static int fail(struct stage_run *run, const struct step *step, unsigned id, str
 	if (err->kind != ERR_INTERRUPTED && err->kind != ERR_BUG &&
 	    strncmp(err->text, prefix, strlen(prefix)) != 0)
 		step_locate(err, step, NULL);
+	if (err->kind != ERR_INTERRUPTED)
+		name_stage(run, err);
 	return -1;
+}
+
+/* The stage that @step takes files from; false when there is none. */
+static bool step_needs(const struct step *step, size_t *out_index)
+{
+	if (step->kind != STEP_COPY || step->copy.from != COPY_FROM_STAGE)
+		return false;
+	*out_index = step->copy.from_index;
+	return true;
+}
+
+void stage_add_needs(struct build *build)
+{
+	const struct plan *plan = build->plan;
+	size_t need;
+
+	for (size_t i = 0; i < plan->stage_count; i++) {
+		const struct plan_stage *stage = plan->stages[i];
+		size_t first = 0;
+
+		if (stage->base == BASE_STAGE)
+			graph_add_need(build->graph, i, stage->base_index);
+		/* what its first step waits for, it can as well wait for before it begins */
+		while (first < stage->step_count && stage->steps[first]->kind == STEP_CONFIG)
+			first++;
+		if (first < stage->step_count && step_needs(stage->steps[first], &need))
+			graph_add_need(build->graph, i, need);
+	}
+}
+
+/* Nothing is kept open for a wait: many stages may wait for one. */
+static int wait_for_needs(struct stage_run *run, const struct step *step, struct err *err)
+{
+	size_t need;
+
+	if (!step_needs(step, &need) || graph_is_done(run->build->graph, need))
+		return 0;
+	init_room_release(&run->init);
+	chain_close(&run->result->chain);
+	return graph_wait(run->build->graph, need, err);
+}
+
+int stage_view(struct build *build, size_t index, struct err *err)
+{
+	struct chain *chain = &build->results[index].chain;
+	int fd;
+
+	pthread_mutex_lock(&build->lock);
+	fd = chain_view(chain, err);
+	chain_close_layers(chain);
+	pthread_mutex_unlock(&build->lock);
+	return fd;
 }
 
 static int layer_step(struct stage_run *run, const struct step *step, struct err *err)
@@ -135,11 +200,15 @@ static int layer_step(struct stage_run *run, const struct step *step, struct err
 	auto_free char *title = shown_title(run, step->title);
 	struct step_outcome outcome = { .is_cached = false };
 	unsigned id;
+	int result;
 
-	if (copy_check_interrupt(run->build->request->interrupt_fd, err) < 0)
+	if (wait_for_needs(run, step, err) < 0 ||
+	    copy_check_interrupt(run->build->request->interrupt_fd, err) < 0)
 		return -1;
 	id = progress_begin(progress, title);
-	if (perform(run, step, id, &outcome, err) < 0)
+	result = perform(run, step, id, &outcome, err);
+	claims_drop(&run->build->claims, run);
+	if (result < 0)
 		return fail(run, step, id, err);
 	chain_add(&run->result->chain, &outcome.result.layer);
 	image_config_add_layer(&run->result->image, &outcome.result.layer.diff_id);

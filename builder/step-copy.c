@@ -87,7 +87,10 @@ static int open_tree_view(struct copying *copying, struct err *err)
 {
 	if (!copying->from)
 		return 0;
-	copying->tree.fd = chain_view(copying->from, err);
+	/* the chain of a stage is looked into by other stages at the same time */
+	copying->tree.fd = copying->plan->from == COPY_FROM_STAGE
+				   ? stage_view(copying->run->build, copying->plan->from_index, err)
+				   : chain_view(copying->from, err);
 	return copying->tree.fd < 0 ? -1 : 0;
 }
 

@@ -43,6 +43,7 @@ int step_lookup(struct stage_run *run, const struct digest *key, struct step_out
 	out->is_cached = false;
 	if (run->build->request->no_cache)
 		return 0;
+	claims_take(&run->build->claims, key, run);
 	return stepcache_find(run->build->request->store, key, chain_id(&run->result->chain),
 			      &out->is_cached, &out->result, err);
 }

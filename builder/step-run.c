@@ -147,10 +147,15 @@ static void set_env(const struct stage_run *run, const struct plan_run *plan,
 
 static int open_seccomp(struct build *build, uint64_t capabilities, struct err *err)
 {
+	int fd;
+
+	pthread_mutex_lock(&build->lock);
 	if (build->seccomp_fd < 0)
 		build->seccomp_fd = seccomp_default_filter(store_cache_fd(build->request->store),
 							   capabilities, err);
-	return build->seccomp_fd;
+	fd = build->seccomp_fd;
+	pthread_mutex_unlock(&build->lock);
+	return fd;
 }
 
 static int describe(struct stage_run *run, const struct plan_run *plan, int root_fd,

@@ -2,12 +2,15 @@
 #ifndef BUILDER_STEP_H
 #define BUILDER_STEP_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "builder/build.h"
 #include "builder/cachekey.h"
 #include "builder/chain.h"
+#include "builder/claims.h"
+#include "builder/graph.h"
 #include "builder/plan.h"
 #include "common/tmpfile.h"
 #include "layers/config.h"
@@ -33,8 +36,12 @@ struct build {
 	const struct plan *plan;
 	struct build_image **images;
 	size_t image_count;
+	struct graph *graph;
 	struct stage_result *results; /* by position in the plan */
-	int seccomp_fd;               /* -1 until a command is run */
+	struct claims claims;         /* keys of steps that are being made; a stage_run owns them */
+
+	pthread_mutex_t lock; /* protects what follows, and views of stages that are done */
+	int seccomp_fd;       /* -1 until a command is run */
 };
 
 /* The init layer of RUN steps: the same one as long as what is below stays the same. */
@@ -60,8 +67,12 @@ struct stage_run {
 	size_t shown; /* steps that progress was told of */
 };
 
-/* One stage after the other stages that it needs. */
+/* Tell the graph what the stages need before they can begin. */
+void stage_add_needs(struct build *build);
+/* One stage, in a thread of its own. */
 int stage_execute(struct build *build, size_t index, struct err *err);
+/* The merged tree of a stage that is done; borrowed until the end of the build. */
+int stage_view(struct build *build, size_t index, struct err *err);
 
 /* ---- steps: each finds its result in the cache, or makes it ---- */
 struct step_outcome {
@@ -83,7 +94,11 @@ void step_key_init(const struct stage_run *run, const char *kind, struct cacheke
 /* The same for a layer that is made of nothing below it. */
 void step_key_init_alone(const struct stage_run *run, const char *kind, struct cachekey *key);
 
-/* The result under @key, unless the cache is not to be used; out->is_cached tells. */
+/*
+ * The result under @key, unless the cache is not to be used; out->is_cached tells. One that
+ * another stage is making is waited for; none that comes after a miss is made elsewhere before
+ * this step is done. A step with several keys asks for the most general one first.
+ */
 int step_lookup(struct stage_run *run, const struct digest *key, struct step_outcome *out,
 		struct err *err);
 
