@@ -68,6 +68,7 @@ static struct plan *make_plan(struct build *build, struct err *err)
 		.labels = request->labels,
 		.target = request->target,
 		.platform = request->platform,
+		.named = request->named,
 		.get_image = get_image,
 		.context = build,
 	};

@@ -8,6 +8,7 @@
 #include "builder/ast.h"
 #include "builder/check.h"
 #include "builder/context.h"
+#include "builder/named.h"
 #include "builder/progress.h"
 #include "common/digest.h"
 #include "common/err.h"
@@ -21,6 +22,7 @@ struct build_request {
 	struct store *store;
 	const struct ast *ast;
 	const struct context *context;
+	const struct named_contexts *named; /* or NULL */
 	struct progress *progress;
 	const struct strlist *build_args; /* "KEY=value" */
 	const struct strlist *labels;     /* "KEY=value" */

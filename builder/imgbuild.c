@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * imgbuild: a Buildfile and a directory in, an image out. Answers for the options, for
- * which file is the Buildfile, and for the one line on stdout: the image's ID.
+ * imgbuild: a Buildfile and a directory in, an image out. Answers for the options and
+ * for the one line on stdout: the image's ID.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 
 #include "builder/build.h"
 #include "builder/call.h"
-#include "builder/parse.h"
+#include "builder/input.h"
 #include "common/cmdline.h"
 #include "common/fd.h"
 #include "common/log.h"
@@ -25,7 +25,9 @@ struct options {
 	struct strlist tags;
 	struct strlist build_args;
 	struct strlist labels;
+	struct strlist contexts;
 	const char *file;
+	const char *ignorefile;
 	const char *target;
 	const char *network;
 	const char *iidfile;
@@ -45,6 +47,7 @@ static void options_release(struct options *options)
 	strlist_release(&options->tags);
 	strlist_release(&options->build_args);
 	strlist_release(&options->labels);
+	strlist_release(&options->contexts);
 }
 
 static int parse_options(int argc, char **argv, struct options *out, struct strlist *out_args,
@@ -56,6 +59,14 @@ static int parse_options(int argc, char **argv, struct options *out, struct strl
 		{ 'f', "file", OPTION_STRING, &out->file, "FILE",
 		  "the Buildfile, \"-\" for stdin (default: Buildfile, Containerfile or "
 		  "Dockerfile in CONTEXT)",
+		  NULL },
+		{ 0, "ignorefile", OPTION_STRING, &out->ignorefile, "FILE",
+		  "what of CONTEXT is left out (default: FILE.dockerignore or .containerignore "
+		  "beside the Buildfile, else .containerignore or .dockerignore in CONTEXT)",
+		  NULL },
+		{ 0, "build-context", OPTION_LIST, &out->contexts, "NAME=VALUE",
+		  "what FROM NAME and --from=NAME mean: a directory, docker-image://IMAGE or "
+		  "oci-layout://DIR:TAG",
 		  NULL },
 		{ 0, "build-arg", OPTION_LIST, &out->build_args, "NAME[=VALUE]",
 		  "value of an ARG; without \"=VALUE\" that of the environment", NULL },
@@ -95,7 +106,8 @@ static int parse_options(int argc, char **argv, struct options *out, struct strl
 		.program = "imgbuild",
 		.synopsis = "[OPTIONS] CONTEXT",
 		.summary = "Build an image from a Buildfile (or Dockerfile) and the files in "
-			   "CONTEXT.\nThe ID of the image is printed on stdout.",
+			   "CONTEXT,\na directory; with \"-\" stdin is a tar of it, or the "
+			   "Buildfile.\nThe ID of the image is printed on stdout.",
 		.options = table,
 		.min_args = 1,
 		.max_args = 1,
@@ -185,58 +197,6 @@ static int take_platform(const char *text, struct platform *out, struct err *err
 	return 0;
 }
 
-/* From the working directory, as docker; else from the context, as podman. */
-static int open_given_file(const char *context, const char *file, char **out_path, struct err *err)
-{
-	auto_free char *path = str_dup(file);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 && errno == ENOENT && file[0] != '/') {
-		free(path);
-		path = str_format("%s/%s", context, file);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-	}
-	if (fd < 0)
-		return err_sys(err, "open '%s'", file);
-	*out_path = ptr_steal(&path);
-	return fd;
-}
-
-static int open_default_file(const char *context, const char **out_name, char **out_path,
-			     struct err *err)
-{
-	static const char *const names[] = { "Buildfile", "Containerfile", "Dockerfile" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		auto_free char *path = str_format("%s/%s", context, names[i]);
-		int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-		if (fd >= 0) {
-			*out_name = names[i];
-			*out_path = ptr_steal(&path);
-			return fd;
-		}
-		if (errno != ENOENT)
-			return err_sys(err, "open '%s'", path);
-	}
-	return err_set(err, ERR_INPUT, "there is no Buildfile, Containerfile or Dockerfile in '%s'",
-		       context);
-}
-
-/* *out_path stays NULL for stdin. */
-static struct ast *load_buildfile(const char *context, const char *file, char **out_path,
-				  struct err *err)
-{
-	auto_close int fd = -1;
-	const char *name = file;
-
-	if (file && strcmp(file, "-") == 0)
-		return parse_fd("stdin", STDIN_FILENO, err);
-	fd = file ? open_given_file(context, file, out_path, err)
-		  : open_default_file(context, &name, out_path, err);
-	return fd < 0 ? NULL : parse_fd(name, fd, err);
-}
-
 /* Signals that ask us to stop become readable; a step in a sandbox is stopped and nothing is left.
  */
 static int watch_signals(struct err *err)
@@ -297,25 +257,48 @@ static void show_checks(const struct options *options, const struct check_report
 		fd_write_all(STDERR_FILENO, text.data, text.len, "stderr", &ignored);
 }
 
+static int load_input(const struct options *options, const char *context, struct store *store,
+		      const struct build_request *request, struct input *out, struct err *err)
+{
+	const struct input_options input = {
+		.context = context,
+		.file = options->file,
+		.ignorefile = options->ignorefile,
+		.interrupt_fd = request->interrupt_fd,
+	};
+
+	return input_load(&input, store, out, err);
+}
+
+/* @store NULL: images of layouts are not brought here. */
+static int open_named(const struct options *options, struct store *store,
+		      struct named_contexts *out, struct err *err)
+{
+	for (size_t i = 0; i < options->contexts.count; i++)
+		if (named_add(out, options->contexts.items[i], store, err) < 0)
+			return -1;
+	return 0;
+}
+
 static int build(const struct options *options, const char *context_path,
 		 struct build_request *request, struct err *err)
 {
 	auto_check_report struct check_report report = CHECK_REPORT_INIT;
-	int result;
-	auto_ast struct ast *ast = NULL;
-	auto_free char *path = NULL;
-	auto_context struct context context = CONTEXT_INIT;
 	auto_progress struct progress *progress = NULL;
 	auto_store struct store *store = NULL;
+	auto_named struct named_contexts named = NAMED_INIT;
+	auto_input struct input input = INPUT_INIT;
 	struct digest id;
+	int result;
 
-	ast = load_buildfile(context_path, options->file, &path, err);
-	if (!ast || context_open(context_path, path, &context, err) < 0 ||
-	    store_open(options->root, &store, err) < 0)
+	if (store_open(options->root, &store, err) < 0 ||
+	    load_input(options, context_path, store, request, &input, err) < 0 ||
+	    open_named(options, store, &named, err) < 0)
 		return -1;
 	progress = progress_new(progress_mode(options), STDERR_FILENO);
-	request->ast = ast;
-	request->context = &context;
+	request->ast = input.ast;
+	request->context = &input.context;
+	request->named = &named;
 	request->progress = progress;
 	request->store = store;
 	request->report = &report;
@@ -342,20 +325,19 @@ static struct store *open_store(const char *root)
 static int ask(const struct options *options, const struct call *call, const char *context_path,
 	       struct build_request *request, int *out_status, struct err *err)
 {
-	auto_ast struct ast *ast = NULL;
-	auto_free char *path = NULL;
-	auto_context struct context context = CONTEXT_INIT;
-	auto_store struct store *store = NULL;
+	auto_store struct store *store = open_store(options->root);
+	auto_named struct named_contexts named = NAMED_INIT;
+	auto_input struct input input = INPUT_INIT;
 	auto_strbuf struct strbuf text = STRBUF_INIT;
 	struct err lost = ERR_INIT;
 	bool is_found = false;
 	int result = -1;
 
-	ast = load_buildfile(context_path, options->file, &path, err);
-	if (ast && context_open(context_path, path, &context, err) == 0) {
-		store = open_store(options->root);
-		request->ast = ast;
-		request->context = &context;
+	if (load_input(options, context_path, store, request, &input, err) == 0 &&
+	    open_named(options, NULL, &named, err) == 0) {
+		request->ast = input.ast;
+		request->context = &input.context;
+		request->named = &named;
 		request->store = store;
 		result = call_answer(call, request, &text, &is_found, err);
 	} else {

@@ -92,16 +92,37 @@ static int refuse_remote(const struct origin *origin, const struct instruction *
 	return 0;
 }
 
-/* --from=N or --from=NAME: a stage before this one, else an image. */
+static int plan_from_image(struct planner *planner, const struct origin *origin,
+			   const struct instruction *instruction, const char *name,
+			   struct plan_copy *copy, struct err *err)
+{
+	const struct image_config *image;
+
+	copy->from = COPY_FROM_IMAGE;
+	if (planner->input->get_image(planner->input->context, name, &image, &copy->from_index,
+				      err) == 0)
+		return 0;
+	err_prefix(err, "--from=%s", instruction->copy.from);
+	return ast_locate(err, origin->ast, instruction);
+}
+
+/* --from=N or --from=NAME: a named context, a stage before this one, else an image. */
 static int plan_from(struct planner *planner, const struct origin *origin,
 		     const struct instruction *instruction, struct plan_copy *copy, struct err *err)
 {
 	const char *from = instruction->copy.from;
-	const struct image_config *image;
+	const struct named_context *named = named_find(planner->input->named, from);
 	char *end;
 	unsigned long index = strtoul(from, &end, 10);
 	int number = ast_find_stage(planner->ast, from, origin->stage);
 
+	if (named && named->kind == NAMED_IMAGE)
+		return plan_from_image(planner, origin, instruction, named->image, copy, err);
+	if (named) {
+		copy->from = COPY_FROM_CONTEXT;
+		copy->from_index = (size_t)(named - planner->input->named->items) + 1;
+		return 0;
+	}
 	if (number < 0 && isdigit((unsigned char)from[0]) && *end == '\0') {
 		if (index >= origin->stage) {
 			err_set(err, ERR_INPUT, "--from=%s: there is no such stage before this one",
@@ -118,13 +139,7 @@ static int plan_from(struct planner *planner, const struct origin *origin,
 		err_set(err, ERR_INPUT, "--from=%s: that stage must stand before this one", from);
 		return ast_locate(err, origin->ast, instruction);
 	}
-	copy->from = COPY_FROM_IMAGE;
-	if (planner->input->get_image(planner->input->context, from, &image, &copy->from_index,
-				      err) < 0) {
-		err_prefix(err, "--from=%s", from);
-		return ast_locate(err, origin->ast, instruction);
-	}
-	return 0;
+	return plan_from_image(planner, origin, instruction, from, copy, err);
 }
 
 static int plan_sources(struct plan_stage *stage, const struct origin *origin,

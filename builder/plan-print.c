@@ -25,7 +25,9 @@ static void print_run(const struct plan_run *run, struct strbuf *out)
 
 static void print_copy(const struct plan_copy *copy, struct strbuf *out)
 {
-	if (copy->from == COPY_FROM_STAGE)
+	if (copy->from == COPY_FROM_CONTEXT && copy->from_index > 0)
+		strbuf_printf(out, "    from context %zu\n", copy->from_index);
+	else if (copy->from == COPY_FROM_STAGE)
 		strbuf_printf(out, "    from stage %zu\n", copy->from_index);
 	else if (copy->from == COPY_FROM_IMAGE)
 		strbuf_printf(out, "    from image %zu\n", copy->from_index);
@@ -90,11 +92,27 @@ void plan_print(const struct plan *plan, struct strbuf *out)
 	print_list("unused", &plan->unused_args, out);
 }
 
+/* The first place in @text where @word stands by itself, else the first where it stands. */
+static const char *find_in_line(const char *text, size_t len, const char *word)
+{
+	size_t word_len = strlen(word);
+	const char *first = memmem(text, len, word, word_len);
+
+	for (const char *hit = first; hit;
+	     hit = memmem(hit + 1, len - (size_t)(hit + 1 - text), word, word_len)) {
+		const char *end = hit + word_len;
+
+		if ((hit == text || strchr(" \t\"", hit[-1])) &&
+		    (end == text + len || strchr(" \t\"\\", *end)))
+			return hit;
+	}
+	return first;
+}
+
 /* Where @word stands in the lines of @instruction; false when it cannot be told. */
 static bool find_word(const struct step *step, const char *word, struct position *out)
 {
 	const struct instruction *instruction = step->instruction;
-	size_t word_len = strlen(word);
 
 	for (int line = instruction->line_start; line <= instruction->line_end; line++) {
 		size_t len;
@@ -106,7 +124,7 @@ static bool find_word(const struct step *step, const char *word, struct position
 
 		if (!text || from >= len)
 			continue;
-		hit = memmem(text + from, len - from, word, word_len);
+		hit = find_in_line(text + from, len - from, word);
 		if (hit) {
 			*out = (struct position){ line, (int)(hit - text) + 1 };
 			return true;

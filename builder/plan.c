@@ -136,12 +136,13 @@ static void base_on_scratch(struct planner *planner, struct plan_stage *stage)
 	stage->image.config.working_dir = str_dup("/");
 }
 
-static int base_on_image(struct planner *planner, struct plan_stage *stage, struct err *err)
+static int base_on_image(struct planner *planner, struct plan_stage *stage, const char *name,
+			 struct err *err)
 {
 	const struct image_config *image;
 
-	if (planner->input->get_image(planner->input->context, stage->base_name, &image,
-				      &stage->base_index, err) < 0)
+	if (planner->input->get_image(planner->input->context, name, &image, &stage->base_index,
+				      err) < 0)
 		return source_locate(err, &planner->ast->source, stage->stage->base_at, "FROM");
 	stage->base = BASE_IMAGE;
 	image_config_copy(&stage->image, image);
@@ -154,6 +155,7 @@ static int base_on_image(struct planner *planner, struct plan_stage *stage, stru
 static int find_base(struct planner *planner, struct plan_stage *stage, struct err *err)
 {
 	struct image_config *image = &stage->image;
+	const struct named_context *named = NULL;
 	int number;
 
 	if (expand_global(planner, stage->stage->base, stage->stage->base_at, &stage->base_name,
@@ -167,12 +169,20 @@ static int find_base(struct planner *planner, struct plan_stage *stage, struct e
 		return -1;
 
 	number = ast_find_stage(planner->ast, stage->base_name, stage->number);
-	if (number >= 0) {
+	if (strcmp(stage->base_name, "scratch") != 0)
+		named = named_find(planner->input->named, stage->base_name);
+	if (named && named->kind == NAMED_IMAGE) {
+		if (base_on_image(planner, stage, named->image, err) < 0)
+			return -1;
+	} else if (named) {
+		base_on_scratch(planner, stage);
+		stage->base_directory = named->name;
+	} else if (number >= 0) {
 		if (base_on_stage(planner, stage, (size_t)number, err) < 0)
 			return -1;
 	} else if (strcmp(stage->base_name, "scratch") == 0) {
 		base_on_scratch(planner, stage);
-	} else if (base_on_image(planner, stage, err) < 0) {
+	} else if (base_on_image(planner, stage, stage->base_name, err) < 0) {
 		return -1;
 	}
 
@@ -183,28 +193,37 @@ static int find_base(struct planner *planner, struct plan_stage *stage, struct e
 	return 0;
 }
 
+/* An instruction that is not in the Buildfile. */
+static int plan_text(struct planner *planner, struct plan_stage *stage, const char *text,
+		     bool is_trigger, struct err *err)
+{
+	struct origin origin = { .is_trigger = is_trigger, .stage = stage->number };
+	struct plan *plan = planner->plan;
+	struct ast *ast = parse_trigger(text, err);
+
+	if (!ast)
+		return err_prefix(err, "image '%s'", stage->base_name);
+	plan->triggers = mem_resize(plan->triggers, plan->trigger_count + 1, sizeof(struct ast *));
+	plan->triggers[plan->trigger_count++] = ast;
+	origin.ast = ast;
+	return plan_instruction(planner, stage, &origin, ast->stages[0]->instructions[0], err);
+}
+
 /* What the base left for its children to do, before their own instructions. */
 static int run_triggers(struct planner *planner, struct plan_stage *stage, struct err *err)
 {
-	struct plan *plan = planner->plan;
 	auto_strlist struct strlist texts = STRLIST_INIT;
 
 	strlist_copy(&texts, &stage->image.config.on_build);
 	strlist_release(&stage->image.config.on_build);
-	for (size_t i = 0; i < texts.count; i++) {
-		struct origin origin = { .is_trigger = true, .stage = stage->number };
-		struct ast *ast = parse_trigger(texts.items[i], err);
+	if (stage->base_directory) {
+		auto_free char *copy = str_format("COPY --from=%s / /", stage->base_directory);
 
-		if (!ast)
-			return err_prefix(err, "image '%s'", stage->base_name);
-		plan->triggers =
-			mem_resize(plan->triggers, plan->trigger_count + 1, sizeof(struct ast *));
-		plan->triggers[plan->trigger_count++] = ast;
-		origin.ast = ast;
-		if (plan_instruction(planner, stage, &origin, ast->stages[0]->instructions[0],
-				     err) < 0)
-			return -1;
+		return plan_text(planner, stage, copy, false, err);
 	}
+	for (size_t i = 0; i < texts.count; i++)
+		if (plan_text(planner, stage, texts.items[i], true, err) < 0)
+			return -1;
 	return 0;
 }
 

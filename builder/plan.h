@@ -9,6 +9,7 @@
 #include "builder/ast.h"
 #include "builder/chmod.h"
 #include "builder/ignore.h"
+#include "builder/named.h"
 #include "common/err.h"
 #include "common/strbuf.h"
 #include "common/strlist.h"
@@ -31,9 +32,9 @@ enum step_kind {
 };
 
 enum copy_from {
-	COPY_FROM_CONTEXT,
-	COPY_FROM_STAGE, /* index: in plan.stages */
-	COPY_FROM_IMAGE, /* index: as get_image gave it */
+	COPY_FROM_CONTEXT, /* index: 0, or from 1 on of a named one */
+	COPY_FROM_STAGE,   /* index: in plan.stages */
+	COPY_FROM_IMAGE,   /* index: as get_image gave it */
 };
 
 struct plan_run {
@@ -99,7 +100,8 @@ struct plan_stage {
 	char *title;               /* "build", "stage-1", or "" when there is only one */
 	enum base_kind base;
 	size_t base_index;
-	char *base_name; /* as expanded */
+	char *base_name;            /* as expanded */
+	const char *base_directory; /* named context whose files are the base; or NULL */
 	struct step **steps;
 	size_t step_count;
 	size_t layer_count; /* steps that make a layer */
@@ -129,6 +131,7 @@ struct plan_input {
 	const char *target;               /* NULL: the last stage */
 	const struct strlist *labels;     /* "KEY=value" for the image that comes out; or NULL */
 	struct platform platform;
+	const struct named_contexts *named; /* or NULL */
 	bool all_stages; /* plan also what the target does not need; it need not come last then */
 	/* The configuration of an image by name, borrowed; out_index is kept for the caller. */
 	int (*get_image)(void *context, const char *name, const struct image_config **out_config,

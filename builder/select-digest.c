@@ -28,7 +28,7 @@ int select_set_digest(const struct select_tree *tree, struct selection *selectio
 	item->digest = *digest;
 	item->has_digest = true;
 	selection->missing_digests--;
-	return tree->is_context ? filecache_put(tree->store, st, digest, err) : 0;
+	return tree->is_context && !tree->is_new ? filecache_put(tree->store, st, digest, err) : 0;
 }
 
 void select_share_digest(struct selection *selection, struct select_item *item,

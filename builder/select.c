@@ -112,7 +112,7 @@ static int load_item(const struct select_tree *tree, int dir_fd, const char *nam
 		return -1;
 	if (load_xattrs(tree, dir_fd, name, st, out, err) < 0)
 		return -1;
-	if (S_ISREG(st->st_mode) && tree->is_context)
+	if (S_ISREG(st->st_mode) && tree->is_context && !tree->is_new)
 		return filecache_find(tree->store, st, &out->has_digest, &out->digest, err);
 	return 0;
 }

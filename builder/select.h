@@ -27,6 +27,7 @@ struct select_tree {
 	const struct ignore *exclude;
 	bool keeps_parents; /* sources keep their path, from "/./" on or all of it */
 	bool is_context;    /* all belongs to 0:0; digests are remembered by stat */
+	bool is_new;        /* made for this build: there is nothing to remember */
 	enum overlay_ns ns;
 	struct store *store;
 	const char *what; /* "the context", "stage 'build'" */

@@ -46,6 +46,24 @@ static void copying_release(struct copying *copying)
 	free(copying->is_archive);
 }
 
+static void use_context(struct copying *copying, const struct build_request *request)
+{
+	const struct context *context = request->context;
+	size_t index = copying->plan->from_index;
+	struct select_tree *tree = &copying->tree;
+
+	if (index > 0) {
+		context = &request->named->items[index - 1].context;
+		copying->what = str_format("context '%s'", request->named->items[index - 1].name);
+	}
+	tree->fd = context->fd;
+	tree->ignore = &context->ignore;
+	tree->ignore_name = context->ignore_name;
+	tree->is_context = true;
+	tree->is_new = context_is_unpacked(context);
+	tree->what = index > 0 ? copying->what : "the context";
+}
+
 /* Where the sources are; nothing is opened yet. */
 static void find_tree(struct copying *copying)
 {
@@ -59,11 +77,7 @@ static void find_tree(struct copying *copying)
 	tree->exclude = plan->exclude.count > 0 ? &plan->exclude : NULL;
 	switch (plan->from) {
 	case COPY_FROM_CONTEXT:
-		tree->fd = build->request->context->fd;
-		tree->ignore = &build->request->context->ignore;
-		tree->ignore_name = build->request->context->ignore_name;
-		tree->is_context = true;
-		tree->what = "the context";
+		use_context(copying, build->request);
 		return;
 	case COPY_FROM_STAGE:
 		copying->from = &build->results[plan->from_index].chain;

@@ -210,6 +210,20 @@ static int choose_by_tag(const struct index *index, const char *path, const char
 		       tag, tags.len ? tags.data : "none");
 }
 
+static int choose_by_digest(const struct index *index, const char *path,
+			    const struct digest *digest, struct index *out, struct err *err)
+{
+	char name[DIGEST_NAME_MAX];
+
+	for (size_t i = 0; i < index->manifest_count; i++)
+		if (digest_equal(&index->manifests[i].digest, digest)) {
+			index_add(out, &index->manifests[i]);
+			return 0;
+		}
+	return err_set(err, ERR_INPUT, "OCI layout '%s' has no image %s in its index.json", path,
+		       digest_name(digest, name));
+}
+
 static bool is_same_name(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
@@ -271,7 +285,9 @@ static void add_name(struct layout_reader *layout, const char *tag)
 		strlist_add(&layout->reader.names, name);
 }
 
-static int open_layout(struct layout_reader *layout, const char *tag, struct err *err)
+/* The image with @tag or @digest; both NULL: the only one. */
+static int open_layout(struct layout_reader *layout, const char *tag, const struct digest *digest,
+		       struct err *err)
 {
 	auto_index struct index index = { .manifests = NULL };
 	bool found = false;
@@ -289,6 +305,8 @@ static int open_layout(struct layout_reader *layout, const char *tag, struct err
 		return -1;
 	if (!found)
 		return err_set(err, ERR_INPUT, "OCI layout '%s' has no index.json", layout->path);
+	if (digest)
+		return choose_by_digest(&index, layout->path, digest, &layout->reader.roots, err);
 	if (tag)
 		return choose_by_tag(&index, layout->path, tag, &layout->reader.roots, err);
 	return choose_only(&index, layout->path, &layout->reader.roots, err);
@@ -299,13 +317,21 @@ int oci_layout_read(const char *rest, struct store *store, struct image_reader *
 {
 	auto_image_reader struct image_reader *reader = NULL;
 	struct layout_reader *layout = mem_alloc(sizeof(*layout));
+	const char *at = strstr(rest, "@sha256:");
 	auto_free char *tag = NULL;
+	struct digest digest;
 
 	reader = &layout->reader;
 	*reader = (struct image_reader){ .open_blob = open_blob, .free = layout_free };
 	layout->dir_fd = -1;
-	if (transport_split_path(rest, OCI_LAYOUT_FORM, &layout->path, &tag, err) < 0 ||
-	    open_layout(layout, tag, err) < 0)
+	if (at) {
+		layout->path = str_ndup(rest, (size_t)(at - rest));
+		if (digest_parse(at + 1, &digest, err) < 0)
+			return -1;
+	} else if (transport_split_path(rest, OCI_LAYOUT_FORM, &layout->path, &tag, err) < 0) {
+		return -1;
+	}
+	if (open_layout(layout, tag, at ? &digest : NULL, err) < 0)
 		return -1;
 	add_name(layout, tag);
 	*out = ptr_steal(&reader);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUILDER_INPUT_H
+#define BUILDER_INPUT_H
+
+#include "builder/ast.h"
+#include "builder/context.h"
+#include "common/err.h"
+#include "storage/store.h"
+
+/*
+ * What a build is given: a Buildfile and the context beside it, from a
+ * directory, or both from standard input.
+ */
+struct input_options {
+	const char *context;    /* a directory, or "-": stdin is a tar, compressed or not, or a
+				   Buildfile */
+	const char *file;       /* the Buildfile; "-" is stdin; NULL: by its usual names */
+	const char *ignorefile; /* or NULL */
+	int interrupt_fd;       /* readable when the user wants to stop; or -1 */
+};
+
+struct input {
+	struct ast *ast;
+	struct context context;
+};
+
+#define INPUT_INIT                      \
+	{                               \
+		.context = CONTEXT_INIT \
+	}
+#define auto_input __attribute__((cleanup(input_release)))
+void input_release(struct input *input);
+
+/*
+ * ERR_USAGE when both are to come from stdin, or a Buildfile comes from there and another is named;
+ * ERR_INPUT when there is no Buildfile, or something is wrong with what there is.
+ */
+int input_load(const struct input_options *options, struct store *store, struct input *out,
+	       struct err *err);
+
+#endif
