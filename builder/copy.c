@@ -76,6 +76,20 @@ static int open_child(int dir_fd, const char *name, bool *out_is_other)
 	return fd;
 }
 
+/* As it is in the view, and without its parent having changed: it only comes up from below. */
+static int mirror_child(const struct copy_target *target, const struct pair *dir,
+			const struct pair *child, const struct stat *dir_before, const char *name,
+			struct err *err)
+{
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, dir_before->st_mtim };
+
+	if (entry_copy_metadata(child->view_fd, child->to_fd, target->ns, name, err) < 0)
+		return -1;
+	if (futimens(dir->to_fd, times) < 0)
+		return err_sys(err, "set the time of the directory of '%s'", name);
+	return 0;
+}
+
 /*
  * Enter the child directory @name, made if it is missing. One that only the view has is
  * made in the target with all that it has there, so that it stays what it was.
@@ -84,6 +98,7 @@ static int enter_child(const struct copy_target *target, const struct pair *dir,
 		       struct pair *out, struct err *err)
 {
 	auto_pair struct pair child = PAIR_INIT;
+	struct stat before;
 	bool is_other;
 	bool is_hidden;
 
@@ -94,14 +109,13 @@ static int enter_child(const struct copy_target *target, const struct pair *dir,
 	if (child.to_fd < 0) {
 		if (is_hidden)
 			return err_set(err, ERR_INPUT, "'%s' is not a directory there", name);
-		if (mkdirat(dir->to_fd, name, 0755) < 0)
+		if (fstat(dir->to_fd, &before) < 0 || mkdirat(dir->to_fd, name, 0755) < 0)
 			return err_sys(err, "make directory '%s'", name);
 		child.to_fd = open_child(dir->to_fd, name, &is_other);
 		if (child.to_fd < 0)
 			return err_sys(err, "open directory '%s'", name);
 		child.is_made = child.view_fd < 0;
-		if (!child.is_made &&
-		    entry_copy_metadata(child.view_fd, child.to_fd, target->ns, name, err) < 0)
+		if (!child.is_made && mirror_child(target, dir, &child, &before, name, err) < 0)
 			return -1;
 	}
 	*out = child;

@@ -155,6 +155,20 @@ E
 
 # ---- COPY ----
 
+copy_touches() {
+	echo f >f
+	build "$1" <<'E'
+FROM localhost/bb
+COPY f /etc/f
+COPY f /root/new/f
+E
+	exported "$1"
+	same "$(tar -tf "${LAYERS[1]}" | tr '\n' ' ')" 'etc/ etc/f '
+	same "$(tar -tf "${LAYERS[2]}" | tr '\n' ' ')" 'root/ root/new/ root/new/f '
+}
+@test "COPY changes the directory it puts a file into, not the ones above (root)" { need_root; copy_touches root; }
+@test "COPY changes the directory it puts a file into, not the ones above (user)" { need_user; copy_touches user; }
+
 make_files() {
 	mkdir -p d/sub empty
 	echo one >d/one
