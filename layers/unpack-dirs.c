@@ -56,13 +56,23 @@ static int open_dir(const struct unpack_tree *tree, const struct unpack_dir *dir
 	return 0;
 }
 
-/* An implicit directory is what it is in the layers below, if it is there. */
+static bool is_parent_hidden(const struct unpack_tree *tree, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	auto_free char *parent = str_ndup(path, slash ? (size_t)(slash - path) : 0);
+
+	return *path && unpack_is_hidden(tree, parent);
+}
+
+/* An implicit directory is what it is in the layers below, if it is there: one with an opaque mark
+ * too, which is about what it holds. */
 static int take_from_below(const struct unpack_tree *tree, struct unpack_dir *dir, struct err *err)
 {
 	auto_close int fd = -1;
 	struct stat st;
 
-	if (!tree->options->below_fd || dir->is_explicit || unpack_is_hidden(tree, dir->path))
+	if (!tree->options->below_fd || dir->is_explicit || dir->is_new ||
+	    is_parent_hidden(tree, dir->path))
 		return 0;
 	fd = beneath_open(*tree->options->below_fd, dir->path, BENEATH_NO_LINKS,
 			  O_RDONLY | O_DIRECTORY | O_NOFOLLOW, err);

@@ -146,6 +146,7 @@ static void dir_defaults(const struct unpack_tree *tree, struct unpack_dir *dir)
 
 	dir->is_explicit = false;
 	dir->is_opaque = false;
+	dir->is_new = false;
 	dir->has_whiteouts = false;
 	dir->mode = 0755;
 	if (tree->options->new_mode)
@@ -222,7 +223,8 @@ int unpack_make_dir(struct unpack_tree *tree, const struct place *place, bool re
 	if (unpack_dir_record(tree, place, out, err) < 0)
 		return -1;
 	dir_defaults(tree, *out);
-	(*out)->is_opaque = replaces && unpack_is_layer(tree);
+	(*out)->is_new = replaces && unpack_is_layer(tree);
+	(*out)->is_opaque = (*out)->is_new;
 	return 0;
 }
 

@@ -390,6 +390,7 @@ int unpack_put_whiteout(struct unpack_tree *tree, const char *path, struct err *
 			return 0;
 		if (unpack_dir_record(tree, &place, &dir, err) < 0)
 			return -1;
+		dir->is_new = true;
 		dir->is_opaque = true;
 		return 0;
 	}

@@ -20,6 +20,7 @@
 #include "common/tmpfile.h"
 #include "layers/whiteout.h"
 #include "storage/overlay-internal.h"
+#include "storage/rootdir-internal.h"
 #include "storage/store-internal.h"
 
 /*
@@ -42,19 +43,16 @@ static int drop_hidden(struct store *store, struct mount_request *request, struc
 	return 0;
 }
 
-int mount_layers(struct store *store, const struct mount_request *request, struct err *err)
+static int mount_shown(struct store *store, struct mount_request *shown, struct err *err)
 {
-	struct mount_request shown = *request;
 	int two[2] = { store->empty_fd, -1 };
 
-	if (drop_hidden(store, &shown, err) < 0)
-		return -1;
-	if (shown.lower_count > MOUNT_LOWERS_MAX)
+	if (shown->lower_count > MOUNT_LOWERS_MAX)
 		return err_set(err, ERR_INPUT,
 			       "%zu layers are more than the kernel's overlayfs can put together "
 			       "(%d)",
-			       shown.lower_count, MOUNT_LOWERS_MAX);
-	if (shown.lower_count == 0 && shown.upper_fd < 0)
+			       shown->lower_count, MOUNT_LOWERS_MAX);
+	if (shown->lower_count == 0 && shown->upper_fd < 0)
 		return overlay_bind(store->empty_fd, err);
 
 	/*
@@ -62,15 +60,34 @@ int mount_layers(struct store *store, const struct mount_request *request, struc
 	 * single layer is not shown as it lies on disk: it may hold marks of
 	 * deletions (an image squashed by somebody) that nobody must see.
 	 */
-	if (shown.lower_count == 0) {
-		shown.lowers = two;
-		shown.lower_count = 1;
-	} else if (shown.lower_count == 1 && shown.upper_fd < 0) {
-		two[1] = shown.lowers[0];
-		shown.lowers = two;
-		shown.lower_count = 2;
+	if (shown->lower_count == 0) {
+		shown->lowers = two;
+		shown->lower_count = 1;
+	} else if (shown->lower_count == 1 && shown->upper_fd < 0) {
+		two[1] = shown->lowers[0];
+		shown->lowers = two;
+		shown->lower_count = 2;
 	}
-	return overlay_mount(&shown, store->ns, err);
+	return overlay_mount(shown, store->ns, err);
+}
+
+int mount_layers(struct store *store, const struct mount_request *request, struct err *err)
+{
+	auto_free int *lowers = mem_array(request->lower_count + 1, sizeof(*lowers));
+	struct mount_request shown = *request;
+	auto_close int root_fd = -1;
+
+	for (size_t i = 0; i < request->lower_count; i++)
+		lowers[i] = request->lowers[i];
+	shown.lowers = lowers;
+	/* an upper has been given the looks of the view below it */
+	if (request->upper_fd < 0 && rootdir_open(store, request, &root_fd, err) < 0)
+		return err_prefix(err, "mount layers");
+	if (root_fd >= 0)
+		lowers[shown.lower_count++] = root_fd;
+	if (drop_hidden(store, &shown, err) < 0)
+		return -1;
+	return mount_shown(store, &shown, err);
 }
 
 int mount_attach(int mount_fd, const char *target, bool read_only, struct err *err)

@@ -34,7 +34,8 @@ struct mount_request {
  * give a new upper's root the mode, owner, times and attributes of the merged lower
  * view (entry_copy_metadata) before mounting it.
  *
- * What lies below a layer whose root is marked opaque does not show.
+ * What lies below a layer whose root is marked opaque does not show. The root of a
+ * read-only view is what the topmost layer with an entry for it says.
  *
  * A single layer without an upper is an overlay over an empty directory all the
  * same: marks of deletions in it cannot be opened then. Their names are still

@@ -8,6 +8,9 @@ load lib
 setup_file() {
 	make_scratch
 	busybox_tar "$T/busybox.tar"
+	mkdir "$T/bb"
+	tar -C "$T/bb" -xf "$T/busybox.tar" --wildcards './bin/*'
+	(cd "$T/bb" && tar --owner=0 --group=0 -cf "$T/busybox-rootless.tar" bin/*)
 	# the metadata that a layer above must not hide
 	mk base.tar <<-'END'
 		dir tmp mode=1777 mtime=1500000001
@@ -65,6 +68,21 @@ setup_file() {
 	layout devices-on-files "$T/busybox.tar" "$T/files.tar" "$T/devices.tar"
 	layout opaque "$T/base.tar" "$T/opaque.tar" "$T/busybox.tar"
 	layout opaque-top "$T/base.tar" "$T/opaque.tar" "$T/busybox.tar" "$T/top.tar"
+	mk root.tar <<-'END'
+		dir ./ mode=711 uid=5 gid=6 mtime=1500000041 pax:SCHILY.xattr.user.of=root
+		file base-file
+	END
+	mk closed.tar <<-'END'
+		file tmp/only
+		file tmp/.wh..wh..opq
+		file etc/.wh..wh..opq
+		file .wh.deep
+		file deep/anew
+	END
+	layout rooted "$T/busybox.tar" "$T/root.tar" "$T/base.tar" "$T/top.tar"
+	layout opaque-rootless "$T/opaque.tar" "$T/busybox-rootless.tar"
+	layout rooted-opaque "$T/root.tar" "$T/base.tar" "$T/opaque.tar" "$T/busybox-rootless.tar"
+	layout closed "$T/busybox.tar" "$T/base.tar" "$T/closed.tar"
 	layout one "$T/busybox.tar" "$T/base.tar" "$T/top.tar"
 	layout two "$T/busybox.tar" "$T/other.tar" "$T/top.tar"
 	layout stack "$T/busybox.tar" "$T/base.tar" "$T/top.tar" "$T/more.tar"
@@ -196,7 +214,7 @@ stacked() {
 @test "umoci unpacks the same tree" {
 	need_root
 	command -v umoci >/dev/null || skip "umoci is not installed"
-	for name in one two stack links; do
+	for name in one two stack links closed rooted; do
 		pull root $name >&2
 		umoci unpack --image "$T/in/$name:v1" "$OUT/umoci-$name" >&2
 		unshare -m bash -eu -c '
@@ -205,10 +223,50 @@ stacked() {
 		' - "$ROOT_STORE" $name "$top_srcdir" "$OUT"
 		dump_tree "$OUT/umoci-$name/rootfs" >"$OUT/theirs"
 		# to umoci a new file in a directory changes that one's time
-		[ $name != stack ] || sed -Ei 's/^(deep|deep\/new) (dir .*) @.*/\1 \2/' "$OUT/ours" "$OUT/theirs"
+		case $name in stack | closed) sed -Ei 's/^(deep|deep\/new) (dir .*) @.*/\1 \2/' "$OUT/ours" "$OUT/theirs" ;; esac
 		diff "$OUT/ours" "$OUT/theirs"
 	done
 }
+
+# ---- the root without an entry ----
+
+root_shows() {
+	pull "$1" rooted >&2
+	[ "$(look "$1" localhost/rooted /)" = '/ 711 5 6 1500000041 directory' ]
+	pull "$1" rooted-opaque >&2
+	[ "$(look "$1" localhost/rooted-opaque /)" = '/ 711 5 6 1500000041 directory' ]
+	pull "$1" one >&2
+	[ "$(look "$1" localhost/one /)" = '/ 755 0 0 1700000000 directory' ]
+	# nobody says anything of it
+	pull "$1" opaque-rootless >&2
+	[ "$(look "$1" localhost/opaque-rootless /)" = '/ 755 0 0 0 directory' ]
+	assert_store_idle "$OUT/$1-store"
+}
+@test "the root is what the topmost layer with an entry for it says (root)" { need_root; root_shows root; }
+@test "the root is what the topmost layer with an entry for it says (user)" { need_user; root_shows user; }
+
+# the same COPY on a root of another mode is the same layer
+root_of_a_build() {
+	pull "$1" one >&2
+	pull "$1" rooted >&2
+	mkdir "$OUT/context"
+	printf 'x' >"$OUT/context/x"
+	touch -d @1600000000 "$OUT/context/x"
+	chmod -R a+rX "$OUT/context"
+	for base in rooted one; do
+		printf 'FROM localhost/%s\nCOPY x /usr/x\n' $base >"$OUT/context/$base"
+		SOURCE_DATE_EPOCH=1700000000 as "$1" imgbuild -q -t localhost/on-$base -f "$OUT/context/$base" "$OUT/context" >&2
+		as "$1" imgstore inspect localhost/on-$base | jq -r '.[0].RootFS.Layers[-1]' >"$OUT/layer-$base"
+	done
+	cmp "$OUT/layer-one" "$OUT/layer-rooted"
+	[ "$(look "$1" localhost/on-one /)" = '/ 755 0 0 1700000000 directory' ]
+	[ "$(look "$1" localhost/on-rooted /)" = '/ 711 5 6 1500000041 directory' ]
+	printf 'FROM localhost/on-one\nRUN stat -c "%%a %%u %%Y" / >/tmp/seen\n' >"$OUT/context/seen"
+	as "$1" imgbuild -q -t localhost/seen -f "$OUT/context/seen" "$OUT/context" >&2
+	[ "$(as "$1" imgrun --rm localhost/seen cat /tmp/seen)" = '755 0 1700000000' ]
+}
+@test "a layer of ours does not carry one image's root into another (root)" { need_root; root_of_a_build root; }
+@test "a layer of ours does not carry one image's root into another (user)" { need_user; root_of_a_build user; }
 
 # ---- a mark on the root ----
 

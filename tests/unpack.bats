@@ -453,6 +453,18 @@ make_sample() {
 	untar --layer --below="$T/below" "$T/b.tar" "$D"
 	[ "$(stat -c '%a %u' "$D/tmp")" = "755 0" ]
 	opaque "$D/tmp"
+
+	# but a directory that only hides what it holds below is itself still that one
+	mk c.tar <<-'END'
+		file tmp/.wh..wh..opq
+		file tmp/sub/f
+	END
+	mkdir -m 700 "$T/below/tmp/sub"
+	rm -rf "$D" && mkdir "$D"
+	untar --layer --below="$T/below" "$T/c.tar" "$D"
+	[ "$(stat -c '%a %u' "$D/tmp")" = "1777 9" ]
+	[ "$(stat -c '%a %u' "$D/tmp/sub")" = "755 0" ]
+	opaque "$D/tmp"
 }
 
 @test "devices are left out when asked, and what else is called so" {
