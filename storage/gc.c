@@ -6,6 +6,7 @@
  * The commit is durable before the first file goes: after a power cut no name may
  * come back whose layers have not.
  */
+#include "storage/fetched.h"
 #include "storage/gc.h"
 
 #include <string.h>
@@ -411,13 +412,16 @@ static int prune(struct store *store, struct prune_result *out, struct err *err)
 int store_prune(struct store *store, struct prune_result *out, struct err *err)
 {
 	struct prune_result result = { .bytes = 0 };
+	uint64_t fetched_bytes = 0;
 
 	spare_drop(store);
-	if (prune(store, &result, err) < 0 || sweep_rubbish(store, false, err) < 0) {
+	if (prune(store, &result, err) < 0 || fetched_forget(store, &fetched_bytes, err) < 0 ||
+	    sweep_rubbish(store, false, err) < 0) {
 		spare_make(store);
 		return -1;
 	}
 	spare_make(store);
+	result.bytes += fetched_bytes;
 	*out = result;
 	return 0;
 }

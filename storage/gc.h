@@ -17,7 +17,7 @@ struct prune_result {
 	uint64_t images; /* nameless ones */
 	uint64_t layers;
 	uint64_t blobs;
-	uint64_t bytes; /* content of the layers, size of the blobs */
+	uint64_t bytes; /* content of the layers, size of the blobs and of what was fetched */
 };
 
 /* Forget the build cache, and remove all that no name leads to. */
