@@ -80,14 +80,17 @@ static char *make_title(const struct plan_stage *stage, const struct origin *ori
 	struct expand_scope scope = { .env = &stage->env };
 	auto_free char *expanded = NULL;
 	struct err ignored = ERR_INIT;
+	char *title;
 
 	/* only for people: what cannot be expanded here has its error elsewhere */
 	if ((is_copy || instruction->kind == INSTRUCTION_WORKDIR) &&
 	    expand_word(rest, &scope, origin->ast->directives.escape,
 			EXPAND_RAW_QUOTES | EXPAND_RAW_ESCAPES, &expanded, &ignored) == 0)
 		rest = expanded;
-	return str_format("%s%s%s", origin->is_trigger ? "ONBUILD " : "",
-			  instruction_name(instruction->kind), rest);
+	title = str_format("%s%s%s", origin->is_trigger ? "ONBUILD " : "",
+			   instruction_name(instruction->kind), rest);
+	source_mask_passwords(title);
+	return title;
 }
 
 struct step *plan_add_step(struct plan_stage *stage, enum step_kind kind,

@@ -150,11 +150,28 @@ static size_t skip_runes(const char *s, size_t len, size_t from, size_t count)
 	return from;
 }
 
+void source_mask_passwords(char *text)
+{
+	for (char *at = text; (at = strstr(at, "://"));) {
+		size_t len;
+		char *end;
+
+		at += 3;
+		len = strcspn(at, "/?#\"' \t");
+		end = memrchr(at, '@', len);
+		if (end)
+			memset(at, '*', (size_t)(end - at));
+	}
+}
+
 static void put_excerpt(struct strbuf *out, const struct source_file *source, struct position at)
 {
 	size_t len, from = 0, to, before, column = at.column > 0 ? (size_t)at.column - 1 : 0;
-	const char *line = source_line(source, at.line, &len);
+	const char *original = source_line(source, at.line, &len);
+	auto_free char *line = str_ndup(original, len);
 	bool is_cut;
+
+	source_mask_passwords(line);
 
 	if (column > len)
 		column = len;

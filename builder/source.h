@@ -71,6 +71,9 @@ int source_locate(struct err *err, const struct source_file *source, struct posi
 /* Put @text with everything that could steer a terminal made harmless. */
 void source_put_plain(struct strbuf *out, const char *text, size_t len);
 
+/* Make "user:password" of each URL in @text stars, as many; for what is shown. */
+void source_mask_passwords(char *text);
+
 /* Add a line "hint: …" to the detail of an error that is set. Returns -1. */
 int source_hint(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
