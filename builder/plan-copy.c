@@ -64,31 +64,79 @@ int plan_run(struct planner *planner, struct plan_stage *stage, const struct ori
 	return 0;
 }
 
-static int refuse_copy(const struct origin *origin, const struct instruction *instruction,
-		       struct err *err)
+/* A source that is not a file here. */
+static int plan_remote(const struct origin *origin, const struct instruction *instruction,
+		       const struct plan_copy *copy, struct plan_source *source, struct err *err)
 {
-	const struct copy_instruction *copy = &instruction->copy;
-
-	if (copy->checksum)
-		return plan_refuse(err, origin, instruction, "ADD --checksum");
-	if (copy->keep_git_dir != TRISTATE_UNSET)
-		return plan_refuse(err, origin, instruction, "ADD --keep-git-dir");
+	if (!copy->is_add) {
+		err_set(err, ERR_INPUT, "COPY takes files, not URLs");
+		source_hint(err, "ADD takes a URL or a git repository");
+		return ast_locate(err, origin->ast, instruction);
+	}
+	source->remote = remote_parse(source->path, err);
+	if (!source->remote)
+		return ast_locate(err, origin->ast, instruction);
+	free(source->path);
+	source->path = str_dup(source->remote->shown);
 	return 0;
 }
 
-/* ADD's sources that are not files of the context. */
-static int refuse_remote(const struct origin *origin, const struct instruction *instruction,
-			 const char *path, struct err *err)
+/* --checksum: of a URL's content, or the commit of a repository. */
+static int plan_checksum(const char *text, struct plan_copy *copy, struct err *err)
 {
-	static const char *const urls[] = { "http://", "https://", NULL };
-	static const char *const gits[] = { "git://", "git@", "ssh://", NULL };
+	struct remote *remote = copy->source_count > 0 ? copy->sources[0].remote : NULL;
 
-	for (size_t i = 0; urls[i]; i++)
-		if (strncmp(path, urls[i], strlen(urls[i])) == 0)
-			return plan_refuse(err, origin, instruction, "ADD of a URL");
-	for (size_t i = 0; gits[i]; i++)
-		if (strncmp(path, gits[i], strlen(gits[i])) == 0)
-			return plan_refuse(err, origin, instruction, "ADD of a git repository");
+	if (!remote)
+		return err_set(err, ERR_INPUT,
+			       "--checksum is for a URL or a git repository, and '%s' is none",
+			       copy->source_count > 0 ? copy->sources[0].path : "a heredoc");
+	if (remote->kind == REMOTE_GIT)
+		return remote_set_commit(remote, text, err);
+	copy->has_checksum = true;
+	if (digest_parse(text, &copy->checksum, err) < 0)
+		return err_prefix(err, "--checksum");
+	return 0;
+}
+
+static int plan_git_dir(enum tristate keeps, struct plan_copy *copy, struct err *err)
+{
+	bool has_git = false;
+
+	for (size_t i = 0; i < copy->source_count; i++) {
+		struct remote *remote = copy->sources[i].remote;
+
+		if (!remote || remote->kind != REMOTE_GIT)
+			continue;
+		has_git = true;
+		if (remote->keeps_git_dir != TRISTATE_UNSET)
+			return err_set(
+				err, ERR_INPUT,
+				"--keep-git-dir is said by '%s' too: one of the two is enough",
+				remote->shown);
+		remote->keeps_git_dir = keeps;
+	}
+	if (!has_git)
+		return err_set(err, ERR_INPUT,
+			       "--keep-git-dir is for git repositories, and there is none");
+	return 0;
+}
+
+/* What ADD alone has. */
+static int plan_add(struct plan_stage *stage, const struct origin *origin,
+		    const struct instruction *instruction, struct plan_copy *copy, struct err *err)
+{
+	const struct copy_instruction *from = &instruction->copy;
+	auto_free char *checksum = NULL;
+
+	copy->unpacks_urls = from->unpack == TRISTATE_TRUE;
+	if (from->checksum) {
+		if (plan_expand(stage, origin, instruction, from->checksum, &checksum, err) < 0)
+			return -1;
+		if (plan_checksum(checksum, copy, err) < 0)
+			return ast_locate(err, origin->ast, instruction);
+	}
+	if (from->keep_git_dir != TRISTATE_UNSET && plan_git_dir(from->keep_git_dir, copy, err) < 0)
+		return ast_locate(err, origin->ast, instruction);
 	return 0;
 }
 
@@ -164,7 +212,8 @@ static int plan_sources(struct plan_stage *stage, const struct origin *origin,
 			err_set(err, ERR_INPUT, "the source '%s' comes out empty", source->word);
 			return ast_locate(err, origin->ast, instruction);
 		}
-		if (copy->is_add && refuse_remote(origin, instruction, source->path, err) < 0)
+		if (copy->from == COPY_FROM_CONTEXT && remote_is(source->path) &&
+		    plan_remote(origin, instruction, copy, source, err) < 0)
 			return -1;
 		strbuf_printf(text, " %s", source->path);
 	}
@@ -284,8 +333,6 @@ int plan_copy(struct planner *planner, struct plan_stage *stage, const struct or
 	struct plan_copy *copy;
 	struct step *step;
 
-	if (refuse_copy(origin, instruction, err) < 0)
-		return -1;
 	step = plan_add_step(stage, STEP_COPY, origin, instruction);
 	copy = &step->copy;
 	copy->is_add = instruction->kind == INSTRUCTION_ADD;
@@ -295,6 +342,7 @@ int plan_copy(struct planner *planner, struct plan_stage *stage, const struct or
 	if (plan_flags(origin, instruction, copy, &text, err) < 0 ||
 	    plan_owner(stage, origin, instruction, copy, &text, err) < 0 ||
 	    plan_sources(stage, origin, instruction, copy, &text, err) < 0 ||
+	    plan_add(stage, origin, instruction, copy, err) < 0 ||
 	    plan_texts(stage, origin, instruction, copy, &text, err) < 0 ||
 	    plan_dest(stage, origin, instruction, copy, &text, err) < 0)
 		return -1;

@@ -23,6 +23,13 @@ static void print_run(const struct plan_run *run, struct strbuf *out)
 		      networks[run->network]);
 }
 
+static const char *source_kind(const struct plan_source *source)
+{
+	if (!source->remote)
+		return "source";
+	return source->remote->kind == REMOTE_GIT ? "git" : "url";
+}
+
 static void print_copy(const struct plan_copy *copy, struct strbuf *out)
 {
 	if (copy->from == COPY_FROM_CONTEXT && copy->from_index > 0)
@@ -38,7 +45,7 @@ static void print_copy(const struct plan_copy *copy, struct strbuf *out)
 			strbuf_printf(out, "    text %s %zu bytes\n", source->path,
 				      strlen(source->text));
 		else
-			strbuf_printf(out, "    source %s\n", source->path);
+			strbuf_printf(out, "    %s %s\n", source_kind(source), source->path);
 	}
 	strbuf_printf(out, "    dest %s%s\n", copy->dest, copy->dest_is_dir ? " directory" : "");
 	if (copy->chown)

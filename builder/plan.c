@@ -28,6 +28,7 @@ static void step_free(struct step *step)
 		for (size_t i = 0; i < step->copy.source_count; i++) {
 			free(step->copy.sources[i].path);
 			free(step->copy.sources[i].text);
+			remote_free(step->copy.sources[i].remote);
 		}
 		free(step->copy.sources);
 		free(step->copy.dest);

@@ -10,6 +10,8 @@
 #include "builder/chmod.h"
 #include "builder/ignore.h"
 #include "builder/named.h"
+#include "builder/remote.h"
+#include "common/digest.h"
 #include "common/err.h"
 #include "common/strbuf.h"
 #include "common/strlist.h"
@@ -49,6 +51,7 @@ struct plan_source {
 	char *path;       /* as expanded; for a text its name */
 	char *text;       /* contents given in the Buildfile; NULL for a path */
 	const char *word; /* as written: to find its place; borrowed from the AST */
+	struct remote *remote; /* a URL or git repository: path is how it is shown; else NULL */
 };
 
 struct plan_copy {
@@ -57,6 +60,9 @@ struct plan_copy {
 	size_t from_index;
 	struct plan_source *sources;
 	size_t source_count;
+	bool has_checksum; /* of the one URL: what its content must be */
+	struct digest checksum;
+	bool unpacks_urls; /* ADD --unpack */
 	char *dest;       /* absolute and clean */
 	bool dest_is_dir; /* said to be one, by a slash at the end */
 	char *chown;      /* or NULL */

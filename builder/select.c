@@ -496,3 +496,33 @@ int select_pattern(const struct select_tree *tree, const char *pattern, struct s
 	}
 	return found_any ? 0 : missing(tree, pattern, is_wildcard, err);
 }
+
+void select_add_file(struct selection *selection, const char *name, const struct select_item *item)
+{
+	struct select_source source = {
+		.name = str_dup(name), .first = selection->count, .count = 1
+	};
+
+	add_item(selection, item);
+	selection->sources =
+		mem_resize(selection->sources, selection->source_count + 1, sizeof(source));
+	selection->sources[selection->source_count++] = source;
+}
+
+void selection_append(struct selection *selection, struct selection *more)
+{
+	size_t first = selection->count;
+
+	for (size_t i = 0; i < more->count; i++)
+		add_item(selection, &more->items[i]);
+	selection->sources = mem_resize(selection->sources,
+					selection->source_count + more->source_count,
+					sizeof(*selection->sources));
+	for (size_t i = 0; i < more->source_count; i++) {
+		more->sources[i].first += first;
+		selection->sources[selection->source_count++] = more->sources[i];
+	}
+	more->count = 0;
+	more->source_count = 0;
+	selection_release(more);
+}

@@ -83,6 +83,12 @@ void selection_release(struct selection *selection);
 int select_pattern(const struct select_tree *tree, const char *pattern, struct selection *selection,
 		   struct err *err);
 
+/* Append a source that is one file, @item, which is taken. */
+void select_add_file(struct selection *selection, const char *name, const struct select_item *item);
+
+/* Append all sources of @more, which is empty afterwards. */
+void selection_append(struct selection *selection, struct selection *more);
+
 /* Open the file behind @item for reading. */
 int select_open(const struct select_tree *tree, const struct select_item *item, struct err *err);
 

@@ -8,18 +8,27 @@
  *   - where some digest is not known, the key without contents tells whether
  *     there can be a result at all: if not, files are digested while they are copied;
  *   - a stage or image that is copied from is known by its chain ID, so that an
- *     unchanged one need not be looked into.
+ *     unchanged one need not be looked into;
+ *   - a URL with a checksum and a git repository by its commit are known as well, and
+ *     need not be brought here again.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "builder/archive.h"
 #include "builder/copy.h"
+#include "builder/download.h"
 #include "builder/step.h"
 #include "common/fd.h"
 #include "common/mem.h"
 #include "layers/unpack.h"
 #include "sandbox/user.h"
+
+/* A source that comes from the network, and the tree that it is here. */
+struct remote_tree {
+	struct download download;
+	struct select_tree tree;
+};
 
 /* One COPY or ADD at work. */
 struct copying {
@@ -28,8 +37,9 @@ struct copying {
 	const struct plan_copy *plan;
 	struct select_tree tree;
 	char *what;
-	struct chain image_chain; /* of an image that is copied from */
-	struct chain *from;       /* of the stage or image that is copied from, or NULL */
+	struct chain image_chain;    /* of an image that is copied from */
+	struct chain *from;          /* of the stage or image that is copied from, or NULL */
+	struct remote_tree *remotes; /* of each of the plan's sources */
 	struct selection selection;
 	size_t *words;    /* of each source of the selection: which of the plan's */
 	bool *is_archive; /* of each source of the selection */
@@ -39,6 +49,9 @@ struct copying {
 
 static void copying_release(struct copying *copying)
 {
+	for (size_t i = 0; copying->remotes && i < copying->plan->source_count; i++)
+		download_release(&copying->remotes[i].download);
+	free(copying->remotes);
 	free(copying->what);
 	chain_release(&copying->image_chain);
 	selection_release(&copying->selection);
@@ -108,6 +121,75 @@ static int open_tree_view(struct copying *copying, struct err *err)
 	return copying->tree.fd < 0 ? -1 : 0;
 }
 
+static struct download_place download_place(const struct copying *copying)
+{
+	const struct build_request *request = copying->run->build->request;
+
+	return (struct download_place){
+		.store = request->store,
+		.no_cache = request->no_cache,
+		.interrupt_fd = request->interrupt_fd,
+	};
+}
+
+/* Where the files of a source of the selection are. */
+static const struct select_tree *tree_of(const struct copying *copying, size_t source)
+{
+	size_t word = copying->words[source];
+
+	if (copying->plan->sources[word].remote)
+		return &copying->remotes[word].tree;
+	return &copying->tree;
+}
+
+/* Sources from the network: make room for each, and find out what git's names stand for. */
+static int resolve_remotes(struct copying *copying, struct err *err)
+{
+	const struct plan_copy *plan = copying->plan;
+	struct download_place place = download_place(copying);
+
+	copying->remotes = mem_array(plan->source_count, sizeof(*copying->remotes));
+	for (size_t i = 0; i < plan->source_count; i++)
+		copying->remotes[i].download = (struct download)DOWNLOAD_INIT;
+	for (size_t i = 0; i < plan->source_count; i++) {
+		const struct remote *remote = plan->sources[i].remote;
+
+		if (remote && remote->kind == REMOTE_GIT &&
+		    download_resolve(&place, remote, &copying->remotes[i].download, err) < 0)
+			return step_locate(err, copying->step, plan->sources[i].word);
+	}
+	return 0;
+}
+
+/* Bring it here and add what it has. */
+static int select_remote(struct copying *copying, size_t word, struct err *err)
+{
+	const struct plan_copy *plan = copying->plan;
+	const struct remote *remote = plan->sources[word].remote;
+	struct remote_tree *to = &copying->remotes[word];
+	struct download_place place = download_place(copying);
+	int result;
+
+	if (remote->kind == REMOTE_GIT)
+		result = download_git(&place, remote, &to->download, err);
+	else
+		result = download_url(&place, remote, plan->has_checksum ? &plan->checksum : NULL,
+				      &to->download, err);
+	if (result < 0)
+		return -1;
+	return download_select(&place, remote, &to->download, copying->tree.exclude, &to->tree,
+			       &copying->selection, err);
+}
+
+static int select_word(struct copying *copying, size_t word, struct err *err)
+{
+	const struct plan_source *source = &copying->plan->sources[word];
+
+	if (source->remote)
+		return select_remote(copying, word, err);
+	return select_pattern(&copying->tree, source->path, &copying->selection, err);
+}
+
 /* A regular file that ADD is to unpack. */
 static int look_for_archive(struct copying *copying, size_t source, struct err *err)
 {
@@ -117,7 +199,9 @@ static int look_for_archive(struct copying *copying, size_t source, struct err *
 
 	if (!copying->plan->is_add || copying->plan->never_unpack || !S_ISREG(item->mode))
 		return 0;
-	fd = select_open(&copying->tree, item, err);
+	if (copying->plan->sources[copying->words[source]].remote && !copying->plan->unpacks_urls)
+		return 0;
+	fd = select_open(tree_of(copying, source), item, err);
 	if (fd < 0 || archive_detect(fd, item->path, &copying->is_archive[source], err) < 0)
 		return -1;
 	copying->has_archive = copying->has_archive || copying->is_archive[source];
@@ -137,7 +221,7 @@ static int select_all(struct copying *copying, struct err *err)
 
 		if (plan->sources[i].text)
 			continue;
-		if (select_pattern(&copying->tree, plan->sources[i].path, selection, err) < 0)
+		if (select_word(copying, i, err) < 0)
 			return step_locate(err, copying->step, plan->sources[i].word);
 		copying->words =
 			mem_resize(copying->words, selection->source_count, sizeof(size_t));
@@ -172,6 +256,7 @@ static void key_init(const struct copying *copying, const char *kind, struct cac
 	cachekey_string(key, "instruction", plan->is_add ? "ADD" : "COPY");
 	cachekey_string(key, "destination", plan->dest);
 	cachekey_number(key, "is directory", plan->dest_is_dir);
+	cachekey_number(key, "unpack", plan->unpacks_urls);
 	/* a name means what the image below says: its number tells */
 	if (plan->is_link && plan->chown) {
 		cachekey_number(key, "uid", copying->options.uid);
@@ -202,6 +287,49 @@ static void key_by_chain(const struct copying *copying, struct digest *out)
 	for (size_t i = 0; i < copying->plan->source_count; i++)
 		if (!copying->plan->sources[i].text)
 			cachekey_string(&key, "source", copying->plan->sources[i].path);
+	cachekey_final(&key, out);
+}
+
+/* Whether it is known what each source holds before it is brought here. */
+static bool are_pinned(const struct copying *copying)
+{
+	const struct plan_copy *plan = copying->plan;
+	bool has_remote = false;
+
+	for (size_t i = 0; i < plan->source_count; i++) {
+		const struct remote *remote = plan->sources[i].remote;
+
+		if (!remote && !plan->sources[i].text)
+			return false;
+		if (remote && remote->kind == REMOTE_URL && (!plan->has_checksum || !remote->name))
+			return false;
+		has_remote = has_remote || remote;
+	}
+	return has_remote;
+}
+
+/* By checksums and commits: neither the URL nor the name of a branch matters. */
+static void key_by_pins(const struct copying *copying, struct digest *out)
+{
+	const struct plan_copy *plan = copying->plan;
+	auto_cachekey struct cachekey key = { 0 };
+
+	key_init(copying, "copy from pins", &key);
+	for (size_t i = 0; i < plan->source_count; i++) {
+		const struct remote *remote = plan->sources[i].remote;
+
+		if (!remote)
+			continue;
+		if (remote->kind == REMOTE_URL) {
+			cachekey_string(&key, "name", remote->name);
+			cachekey_digest(&key, "content", &plan->checksum);
+			continue;
+		}
+		cachekey_string(&key, "commit", copying->remotes[i].download.commit);
+		cachekey_string(&key, "directory", remote->subdir);
+		cachekey_number(&key, "git directory", remote->keeps_git_dir == TRISTATE_TRUE);
+		cachekey_number(&key, "submodules", remote->has_submodules);
+	}
 	cachekey_final(&key, out);
 }
 
@@ -274,7 +402,7 @@ static int unpack_source(struct copying *copying, const struct copy_target *targ
 	dir_fd = copy_open_directory(target, dest.data, &copying->options, NULL, NULL, err);
 	if (dir_fd < 0)
 		return -1;
-	fd = select_open(&copying->tree, item, err);
+	fd = select_open(tree_of(copying, source), item, err);
 	if (fd < 0)
 		return -1;
 	tar = archive_open(fd, item->path, err);
@@ -286,7 +414,6 @@ static int unpack_source(struct copying *copying, const struct copy_target *targ
 static int place_sources(struct copying *copying, const struct copy_target *target, struct err *err)
 {
 	struct copy_request request = {
-		.tree = &copying->tree,
 		.selection = &copying->selection,
 		.dest = copying->plan->dest,
 		.dest_is_dir = copying->plan->dest_is_dir,
@@ -299,6 +426,7 @@ static int place_sources(struct copying *copying, const struct copy_target *targ
 		int result;
 
 		request.source = i;
+		request.tree = tree_of(copying, i);
 		result = copying->is_archive[i] ? unpack_source(copying, target, i, err)
 						: copy_source_to(target, &request, err);
 		if (result < 0)
@@ -395,15 +523,22 @@ static void settle_key(const struct copying *copying, struct step_outcome *out)
 static int copy_step(struct copying *copying, struct step_outcome *out, struct err *err)
 {
 	struct store *store = copying->run->build->request->store;
-	struct digest by_chain;
+	struct digest as_a_whole;
 	struct digest bare;
+	bool is_whole;
 
 	find_tree(copying);
 	if (copying->plan->is_link && resolve_owner(copying, err) < 0)
 		return -1;
-	if (copying->from) {
-		key_by_chain(copying, &by_chain);
-		if (step_lookup(copying->run, &by_chain, out, err) < 0)
+	if (resolve_remotes(copying, err) < 0)
+		return -1;
+	is_whole = copying->from || are_pinned(copying);
+	if (is_whole) {
+		if (copying->from)
+			key_by_chain(copying, &as_a_whole);
+		else
+			key_by_pins(copying, &as_a_whole);
+		if (step_lookup(copying->run, &as_a_whole, out, err) < 0)
 			return -1;
 		if (out->is_cached)
 			return 0;
@@ -412,7 +547,7 @@ static int copy_step(struct copying *copying, struct step_outcome *out, struct e
 		return -1;
 	if (!out->is_cached && make_copy(copying, &bare, out, err) < 0)
 		return -1;
-	return copying->from ? stepcache_put(store, &by_chain, &out->result, err) : 0;
+	return is_whole ? stepcache_put(store, &as_a_whole, &out->result, err) : 0;
 }
 
 int step_copy(struct stage_run *run, const struct step *step, struct step_outcome *out,

@@ -278,6 +278,20 @@ static void test_triggers(void **state)
 		    "stage 1 'stage-1' from stage a\n");
 }
 
+/* What is fetched is told without its password, in history and all. */
+static void test_remotes(void **state)
+{
+	expect_plan("FROM base\nARG P=pw\nADD a https://me:$P@a.b/c?d#e git://a.b/r#v1:sub /d/\n",
+		    &plain,
+		    "stage 0 '' from image base\n"
+		    "  config ARG P=pw\n"
+		    "  copy ADD a https://a.b/c?d#e git://a.b/r#v1:sub /d/ # buildkit\n"
+		    "    source a\n"
+		    "    url https://a.b/c?d#e\n"
+		    "    git git://a.b/r#v1:sub\n"
+		    "    dest /d directory\n");
+}
+
 static void test_errors(void **state)
 {
 	expect_error("FROM base\n  RUN --mount=type=cache,target=/x y\n",
@@ -294,10 +308,27 @@ static void test_errors(void **state)
 		     NULL);
 	expect_error("FROM base\nCOPY --exclude=[ a b\n",
 		     "Buildfile:2:1: COPY: --exclude=[: syntax error in pattern '['", NULL);
-	expect_error("FROM base\nADD https://a.b/c d\n",
-		     "Buildfile:2:1: ADD: ADD of a URL is not supported", NULL);
+	expect_error("FROM base\nCOPY https://u:p@a.b/c d\n",
+		     "Buildfile:2:1: COPY: COPY takes files, not URLs",
+		     "    2 | COPY https://***@a.b/c d\n");
 	expect_error("FROM base\nADD git@a.b:c d\n",
-		     "Buildfile:2:1: ADD: ADD of a git repository is not supported", NULL);
+		     "Buildfile:2:1: ADD: a git repository over ssh is not supported", NULL);
+	expect_error("FROM base\nADD --checksum=sha256:12 https://a.b/c d\n",
+		     "Buildfile:2:1: ADD: --checksum: 'sha256:12' is not a digest: 64 lower-case "
+		     "hex digits must follow 'sha256:'",
+		     NULL);
+	expect_error("FROM base\nADD --checksum=sha256:12 c d\n",
+		     "Buildfile:2:1: ADD: --checksum is for a URL or a git repository, and 'c' is "
+		     "none",
+		     NULL);
+	expect_error("FROM base\nADD --keep-git-dir c d\n",
+		     "Buildfile:2:1: ADD: --keep-git-dir is for git repositories, and there is "
+		     "none",
+		     NULL);
+	expect_error("FROM base\nADD --keep-git-dir git://a.b/c?keep-git-dir=0 d\n",
+		     "Buildfile:2:1: ADD: --keep-git-dir is said by 'git://a.b/c?keep-git-dir=0' "
+		     "too: one of the two is enough",
+		     NULL);
 	expect_error("FROM base\nRUN <<E\n#!/bin/x\nE\n",
 		     "Buildfile:2:1: RUN: a RUN script with an interpreter of its own is not "
 		     "supported",
@@ -355,7 +386,8 @@ int main(void)
 		cmocka_unit_test(test_stages),     cmocka_unit_test(test_target),
 		cmocka_unit_test(test_copy),       cmocka_unit_test(test_config),
 		cmocka_unit_test(test_entrypoint), cmocka_unit_test(test_triggers),
-		cmocka_unit_test(test_errors),     cmocka_unit_test(test_locate),
+		cmocka_unit_test(test_remotes),    cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_locate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
