@@ -212,7 +212,7 @@ static int plan_sources(struct plan_stage *stage, const struct origin *origin,
 			err_set(err, ERR_INPUT, "the source '%s' comes out empty", source->word);
 			return ast_locate(err, origin->ast, instruction);
 		}
-		if (copy->from == COPY_FROM_CONTEXT && remote_is(source->path) &&
+		if (!from->from && remote_is(source->path) &&
 		    plan_remote(origin, instruction, copy, source, err) < 0)
 			return -1;
 		strbuf_printf(text, " %s", source->path);
