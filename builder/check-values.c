@@ -435,9 +435,9 @@ static void look_at_from(struct walk *walk, size_t number)
 	report_unset_from(walk, stage, &unset);
 	if (stage->platform)
 		look_at_platform(walk, stage, &platform);
-	found = base ? ast_find_stage(walk->ast, base, number) : -1;
 	if (walk->input->needed && !walk->input->needed[number])
 		return;
+	found = base ? ast_find_stage(walk->ast, base, number) : -1;
 	if (found >= 0)
 		inherit_stage(around, &walk->stages[found]);
 	else if (!base)
