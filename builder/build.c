@@ -100,6 +100,7 @@ static int run_checks(struct build *build, struct err *err)
 		.build_args = request->build_args,
 		.target = request->target,
 		.platform = request->platform,
+		.named = request->named,
 		.ignore = &request->context->ignore,
 		.needed = needed,
 		.find_image = find_image,

@@ -132,6 +132,7 @@ static struct plan_input plan_input(const struct build_request *request, struct 
 		.labels = request->labels,
 		.target = request->target,
 		.platform = request->platform,
+		.named = request->named,
 		.get_image = get_image,
 		.context = images,
 	};
@@ -171,6 +172,7 @@ static int answer_check(const struct call *call, const struct build_request *req
 		.build_args = request->build_args,
 		.target = request->target,
 		.platform = request->platform,
+		.named = request->named,
 		.ignore = request->context ? &request->context->ignore : NULL,
 		.find_image = find_image,
 		.context = images,

@@ -430,6 +430,7 @@ static void look_at_from(struct walk *walk, size_t number)
 	auto_strlist struct strlist unset = STRLIST_INIT;
 	auto_platform struct platform platform = { 0 };
 	auto_free char *base = expand_from(walk, stage->base, NULL, &unset);
+	const struct named_context *named;
 	int found;
 
 	report_unset_from(walk, stage, &unset);
@@ -438,11 +439,15 @@ static void look_at_from(struct walk *walk, size_t number)
 	if (walk->input->needed && !walk->input->needed[number])
 		return;
 	found = base ? ast_find_stage(walk->ast, base, number) : -1;
-	if (found >= 0)
+	named = base && strcmp(base, "scratch") != 0 ? named_find(walk->input->named, base) : NULL;
+	if (named && named->kind == NAMED_IMAGE)
+		inherit_image(walk, around, stage, named->image,
+			      platform.os ? &platform : &walk->input->platform);
+	else if (!named && found >= 0)
 		inherit_stage(around, &walk->stages[found]);
 	else if (!base)
 		around->is_base_unknown = true;
-	else if (strcmp(base, "scratch") != 0)
+	else if (!named && strcmp(base, "scratch") != 0)
 		inherit_image(walk, around, stage, base,
 			      platform.os ? &platform : &walk->input->platform);
 	if (!strlist_env_get(&around->env, "PATH"))

@@ -7,6 +7,7 @@
 
 #include "builder/ast.h"
 #include "builder/ignore.h"
+#include "builder/named.h"
 #include "builder/plan.h"
 #include "common/err.h"
 #include "common/json.h"
@@ -96,8 +97,9 @@ struct check_input {
 	const struct strlist *build_args; /* "KEY=value" */
 	const char *target;               /* NULL: the last stage */
 	struct platform platform;
-	const struct ignore *ignore; /* of the context; may be NULL */
-	const bool *needed;          /* for each stage: look into it. NULL: into all */
+	const struct named_contexts *named; /* or NULL */
+	const struct ignore *ignore;        /* of the context; may be NULL */
+	const bool *needed;                 /* for each stage: look into it. NULL: into all */
 	/* The configuration of a base image, borrowed; NULL when it is not known here. */
 	const struct image_config *(*find_image)(void *context, const char *name);
 	void *context;

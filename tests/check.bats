@@ -78,6 +78,15 @@ findings() { # WHO
 	[[ $output != *UndefinedVar* ]]
 }
 
+@test "--check knows contexts by name: they take the place of stages and images" {
+	dir=$(printf 'FROM scratch AS a\nENV v=1\nFROM a\nENV w=$v\nCOPY --from=b x /\n' | context)
+	ask 0 "$dir" --check
+	ask 1 "$dir" --check --build-context "a=$dir"
+	has "Buildfile:4"
+	has "variable '\$v' is not defined"
+	ask 0 "$dir" --check --build-context a=docker-image://localhost/not-there
+}
+
 @test "--check names files that the ignore file leaves out" {
 	dir=$(printf 'FROM scratch\nCOPY a /\n' | context)
 	echo a >"$dir/.dockerignore"
