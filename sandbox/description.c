@@ -82,6 +82,8 @@ static const char *kind_name(enum sandbox_mount_kind kind)
 		return "cgroup";
 	case SANDBOX_MOUNT_BIND:
 		return "bind";
+	case SANDBOX_MOUNT_TREE:
+		return "tree";
 	}
 	return "unknown";
 }
@@ -110,9 +112,13 @@ static void print_list(struct strbuf *out, const char *key, const struct strlist
 static void print_mount(struct strbuf *out, const struct sandbox_mount *mount)
 {
 	static const struct bit_name flags[] = {
-		{ SANDBOX_MOUNT_READ_ONLY, "ro" },    { SANDBOX_MOUNT_NOSUID, "nosuid" },
-		{ SANDBOX_MOUNT_NODEV, "nodev" },     { SANDBOX_MOUNT_NOEXEC, "noexec" },
-		{ SANDBOX_MOUNT_RECURSIVE, "rbind" }, { 0, NULL },
+		{ SANDBOX_MOUNT_READ_ONLY, "ro" },
+		{ SANDBOX_MOUNT_NOSUID, "nosuid" },
+		{ SANDBOX_MOUNT_NODEV, "nodev" },
+		{ SANDBOX_MOUNT_NOEXEC, "noexec" },
+		{ SANDBOX_MOUNT_RECURSIVE, "rbind" },
+		{ SANDBOX_MOUNT_MAKE_TARGET, "make" },
+		{ 0, NULL },
 	};
 
 	strbuf_printf(out, "mount %s", kind_name(mount->kind));

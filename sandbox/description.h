@@ -34,8 +34,14 @@ enum sandbox_mount_kind {
 	SANDBOX_MOUNT_MQUEUE,
 	SANDBOX_MOUNT_CGROUP, /* the own cgroup, version 2; left out where the host has version 1 */
 	SANDBOX_MOUNT_BIND,   /* source_fd: a descriptor (O_PATH will do) opened by the parent */
+	/*
+	 * source_fd: a detached mount that the parent made for this container, gone
+	 * with it like the root; data: the path in it that is shown, its links
+	 * resolved in it (NULL: all). What is not shown cannot be reached.
+	 */
+	SANDBOX_MOUNT_TREE,
 };
-#define SANDBOX_MOUNT_KINDS (SANDBOX_MOUNT_BIND + 1)
+#define SANDBOX_MOUNT_KINDS (SANDBOX_MOUNT_TREE + 1)
 
 enum sandbox_mount_flag {
 	SANDBOX_MOUNT_READ_ONLY = 1 << 0,
@@ -43,6 +49,11 @@ enum sandbox_mount_flag {
 	SANDBOX_MOUNT_NODEV = 1 << 2,
 	SANDBOX_MOUNT_NOEXEC = 1 << 3,
 	SANDBOX_MOUNT_RECURSIVE = 1 << 4, /* BIND */
+	/*
+	 * A target that is not there is made, with all on the way to it, where that
+	 * is in another mount of this list; never in the root, which would keep it.
+	 */
+	SANDBOX_MOUNT_MAKE_TARGET = 1 << 5,
 };
 
 struct sandbox_mount {
@@ -50,8 +61,8 @@ struct sandbox_mount {
 	unsigned flags;
 	/*
 	 * Absolute, and there already (the init layer made it). Resolved in the
-	 * root, never out of it; links on the way are followed for TMPFS and BIND
-	 * alone, for all others they are an error.
+	 * root, never out of it; links on the way are followed for TMPFS, BIND and
+	 * TREE alone, for all others they are an error.
 	 */
 	char *target;
 	int source_fd;
@@ -74,7 +85,7 @@ struct sandbox_description {
 	/*
 	 * Device nodes found or made in the root can be opened. False mounts it
 	 * nodev: nodes can be made, packed and removed, but with CAP_MKNOD alone
-	 * nobody gets at the host's disks.
+	 * nobody gets at the host's disks. The same for those made in /dev.
 	 */
 	bool opens_devices;
 	unsigned namespaces;

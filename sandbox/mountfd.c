@@ -96,6 +96,15 @@ int mountfd_clone_path(const char *path, bool recursive, uint64_t attributes, st
 	return clone_at(AT_FDCWD, path, recursive, attributes, path, err);
 }
 
+int mountfd_set(int fd, uint64_t attributes, const char *what, struct err *err)
+{
+	struct mount_attr attr = { .attr_set = attributes };
+
+	if (attributes && mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return err_sys(err, "set the flags of the mount of '%s'", what);
+	return 0;
+}
+
 int mountfd_attach(int mount_fd, int target_fd, const char *target, struct err *err)
 {
 	if (move_mount(mount_fd, "", target_fd, "",

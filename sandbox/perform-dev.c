@@ -94,8 +94,8 @@ static int make_device(int dev_fd, size_t i, struct err *err)
 	return mountfd_attach(mount_fd, node_fd, name, err);
 }
 
-/* While the tmpfs still opens devices its copies do; then it does so no longer. */
-static int make_devices(int dev_fd, struct err *err)
+/* While the tmpfs still opens devices its copies do; then it does so no longer, as a rule. */
+static int make_devices(int dev_fd, bool opens_devices, struct err *err)
 {
 	struct mount_attr closed = { .attr_set = MOUNT_ATTR_NODEV };
 
@@ -103,6 +103,8 @@ static int make_devices(int dev_fd, struct err *err)
 		if (make_device(dev_fd, i, err) < 0)
 			return -1;
 	}
+	if (opens_devices)
+		return 0;
 	if (mount_setattr(dev_fd, "", AT_EMPTY_PATH, &closed, sizeof(closed)) < 0)
 		return err_sys(err, "set the flags of '/dev'");
 	return 0;
@@ -110,7 +112,8 @@ static int make_devices(int dev_fd, struct err *err)
 
 int perform_dev(const struct sandbox_description *description, int dev_fd, struct err *err)
 {
-	if ((description->nested ? bind_devices(dev_fd, err) : make_devices(dev_fd, err)) < 0)
+	if ((description->nested ? bind_devices(dev_fd, err)
+				 : make_devices(dev_fd, description->opens_devices, err)) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
 		if (mkdirat(dev_fd, directories[i], 0755) < 0)

@@ -42,6 +42,12 @@ struct perform_fds {
 int perform_mounts(const struct sandbox_description *description, struct perform_fds *out,
 		   struct err *err);
 
+/*
+ * perform-target.c: what @mount is to be put on, opened in the root; @source_fd: the
+ * mount, a directory or not. Made when it is missing and may be made.
+ */
+int perform_target(int root_fd, const struct sandbox_mount *mount, int source_fd, struct err *err);
+
 /* perform-dev.c: fill an attached /dev, which is nodev afterwards; open its terminal, tell the launcher, be it 0, 1, 2. */
 int perform_dev(const struct sandbox_description *description, int dev_fd, struct err *err);
 int perform_terminal(const struct sandbox_description *description, const struct perform_fds *fds,
@@ -59,6 +65,8 @@ int mountfd_new(const struct mount_spec *spec, struct err *err);
 int mountfd_clone(int fd, bool recursive, uint64_t attributes, const char *what, struct err *err);
 int mountfd_clone_path(const char *path, bool recursive, uint64_t attributes, struct err *err);
 int mountfd_attach(int mount_fd, int target_fd, const char *target, struct err *err);
+/* Add @attributes to the mount at @fd itself. */
+int mountfd_set(int fd, uint64_t attributes, const char *what, struct err *err);
 uint64_t mountfd_attributes(unsigned flags);
 
 /* perform-process.c: what the process itself is, then exec. */

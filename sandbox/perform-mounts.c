@@ -3,7 +3,8 @@
  * Answers for the container's mount tree: attaches the root, then every mount
  * of the description below it, hides what is to be hidden, and makes the root
  * the "/" of this process. The image's content is hostile: each target is
- * opened in the root, looked at, and mounted on, by one and the same descriptor.
+ * opened in the root (perform-target.c), looked at, and mounted on, by one and the
+ * same descriptor.
  */
 #include "sandbox/perform-internal.h"
 
@@ -87,37 +88,6 @@ static int enter_root(int root_fd, struct err *err)
 	return 0;
 }
 
-/*
- * Links are followed, inside of the root, where a user named the target. The
- * kernel's own file systems go exactly where they belong or nowhere.
- */
-static int open_target(int root_fd, const struct sandbox_mount *mount, struct err *err)
-{
-	const bool may_follow =
-		mount->kind == SANDBOX_MOUNT_BIND || mount->kind == SANDBOX_MOUNT_TMPFS;
-	auto_close int fd = -1;
-	bool wants_dir = true;
-	struct stat st;
-
-	fd = beneath_open(root_fd, mount->target, may_follow ? BENEATH_IN_ROOT : BENEATH_NO_LINKS,
-			  O_PATH, err);
-	if (fd < 0)
-		return -1;
-	if (mount->kind == SANDBOX_MOUNT_BIND) {
-		if (fstat(mount->source_fd, &st) < 0)
-			return err_sys(err, "stat the source");
-		wants_dir = S_ISDIR(st.st_mode);
-	}
-	if (fstat(fd, &st) < 0)
-		return err_sys(err, "stat '%s'", mount->target);
-	if (wants_dir && !S_ISDIR(st.st_mode))
-		return err_set(err, ERR_INPUT, "'%s' is not a directory", mount->target);
-	if (!wants_dir && S_ISDIR(st.st_mode))
-		return err_set(err, ERR_INPUT, "'%s' is a directory, the source is a file",
-			       mount->target);
-	return fd_steal(&fd);
-}
-
 static int new_of_kind(const char *type, const struct sandbox_mount *mount, struct err *err)
 {
 	const struct mount_spec spec = {
@@ -158,6 +128,37 @@ static int dup_source(const struct sandbox_mount *mount, struct err *err)
 	return fd;
 }
 
+/*
+ * The tree is put over the root as long as it takes to copy from it: the kernel copies only
+ * what is attached somewhere in our mount namespace. Descriptors are below it and not aware.
+ */
+static int copy_from_tree(int root_fd, const struct sandbox_mount *mount, struct err *err)
+{
+	auto_close int fd = -1;
+	auto_close int copy_fd = -1;
+
+	if (mountfd_attach(mount->source_fd, root_fd, mount->target, err) < 0)
+		return -1;
+	fd = beneath_open(mount->source_fd, mount->data, BENEATH_IN_ROOT, O_PATH, err);
+	if (fd < 0)
+		return err_prefix(err, "source");
+	copy_fd = mountfd_clone(fd, false, mountfd_attributes(mount->flags), mount->data, err);
+	if (copy_fd < 0)
+		return -1;
+	if (fchdir(mount->source_fd) < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return err_sys(err, "take away the source of '%s'", mount->target);
+	return fd_steal(&copy_fd);
+}
+
+static int new_tree(int root_fd, const struct sandbox_mount *mount, struct err *err)
+{
+	if (mount->data)
+		return copy_from_tree(root_fd, mount, err);
+	if (mountfd_set(mount->source_fd, mountfd_attributes(mount->flags), mount->target, err) < 0)
+		return -1;
+	return dup_source(mount, err);
+}
+
 /* Nodev only once the devices in it are made. */
 static int new_dev(const struct sandbox_description *description, const struct sandbox_mount *mount,
 		   struct err *err)
@@ -190,6 +191,8 @@ static int new_mount(const struct sandbox_description *description,
 		return new_of_kind("cgroup2", mount, err);
 	case SANDBOX_MOUNT_BIND:
 		return dup_source(mount, err);
+	case SANDBOX_MOUNT_TREE:
+		return new_tree(description->root_fd, mount, err);
 	}
 	return err_set(err, ERR_BUG, "a mount of an unknown kind");
 }
@@ -203,11 +206,11 @@ static int perform_mount(const struct sandbox_description *description,
 
 	if (mount->kind == SANDBOX_MOUNT_CGROUP && !host_has_cgroup2())
 		return 0;
-	target_fd = open_target(description->root_fd, mount, err);
-	if (target_fd < 0)
-		return -1;
 	fd = new_mount(description, mount, err);
-	if (fd < 0 || mountfd_attach(fd, target_fd, mount->target, err) < 0)
+	if (fd < 0)
+		return -1;
+	target_fd = perform_target(description->root_fd, mount, fd, err);
+	if (target_fd < 0 || mountfd_attach(fd, target_fd, mount->target, err) < 0)
 		return -1;
 	if (mount->kind == SANDBOX_MOUNT_DEV) {
 		fds->dev_fd = fd_steal(&fd);

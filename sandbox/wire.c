@@ -273,8 +273,8 @@ static int take_mount(const struct field *field, const struct wire_head *head,
 	target = str_ndup(text, target_len);
 	if (field->len - MOUNT_BYTES > target_len)
 		data = str_ndup(text + target_len, field->len - MOUNT_BYTES - target_len);
-	if ((kind == SANDBOX_MOUNT_BIND) != (fd >= 0))
-		return broken(err, "a bind mount has a source, no other mount has");
+	if ((kind == SANDBOX_MOUNT_BIND || kind == SANDBOX_MOUNT_TREE) != (fd >= 0))
+		return broken(err, "a bind mount or tree has a source, no other mount has");
 	sandbox_description_add_mount(out, (enum sandbox_mount_kind)kind, target,
 				      get_u32(field->data + 4), fd, data);
 	return 0;

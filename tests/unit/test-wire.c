@@ -210,13 +210,15 @@ static void fields_that_lie_are_refused(void **state)
 	refused_field((struct field){ .tag = 3, .words = { 64 } }, 8, "out of its range");
 	refused_field((struct field){ .tag = 4, .words = { 0x610061 } }, 4, "NUL");
 	refused_field((struct field){ .tag = 5, .words = { 0, 0, UINT32_MAX } }, 12, "cut short");
-	refused_field((struct field){ .tag = 5, .words = { 8, 0, UINT32_MAX, 0 } }, 16,
+	refused_field((struct field){ .tag = 5, .words = { 9, 0, UINT32_MAX, 0 } }, 16,
 		      "unknown kind");
 	refused_field((struct field){ .tag = 5, .words = { 0, 0, UINT32_MAX, 5, 0x2f2f2f2f } }, 20,
 		      "target is cut short");
 	refused_field((struct field){ .tag = 5, .words = { 0, 0, 7, 4, 0x2f2f2f2f } }, 20,
 		      "not passed");
 	refused_field((struct field){ .tag = 5, .words = { 7, 0, UINT32_MAX, 4, 0x2f2f2f2f } }, 20,
+		      "has a source");
+	refused_field((struct field){ .tag = 5, .words = { 8, 0, UINT32_MAX, 4, 0x2f2f2f2f } }, 20,
 		      "has a source");
 	refused_field((struct field){ .tag = 5, .words = { 0, 0, 1, 4, 0x2f2f2f2f } }, 20,
 		      "has a source");
