@@ -43,6 +43,35 @@ static int drop_hidden(struct store *store, struct mount_request *request, struc
 	return 0;
 }
 
+/*
+ * A layer may be in a chain more than once (two steps that did the same), and
+ * overlayfs refuses that. What its lower places show, its topmost place shows
+ * too. @out has room for all.
+ */
+static int drop_repeated(struct mount_request *request, int *out, struct err *err)
+{
+	auto_free struct stat *seen = mem_array(request->lower_count + 1, sizeof(*seen));
+	size_t first = request->lower_count;
+
+	for (size_t i = request->lower_count; i > 0; i--) {
+		struct stat st;
+		size_t k = first;
+
+		if (fstat(request->lowers[i - 1], &st) < 0)
+			return err_sys(err, "mount layers: stat a layer");
+		while (k < request->lower_count &&
+		       (seen[k].st_dev != st.st_dev || seen[k].st_ino != st.st_ino))
+			k++;
+		if (k < request->lower_count)
+			continue;
+		seen[--first] = st;
+		out[first] = request->lowers[i - 1];
+	}
+	request->lower_count -= first;
+	request->lowers = out + first;
+	return 0;
+}
+
 static int mount_shown(struct store *store, struct mount_request *shown, struct err *err)
 {
 	int two[2] = { store->empty_fd, -1 };
@@ -74,6 +103,7 @@ static int mount_shown(struct store *store, struct mount_request *shown, struct 
 int mount_layers(struct store *store, const struct mount_request *request, struct err *err)
 {
 	auto_free int *lowers = mem_array(request->lower_count + 1, sizeof(*lowers));
+	auto_free int *distinct = mem_array(request->lower_count + 1, sizeof(*distinct));
 	struct mount_request shown = *request;
 	auto_close int root_fd = -1;
 
@@ -85,7 +115,7 @@ int mount_layers(struct store *store, const struct mount_request *request, struc
 		return err_prefix(err, "mount layers");
 	if (root_fd >= 0)
 		lowers[shown.lower_count++] = root_fd;
-	if (drop_hidden(store, &shown, err) < 0)
+	if (drop_hidden(store, &shown, err) < 0 || drop_repeated(&shown, distinct, err) < 0)
 		return -1;
 	return mount_shown(store, &shown, err);
 }

@@ -445,3 +445,14 @@ killed_import() {
 		[ "$status" = 2 ]
 	done
 }
+
+@test "an image that has the same layer twice" {
+	need_root
+	IMGBUILD_ROOT=$ROOT_STORE
+	export IMGBUILD_ROOT
+	mkdir "$T/twice"
+	printf 'FROM small\nRUN true\nRUN true\nRUN touch -d @1 /x\nRUN rm /x\nRUN touch -d @1 /x\nRUN [ -e /x ]\n' >"$T/twice/Buildfile"
+	imgstore import "$T/bb.tar" small
+	imgbuild -q -t twice "$T/twice"
+	[ "$(imgrun --rm twice stat -c %Y /x)" = 1 ]
+}
