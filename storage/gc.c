@@ -17,6 +17,7 @@
 #include "common/tmpfile.h"
 #include "layers/ref.h"
 #include "storage/attach-internal.h"
+#include "storage/cachemount.h"
 #include "storage/image-internal.h"
 #include "storage/lease-internal.h"
 #include "storage/store-internal.h"
@@ -406,6 +407,8 @@ static int prune(struct store *store, struct prune_result *out, struct err *err)
 	out->layers = garbage.layers.count;
 	out->blobs = garbage.blobs.count;
 	out->bytes = garbage.bytes;
+	if (cachemount_discard_unused(store, gone.fd, &out->cache_mounts, err) < 0)
+		return -1;
 	return discard_files(store, &garbage, gone.fd, err);
 }
 

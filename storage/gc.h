@@ -17,10 +17,11 @@ struct prune_result {
 	uint64_t images; /* nameless ones */
 	uint64_t layers;
 	uint64_t blobs;
+	uint64_t cache_mounts; /* that no step uses just now */
 	uint64_t bytes; /* content of the layers, size of the blobs and of what was fetched */
 };
 
-/* Forget the build cache, and remove all that no name leads to. */
+/* Forget the build cache and the directories of cache mounts; remove all that no name leads to. */
 int store_prune(struct store *store, struct prune_result *out, struct err *err);
 
 #endif

@@ -186,9 +186,9 @@ static void print_pruned(const struct prune_result *result, const char *format)
 
 	if (!command_wants_json(format)) {
 		printf("freed %" PRIu64 " bytes (%" PRIu64 " images, %" PRIu64 " layers, %" PRIu64
-		       " blobs, %" PRIu64 " cache entries)\n",
+		       " blobs, %" PRIu64 " cache entries, %" PRIu64 " cache mounts)\n",
 		       result->bytes, result->images, result->layers, result->blobs,
-		       result->cache_entries);
+		       result->cache_entries, result->cache_mounts);
 		return;
 	}
 	json = json_object();
@@ -197,6 +197,7 @@ static void print_pruned(const struct prune_result *result, const char *format)
 	json_set_int(json, "Layers", (int64_t)result->layers);
 	json_set_int(json, "Blobs", (int64_t)result->blobs);
 	json_set_int(json, "CacheEntries", (int64_t)result->cache_entries);
+	json_set_int(json, "CacheMounts", (int64_t)result->cache_mounts);
 	command_print_json(json);
 }
 

@@ -27,6 +27,7 @@ struct store {
 	int blobs_fd; /* blobs/sha256 */
 	int layers_fd;
 	int containers_fd;
+	int cachemounts_fd; /* cache-mounts */
 	enum overlay_ns ns;
 	char boot_id[BOOT_ID_MAX];
 	struct db *db;

@@ -145,6 +145,7 @@ static int open_dirs(struct store *store, struct err *err)
 	    open_dir(store, "blobs/sha256", &store->blobs_fd, err) < 0 ||
 	    open_dir(store, "layers", &store->layers_fd, err) < 0 ||
 	    open_dir(store, "containers", &store->containers_fd, err) < 0 ||
+	    open_dir(store, "cache-mounts", &store->cachemounts_fd, err) < 0 ||
 	    open_dir(store, "tmp", &store->tmp_fd, err) < 0 ||
 	    open_dir(store, "cache", &store->cache_fd, err) < 0)
 		return -1;
@@ -248,6 +249,7 @@ int store_open(const char *root, struct store **out, struct err *err)
 	auto_store struct store *store = mem_alloc(sizeof(*store));
 
 	store->root_fd = store->tmp_fd = store->cache_fd = store->empty_fd = -1;
+	store->cachemounts_fd = -1;
 	store->blobs_fd = store->layers_fd = store->containers_fd = store->lease_fd = -1;
 	store->ns = userns_is_nested() ? OVERLAY_USER : OVERLAY_TRUSTED;
 	pthread_mutex_init(&store->lock, NULL);
@@ -275,6 +277,7 @@ void store_close(struct store *store)
 	trash_free(store->trash);
 	lease_close(store);
 	db_close(store->db);
+	fd_close(&store->cachemounts_fd);
 	fd_close(&store->containers_fd);
 	fd_close(&store->layers_fd);
 	fd_close(&store->blobs_fd);

@@ -17,6 +17,7 @@
  *     layers/ID/fs/  unpacked layers in overlay form
  *     containers/ID/ upper fs/, work/, init/ of a container
  *     tmp/           everything half-made (common/tmpfile.h, tmpdir)
+ *     cache-mounts/  directories of RUN --mount=type=cache (storage/cachemount.h)
  *     cache/         what can be made again (compiled seccomp filters)
  *     empty/         a directory that stays empty: the lower of "scratch"
  *
