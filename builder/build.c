@@ -69,6 +69,7 @@ static struct plan *make_plan(struct build *build, struct err *err)
 		.target = request->target,
 		.platform = request->platform,
 		.named = request->named,
+		.allowed = request->allowed,
 		.get_image = get_image,
 		.context = build,
 	};

@@ -15,6 +15,7 @@
 #include "builder/build.h"
 #include "builder/call.h"
 #include "builder/input.h"
+#include "builder/plan.h"
 #include "common/cmdline.h"
 #include "common/fd.h"
 #include "common/log.h"
@@ -38,6 +39,9 @@ struct options {
 	const char *call;
 	bool check;
 	const char *jobs;
+	struct strlist secrets;
+	struct strlist agents;
+	struct strlist allowed;
 	bool no_cache;
 	bool quiet;
 };
@@ -48,6 +52,9 @@ static void options_release(struct options *options)
 	strlist_release(&options->build_args);
 	strlist_release(&options->labels);
 	strlist_release(&options->contexts);
+	strlist_release(&options->secrets);
+	strlist_release(&options->agents);
+	strlist_release(&options->allowed);
 }
 
 static int parse_options(int argc, char **argv, struct options *out, struct strlist *out_args,
@@ -84,6 +91,12 @@ static int parse_options(int argc, char **argv, struct options *out, struct strl
 		  NULL },
 		{ 0, "network", OPTION_CHOICE, &out->network, "MODE",
 		  "network of RUN steps (default: the host's)", "default|host|none" },
+		{ 0, "secret", OPTION_LIST, &out->secrets, "id=NAME[,src=FILE|,env=VAR]",
+		  "a secret for RUN --mount=type=secret,id=NAME", NULL },
+		{ 0, "ssh", OPTION_LIST, &out->agents, "default|NAME[=SOCKET]",
+		  "an SSH agent for RUN --mount=type=ssh,id=NAME (default: $SSH_AUTH_SOCK)", NULL },
+		{ 0, "allow", OPTION_LIST, &out->allowed, "WHAT",
+		  "let the Buildfile have network.host or security.insecure", NULL },
 		{ 0, "platform", OPTION_STRING, &out->platform, "OS/ARCH",
 		  "platform of the image: this machine's", NULL },
 		{ 0, "iidfile", OPTION_STRING, &out->iidfile, "FILE", "write the image ID to FILE",
@@ -130,6 +143,35 @@ static int take_build_args(const struct strlist *given, struct strlist *out, str
 		if (value)
 			strlist_env_set(out, name, value);
 	}
+	return 0;
+}
+
+/* "network.host" matters only where the steps' network is not the host's anyway. */
+static int take_allowed(const struct strlist *names, struct build_request *request, struct err *err)
+{
+	if (request->network == SANDBOX_NETWORK_HOST)
+		request->allowed |= PLAN_ALLOWED_HOST_NETWORK;
+	for (size_t i = 0; i < names->count; i++) {
+		if (strcmp(names->items[i], "network.host") == 0)
+			request->allowed |= PLAN_ALLOWED_HOST_NETWORK;
+		else if (strcmp(names->items[i], "security.insecure") == 0)
+			request->allowed |= PLAN_ALLOWED_INSECURE;
+		else
+			return err_set(err, ERR_USAGE,
+				       "--allow is network.host or security.insecure, not '%s'",
+				       names->items[i]);
+	}
+	return 0;
+}
+
+static int take_grants(const struct options *options, struct grants *out, struct err *err)
+{
+	for (size_t i = 0; i < options->secrets.count; i++)
+		if (grants_add_secret(out, options->secrets.items[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < options->agents.count; i++)
+		if (grants_add_ssh(out, options->agents.items[i], err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -363,7 +405,8 @@ static int prepare(const struct options *options, struct strlist *build_args,
 	    take_jobs(options->jobs, &request->jobs, err) < 0 ||
 	    take_platform(options->platform, &request->platform, err) < 0 ||
 	    sandbox_network_parse(options->network ? options->network : "default",
-				  &request->network, err) < 0)
+				  &request->network, err) < 0 ||
+	    take_allowed(&options->allowed, request, err) < 0)
 		return -1;
 	return 0;
 }
@@ -372,6 +415,7 @@ static int prepare(const struct options *options, struct strlist *build_args,
 static int run(const struct options *options, const char *context_path,
 	       struct build_request *request, int *out_status, struct err *err)
 {
+	auto_grants struct grants grants = GRANTS_INIT;
 	struct call call = CALL_INIT;
 	struct userns userns;
 
@@ -381,10 +425,11 @@ static int run(const struct options *options, const char *context_path,
 		call.method = CALL_CHECK;
 	if (call.method != CALL_BUILD)
 		return ask(options, &call, context_path, request, out_status, err);
-	if (userns_enter(&userns, err) < 0)
+	if (userns_enter(&userns, err) < 0 || take_grants(options, &grants, err) < 0)
 		return -1;
 	if (userns.mode == USERNS_SINGLE)
 		log_warn("files and processes can belong to one user only: %s", userns.why_single);
+	request->grants = &grants;
 	request->interrupt_fd = watch_signals(err);
 	return request->interrupt_fd < 0 ? -1 : build(options, context_path, request, err);
 }

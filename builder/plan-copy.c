@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers for what RUN, COPY and ADD ask for: the command and what it sees;
- * the sources, where they come from, and the destination. Refuses by name the
- * variants that no step knows how to do.
+ * Answers for what COPY and ADD ask for: the sources, where they come from, and
+ * the destination. Refuses by name the variants that no step knows how to do.
  */
 #include <ctype.h>
 #include <string.h>
@@ -11,58 +10,6 @@
 #include "builder/history.h"
 #include "builder/plan-internal.h"
 #include "common/mem.h"
-
-static int refuse_run(const struct origin *origin, const struct instruction *instruction,
-		      struct err *err)
-{
-	const struct run_instruction *run = &instruction->run;
-
-	if (run->mount_count > 0)
-		return plan_refuse(err, origin, instruction, "RUN --mount");
-	if (run->device_count > 0)
-		return plan_refuse(err, origin, instruction, "RUN --device");
-	if (run->security == RUN_SECURITY_INSECURE)
-		return plan_refuse(err, origin, instruction, "RUN --security=insecure");
-	return 0;
-}
-
-int plan_run(struct planner *planner, struct plan_stage *stage, const struct origin *origin,
-	     const struct instruction *instruction, struct err *err)
-{
-	const struct run_instruction *run = &instruction->run;
-	const struct run_config *config = &stage->image.config;
-	auto_strbuf struct strbuf text = STRBUF_INIT;
-	auto_free char *shell_text = NULL;
-	struct step *step;
-
-	(void)planner;
-	if (refuse_run(origin, instruction, err) < 0)
-		return -1;
-	if (!run->command.is_exec) {
-		shell_text = run_shell_text(run);
-		if (run->is_script && strncmp(shell_text, "#!", 2) == 0)
-			return plan_refuse(err, origin, instruction,
-					   "a RUN script with an interpreter of its own");
-	}
-
-	step = plan_add_step(stage, STEP_RUN, origin, instruction);
-	if (run->command.is_exec)
-		strlist_copy(&step->run.argv, &run->command.args);
-	else
-		plan_shell(stage, shell_text, &step->run.argv);
-	if (step->run.argv.count == 0) {
-		err_set(err, ERR_INPUT, "there is no command");
-		return ast_locate(err, origin->ast, instruction);
-	}
-	strlist_copy(&step->run.env, &stage->env);
-	step->run.user = str_dup(config->user ? config->user : "");
-	step->run.cwd = plan_path("/", config->working_dir ? config->working_dir : "/");
-	step->run.network = run->network;
-	history_run(&stage->args, &stage->env, &step->run.argv, &text);
-	strbuf_puts(&text, HISTORY_LAYER_SUFFIX);
-	step->created_by = strbuf_steal(&text);
-	return 0;
-}
 
 /* A source that is not a file here. */
 static int plan_remote(const struct origin *origin, const struct instruction *instruction,
@@ -140,54 +87,61 @@ static int plan_add(struct plan_stage *stage, const struct origin *origin,
 	return 0;
 }
 
-static int plan_from_image(struct planner *planner, const struct origin *origin,
-			   const struct instruction *instruction, const char *name,
-			   struct plan_copy *copy, struct err *err)
+static int plan_from_image(struct planner *planner, const char *name, const char *from,
+			   const char *what, size_t *out_index, struct err *err)
 {
 	const struct image_config *image;
 
-	copy->from = COPY_FROM_IMAGE;
-	if (planner->input->get_image(planner->input->context, name, &image, &copy->from_index,
-				      err) == 0)
+	if (planner->input->get_image(planner->input->context, name, &image, out_index, err) == 0)
 		return 0;
-	err_prefix(err, "--from=%s", instruction->copy.from);
-	return ast_locate(err, origin->ast, instruction);
+	return err_prefix(err, "%s=%s", what, from);
 }
 
-/* --from=N or --from=NAME: a named context, a stage before this one, else an image. */
-static int plan_from(struct planner *planner, const struct origin *origin,
-		     const struct instruction *instruction, struct plan_copy *copy, struct err *err)
+int plan_from(struct planner *planner, const struct origin *origin, const char *from,
+	      const char *what, enum copy_from *out_kind, size_t *out_index, struct err *err)
 {
-	const char *from = instruction->copy.from;
 	const struct named_context *named = named_find(planner->input->named, from);
 	char *end;
 	unsigned long index = strtoul(from, &end, 10);
 	int number = ast_find_stage(planner->ast, from, origin->stage);
 
+	*out_kind = COPY_FROM_IMAGE;
 	if (named && named->kind == NAMED_IMAGE)
-		return plan_from_image(planner, origin, instruction, named->image, copy, err);
+		return plan_from_image(planner, named->image, from, what, out_index, err);
 	if (named) {
-		copy->from = COPY_FROM_CONTEXT;
-		copy->from_index = (size_t)(named - planner->input->named->items) + 1;
+		*out_kind = COPY_FROM_CONTEXT;
+		*out_index = (size_t)(named - planner->input->named->items) + 1;
 		return 0;
 	}
 	if (number < 0 && isdigit((unsigned char)from[0]) && *end == '\0') {
-		if (index >= origin->stage) {
-			err_set(err, ERR_INPUT, "--from=%s: there is no such stage before this one",
-				from);
-			return ast_locate(err, origin->ast, instruction);
-		}
+		if (index >= origin->stage)
+			return err_set(err, ERR_INPUT,
+				       "%s=%s: there is no such stage before this one", what, from);
 		number = (int)index;
 	}
 	if (number >= 0) {
-		copy->from = COPY_FROM_STAGE;
-		return plan_stage(planner, (size_t)number, &copy->from_index, err);
+		*out_kind = COPY_FROM_STAGE;
+		return plan_stage(planner, (size_t)number, out_index, err);
 	}
-	if (ast_find_stage(planner->ast, from, planner->ast->stage_count) >= 0) {
-		err_set(err, ERR_INPUT, "--from=%s: that stage must stand before this one", from);
-		return ast_locate(err, origin->ast, instruction);
-	}
-	return plan_from_image(planner, origin, instruction, from, copy, err);
+	if (ast_find_stage(planner->ast, from, planner->ast->stage_count) >= 0)
+		return err_set(err, ERR_INPUT, "%s=%s: that stage must stand before this one", what,
+			       from);
+	return plan_from_image(planner, from, from, what, out_index, err);
+}
+
+static int plan_copy_from(struct planner *planner, const struct origin *origin,
+			  const struct instruction *instruction, struct plan_copy *copy,
+			  struct err *err)
+{
+	/* an error in the stage itself has its own place */
+	auto_free char *place = str_format("%s:", planner->ast->source.name);
+
+	if (plan_from(planner, origin, instruction->copy.from, "--from", &copy->from,
+		      &copy->from_index, err) == 0)
+		return 0;
+	return strncmp(err->text, place, strlen(place)) == 0
+		       ? -1
+		       : ast_locate(err, origin->ast, instruction);
 }
 
 static int plan_sources(struct plan_stage *stage, const struct origin *origin,
@@ -336,7 +290,7 @@ int plan_copy(struct planner *planner, struct plan_stage *stage, const struct or
 	step = plan_add_step(stage, STEP_COPY, origin, instruction);
 	copy = &step->copy;
 	copy->is_add = instruction->kind == INSTRUCTION_ADD;
-	if (instruction->copy.from && plan_from(planner, origin, instruction, copy, err) < 0)
+	if (instruction->copy.from && plan_copy_from(planner, origin, instruction, copy, err) < 0)
 		return -1;
 	strbuf_puts(&text, instruction_name(instruction->kind));
 	if (plan_flags(origin, instruction, copy, &text, err) < 0 ||

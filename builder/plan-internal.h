@@ -44,6 +44,18 @@ int plan_run(struct planner *planner, struct plan_stage *stage, const struct ori
 int plan_copy(struct planner *planner, struct plan_stage *stage, const struct origin *origin,
 	      const struct instruction *instruction, struct err *err);
 
+/* The options --mount of a RUN. */
+int plan_mounts(struct planner *planner, struct plan_stage *stage, const struct origin *origin,
+		const struct instruction *instruction, struct plan_run *run, struct err *err);
+void plan_mounts_release(struct plan_run *run);
+
+/*
+ * What from= names: the number or name of a stage before, else an image. Plans the stage.
+ * @what is how the option is called in messages ("--from"); the place is the caller's to add.
+ */
+int plan_from(struct planner *planner, const struct origin *origin, const char *from,
+	      const char *what, enum copy_from *out_kind, size_t *out_index, struct err *err);
+
 /* The value of --build-arg @name, or NULL; notes that it was asked for. */
 const char *plan_build_arg(struct planner *planner, const char *name);
 

@@ -6,11 +6,31 @@
 #include <string.h>
 
 #include "builder/plan.h"
+#include "builder/runmount.h"
 
 static void print_list(const char *name, const struct strlist *list, struct strbuf *out)
 {
 	for (size_t i = 0; i < list->count; i++)
 		strbuf_printf(out, "    %s %s\n", name, list->items[i]);
+}
+
+static void print_mount(const struct plan_mount *mount, struct strbuf *out)
+{
+	strbuf_printf(out, "    mount %s", run_mount_type_names[mount->options.type]);
+	if (mount->target)
+		strbuf_printf(out, " on %s%s", mount->target,
+			      mount->options.is_read_only ? " read-only" : "");
+	if (mount->id)
+		strbuf_printf(out, " id '%s'", mount->id);
+	if (mount->env)
+		strbuf_printf(out, " variable %s", mount->env);
+	if (mount->has_layers)
+		strbuf_printf(out, " from %s %zu",
+			      mount->from == COPY_FROM_STAGE ? "stage" : "image",
+			      mount->from_index);
+	if (mount->options.source)
+		strbuf_printf(out, " source '%s'", mount->options.source);
+	strbuf_putc(out, '\n');
 }
 
 static void print_run(const struct plan_run *run, struct strbuf *out)
@@ -21,6 +41,13 @@ static void print_run(const struct plan_run *run, struct strbuf *out)
 	print_list("env", &run->env, out);
 	strbuf_printf(out, "    user '%s' cwd %s network %s\n", run->user, run->cwd,
 		      networks[run->network]);
+	if (run->is_insecure)
+		strbuf_puts(out, "    insecure\n");
+	if (run->script)
+		strbuf_printf(out, "    script %s %zu bytes\n", run->script_path,
+			      strlen(run->script));
+	for (size_t i = 0; i < run->mount_count; i++)
+		print_mount(&run->mounts[i], out);
 }
 
 static const char *source_kind(const struct plan_source *source)

@@ -23,6 +23,9 @@ static void step_free(struct step *step)
 		strlist_release(&step->run.env);
 		free(step->run.user);
 		free(step->run.cwd);
+		free(step->run.script);
+		free(step->run.script_path);
+		plan_mounts_release(&step->run);
 		break;
 	case STEP_COPY:
 		for (size_t i = 0; i < step->copy.source_count; i++) {
@@ -74,6 +77,7 @@ void plan_free(struct plan *plan)
 	strlist_release(&plan->proxy_env);
 	strlist_release(&plan->unused_args);
 	free(plan->hostname);
+	free(plan->cache_ns);
 	free(plan);
 }
 
@@ -432,6 +436,7 @@ static void set_labels(struct planner *planner, struct plan_stage *target)
 static int make(struct planner *planner, struct err *err)
 {
 	const char *hostname = plan_build_arg(planner, "BUILDKIT_SANDBOX_HOSTNAME");
+	const char *cache_ns = plan_build_arg(planner, "BUILDKIT_CACHE_MOUNT_NS");
 	size_t number;
 	size_t index;
 
@@ -439,6 +444,7 @@ static int make(struct planner *planner, struct err *err)
 		return -1;
 	set_proxies(planner);
 	planner->plan->hostname = str_dup(hostname && hostname[0] ? hostname : "buildkitsandbox");
+	planner->plan->cache_ns = str_dup(cache_ns ? cache_ns : "");
 	for (size_t i = 0; planner->input->all_stages && i < planner->ast->stage_count; i++)
 		if (plan_stage(planner, i, &index, err) < 0)
 			return -1;

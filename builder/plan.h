@@ -12,6 +12,7 @@
 #include "builder/named.h"
 #include "builder/remote.h"
 #include "common/digest.h"
+#include "builder/runmount.h"
 #include "common/err.h"
 #include "common/strbuf.h"
 #include "common/strlist.h"
@@ -39,18 +40,36 @@ enum copy_from {
 	COPY_FROM_IMAGE,   /* index: as get_image gave it */
 };
 
+/* RUN --mount, with all that it left to its stage filled in. */
+struct plan_mount {
+	struct run_mount options; /* as given; of a secret, is_required and the like */
+	char *target;             /* absolute and clean; NULL: a secret that is a variable only */
+	char *id;                 /* of cache, secret and ssh */
+	char *env;                /* the variable that a secret becomes; or NULL */
+	enum copy_from from;
+	size_t from_index;
+	bool has_layers;               /* from is a stage or image */
+	bool has_seed;                 /* a cache that begins with something */
+	const struct mount_flag *flag; /* its place; borrowed from the AST */
+};
+
 struct plan_run {
 	struct strlist argv; /* shell in front, if it was the shell form */
 	struct strlist env;  /* that of the image, and the ARGs in scope */
 	char *user;          /* "" for root */
 	char *cwd;
 	enum run_network network;
+	bool is_insecure; /* all capabilities, devices, no filter */
+	struct plan_mount *mounts;
+	size_t mount_count;
+	char *script;      /* a program that is there as long as the step; or NULL */
+	char *script_path; /* where */
 };
 
 struct plan_source {
-	char *path;       /* as expanded; for a text its name */
-	char *text;       /* contents given in the Buildfile; NULL for a path */
-	const char *word; /* as written: to find its place; borrowed from the AST */
+	char *path;            /* as expanded; for a text its name */
+	char *text;            /* contents given in the Buildfile; NULL for a path */
+	const char *word;      /* as written: to find its place; borrowed from the AST */
 	struct remote *remote; /* a URL or git repository: path is how it is shown; else NULL */
 };
 
@@ -63,10 +82,10 @@ struct plan_copy {
 	bool has_checksum; /* of the one URL: what its content must be */
 	struct digest checksum;
 	bool unpacks_urls; /* ADD --unpack */
-	char *dest;       /* absolute and clean */
-	bool dest_is_dir; /* said to be one, by a slash at the end */
-	char *chown;      /* or NULL */
-	char *chmod_text; /* or NULL */
+	char *dest;        /* absolute and clean */
+	bool dest_is_dir;  /* said to be one, by a slash at the end */
+	char *chown;       /* or NULL */
+	char *chmod_text;  /* or NULL */
 	struct chmod chmod;
 	struct ignore exclude;
 	const struct strlist *exclude_texts; /* as written; borrowed from the AST */
@@ -128,7 +147,14 @@ struct plan {
 	size_t trigger_count;
 	struct strlist proxy_env;   /* for each RUN, known to no cache and no history */
 	char *hostname;             /* for each RUN */
+	char *cache_ns;             /* cache mounts of other name spaces are others */
 	struct strlist unused_args; /* names of build arguments that no instruction asked for */
+};
+
+/* What a Buildfile gets only if the command line says so. */
+enum plan_allowed {
+	PLAN_ALLOWED_INSECURE = 1 << 0,     /* RUN --security=insecure */
+	PLAN_ALLOWED_HOST_NETWORK = 1 << 1, /* RUN --network=host */
 };
 
 struct plan_input {
@@ -138,7 +164,8 @@ struct plan_input {
 	const struct strlist *labels;     /* "KEY=value" for the image that comes out; or NULL */
 	struct platform platform;
 	const struct named_contexts *named; /* or NULL */
-	bool all_stages; /* plan also what the target does not need; it need not come last then */
+	bool all_stages;  /* plan also what the target does not need; it need not come last then */
+	unsigned allowed; /* enum plan_allowed */
 	/* The configuration of an image by name, borrowed; out_index is kept for the caller. */
 	int (*get_image)(void *context, const char *name, const struct image_config **out_config,
 			 size_t *out_index, struct err *err);

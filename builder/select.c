@@ -97,6 +97,7 @@ static int load_item(const struct select_tree *tree, int dir_fd, const char *nam
 	*out = (struct select_item){
 		.path = path,
 		.below = path + strlen(path) - below_len,
+		.is_foreign = st->st_uid != 0 || st->st_gid != 0,
 		.mode = st->st_mode,
 		.uid = tree->is_context ? 0 : st->st_uid,
 		.gid = tree->is_context ? 0 : st->st_gid,
@@ -469,6 +470,17 @@ static int select_with_parents(const struct select_tree *tree, const char *patte
 		add_to_sources(selection, &source, "");
 	}
 	return 0;
+}
+
+int select_path(const struct select_tree *tree, const char *path, struct selection *selection,
+		struct err *err)
+{
+	auto_free char *cleaned = clean(path);
+	bool found;
+
+	if (add_source(tree, cleaned, selection, &found, err) < 0)
+		return -1;
+	return found ? 0 : missing(tree, path, false, err);
 }
 
 int select_pattern(const struct select_tree *tree, const char *pattern, struct selection *selection,

@@ -36,6 +36,7 @@ struct select_tree {
 struct select_item {
 	char *path;        /* in the tree, without links; "" is its root */
 	const char *below; /* the end of path: below the named source; "" is that itself */
+	bool is_foreign;   /* belongs to somebody else than 0:0, whatever uid and gid say */
 	mode_t mode;       /* with the type */
 	uid_t uid;
 	gid_t gid;
@@ -88,6 +89,9 @@ void select_add_file(struct selection *selection, const char *name, const struct
 
 /* Append all sources of @more, which is empty afterwards. */
 void selection_append(struct selection *selection, struct selection *more);
+/* Append the one source @path, taken as it is: without wildcards. */
+int select_path(const struct select_tree *tree, const char *path, struct selection *selection,
+		struct err *err);
 
 /* Open the file behind @item for reading. */
 int select_open(const struct select_tree *tree, const struct select_item *item, struct err *err);

@@ -142,13 +142,24 @@ static int fail(struct stage_run *run, const struct step *step, unsigned id, str
 	return -1;
 }
 
-/* The stage that @step takes files from; false when there is none. */
-static bool step_needs(const struct step *step, size_t *out_index)
+/* The stage that @step takes files from at place *at or later, past which it is put; false: none.
+ */
+static bool step_needs(const struct step *step, size_t *at, size_t *out_index)
 {
-	if (step->kind != STEP_COPY || step->copy.from != COPY_FROM_STAGE)
-		return false;
-	*out_index = step->copy.from_index;
-	return true;
+	if (step->kind == STEP_COPY && step->copy.from == COPY_FROM_STAGE && *at == 0) {
+		*out_index = step->copy.from_index;
+		*at = 1;
+		return true;
+	}
+	while (step->kind == STEP_RUN && *at < step->run.mount_count) {
+		const struct plan_mount *mount = &step->run.mounts[(*at)++];
+
+		if (mount->from != COPY_FROM_STAGE)
+			continue;
+		*out_index = mount->from_index;
+		return true;
+	}
+	return false;
 }
 
 void stage_add_needs(struct build *build)
@@ -159,13 +170,14 @@ void stage_add_needs(struct build *build)
 	for (size_t i = 0; i < plan->stage_count; i++) {
 		const struct plan_stage *stage = plan->stages[i];
 		size_t first = 0;
+		size_t at = 0;
 
 		if (stage->base == BASE_STAGE)
 			graph_add_need(build->graph, i, stage->base_index);
 		/* what its first step waits for, it can as well wait for before it begins */
 		while (first < stage->step_count && stage->steps[first]->kind == STEP_CONFIG)
 			first++;
-		if (first < stage->step_count && step_needs(stage->steps[first], &need))
+		while (first < stage->step_count && step_needs(stage->steps[first], &at, &need))
 			graph_add_need(build->graph, i, need);
 	}
 }
@@ -173,13 +185,18 @@ void stage_add_needs(struct build *build)
 /* Nothing is kept open for a wait: many stages may wait for one. */
 static int wait_for_needs(struct stage_run *run, const struct step *step, struct err *err)
 {
+	size_t at = 0;
 	size_t need;
 
-	if (!step_needs(step, &need) || graph_is_done(run->build->graph, need))
-		return 0;
-	init_room_release(&run->init);
-	chain_close(&run->result->chain);
-	return graph_wait(run->build->graph, need, err);
+	while (step_needs(step, &at, &need)) {
+		if (graph_is_done(run->build->graph, need))
+			continue;
+		init_room_release(&run->init);
+		chain_close(&run->result->chain);
+		if (graph_wait(run->build->graph, need, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int stage_view(struct build *build, size_t index, struct err *err)

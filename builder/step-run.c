@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "builder/step-mount.h"
 #include "builder/step.h"
 #include "common/beneath.h"
 #include "common/fd.h"
@@ -31,6 +32,7 @@ void init_room_release(struct init_room *room)
 {
 	tmpdir_release(&room->dir);
 	strlist_release(&room->drop_files);
+	strlist_release(&room->points);
 	*room = (struct init_room)INIT_ROOM_INIT;
 }
 
@@ -48,7 +50,8 @@ static enum sandbox_network network_of(const struct stage_run *run, const struct
 }
 
 /* Proxies and the contents of the init layer are not in the key: they leave no trace. */
-static void run_key(const struct stage_run *run, const struct plan_run *plan, struct digest *out)
+static void run_key(const struct stage_run *run, const struct plan_run *plan,
+		    const struct step_mounts *mounts, struct digest *out)
 {
 	auto_cachekey struct cachekey key = { 0 };
 	auto_strlist struct strlist env = STRLIST_INIT;
@@ -62,17 +65,21 @@ static void run_key(const struct stage_run *run, const struct plan_run *plan, st
 	cachekey_string(&key, "user", plan->user);
 	cachekey_number(&key, "network", network_of(run, plan));
 	cachekey_string(&key, "hostname", run->build->plan->hostname);
+	if (plan->is_insecure)
+		cachekey_number(&key, "insecure", 1);
+	step_mounts_key(mounts, &key);
 	cachekey_final(&key, out);
 }
 
 static int fill_init_room(struct stage_run *run, enum sandbox_network network,
-			  struct init_room *room, struct err *err)
+			  const struct strlist *points, struct init_room *room, struct err *err)
 {
 	struct store *store = run->build->request->store;
 	const char *hostname = run->build->plan->hostname;
 	auto_free char *hostname_text = str_format("%s\n", hostname);
 	auto_strbuf struct strbuf hosts = STRBUF_INIT;
 	auto_strbuf struct strbuf resolv = STRBUF_INIT;
+	auto_free struct initlayer_point *list = NULL;
 	struct initlayer_options options = {
 		.ns = store_overlay_ns(store),
 		.hostname = hostname_text,
@@ -87,26 +94,44 @@ static int fill_init_room(struct stage_run *run, enum sandbox_network network,
 	if (options.view_fd < 0 || tmpdir_make(&room->dir, store_tmp_fd(store), err) < 0)
 		return -1;
 	options.dir_fd = room->dir.fd;
+	list = mem_array(points->count + 1, sizeof(*list));
+	for (size_t i = 0; i < points->count; i++)
+		list[i] = (struct initlayer_point){ .path = points->items[i] + 1,
+						    .is_file = points->items[i][0] == 'f' };
+	options.points = list;
+	options.point_count = points->count;
 	return initlayer_make(&options, &room->drop_files, err);
 }
 
+static bool same_points(const struct strlist *a, const struct strlist *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (strcmp(a->items[i], b->items[i]) != 0)
+			return false;
+	return true;
+}
+
 /* The init layer for what is below this step: that of the step before, if nothing has changed. */
-static int prepare_init_room(struct stage_run *run, enum sandbox_network network, struct err *err)
+static int prepare_init_room(struct stage_run *run, enum sandbox_network network,
+			     const struct strlist *points, struct err *err)
 {
 	struct init_room *room = &run->init;
 
 	if (chain_open(&run->result->chain, err) < 0)
 		return -1;
 	if (room->dir.fd >= 0 && room->fd_count == run->result->chain.fd_count &&
-	    room->network == network)
+	    room->network == network && same_points(&room->points, points))
 		return 0;
 	init_room_release(room);
-	if (fill_init_room(run, network, room, err) < 0) {
+	if (fill_init_room(run, network, points, room, err) < 0) {
 		init_room_release(room);
 		return err_prefix(err, "prepare the root");
 	}
 	room->fd_count = run->result->chain.fd_count;
 	room->network = network;
+	strlist_copy(&room->points, points);
 	return 0;
 }
 
@@ -158,8 +183,36 @@ static int open_seccomp(struct build *build, uint64_t capabilities, struct err *
 	return fd;
 }
 
-static int describe(struct stage_run *run, const struct plan_run *plan, int root_fd,
-		    struct sandbox_description *out, struct err *err)
+/* What a secret is called goes before all else of that name. */
+static void add_env(const struct strlist *from, struct strlist *out)
+{
+	for (size_t i = 0; i < from->count; i++) {
+		const char *equals = strchr(from->items[i], '=');
+		auto_free char *name = str_ndup(from->items[i], (size_t)(equals - from->items[i]));
+
+		strlist_env_set(out, name, equals + 1);
+	}
+}
+
+/*
+ * --security=insecure: nothing is held back that we have ourselves. As an ordinary user that
+ * is what his user namespace gives him.
+ */
+static void open_up(struct sandbox_description *out)
+{
+	out->capabilities = UINT64_MAX;
+	out->opens_devices = true;
+	strlist_release(&out->masked_paths);
+	strlist_release(&out->read_only_paths);
+	for (size_t i = 0; i < out->mount_count; i++)
+		if (out->mounts[i].kind == SANDBOX_MOUNT_CGROUP ||
+		    (out->mounts[i].kind == SANDBOX_MOUNT_SYSFS && !out->nested))
+			out->mounts[i].flags &= ~(unsigned)SANDBOX_MOUNT_READ_ONLY;
+}
+
+static int describe(struct stage_run *run, const struct plan_run *plan,
+		    const struct step_mounts *mounts, int root_fd, struct sandbox_description *out,
+		    struct err *err)
 {
 	auto_user_ids struct user_ids ids = USER_IDS_INIT;
 
@@ -172,12 +225,18 @@ static int describe(struct stage_run *run, const struct plan_run *plan, int root
 		out->namespaces |= SANDBOX_NS_NET;
 	strlist_copy(&out->argv, &plan->argv);
 	set_env(run, plan, &ids, &out->env);
+	add_env(&mounts->env, &out->env);
 	free(out->cwd);
 	out->cwd = str_dup(plan->cwd);
 	out->uid = ids.uid;
 	out->gid = ids.gid;
 	out->groups = ptr_steal(&ids.groups);
 	out->group_count = ids.group_count;
+	if (plan->is_insecure)
+		open_up(out);
+	step_mounts_describe(mounts, out);
+	if (plan->is_insecure)
+		return 0;
 	out->seccomp_fd = open_seccomp(run->build, out->capabilities, err);
 	return out->seccomp_fd < 0 ? -1 : 0;
 }
@@ -321,8 +380,8 @@ static int fail(const struct step *step, int status, struct tail *tail, struct e
 }
 
 /* Run the command on @root_fd to its end. */
-static int execute(struct stage_run *run, const struct step *step, unsigned progress_id,
-		   int root_fd, struct err *err)
+static int execute(struct stage_run *run, const struct step *step, const struct step_mounts *mounts,
+		   unsigned progress_id, int root_fd, struct err *err)
 {
 	auto_sandbox_description struct sandbox_description description = SANDBOX_DESCRIPTION_INIT;
 	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
@@ -338,7 +397,7 @@ static int execute(struct stage_run *run, const struct step *step, unsigned prog
 	int result;
 
 	if (ensure_cwd(root_fd, step->run.cwd, err) < 0 ||
-	    describe(run, &step->run, root_fd, &description, err) < 0 ||
+	    describe(run, &step->run, mounts, root_fd, &description, err) < 0 ||
 	    start(&description, &sandbox, &pipe_fd, err) < 0)
 		return step_locate(err, step, NULL);
 	watch.pipe_fd = pipe_fd;
@@ -351,28 +410,41 @@ static int execute(struct stage_run *run, const struct step *step, unsigned prog
 	return result;
 }
 
-int step_run(struct stage_run *run, const struct step *step, unsigned progress_id,
-	     struct step_outcome *out, struct err *err)
+/* Run the command above what the stage has, and make a layer of what it leaves. */
+static int make_layer(struct stage_run *run, const struct step *step, struct step_mounts *mounts,
+		      unsigned progress_id, struct step_outcome *out, struct err *err)
 {
 	auto_layer_work struct layer_work work = LAYER_WORK_INIT;
 	auto_close int root_fd = -1;
-	struct digest key;
 	struct layer_extras extras;
 
-	run_key(run, &step->run, &key);
-	if (step_lookup(run, &key, out, err) < 0)
-		return -1;
-	if (out->is_cached)
-		return 0;
-
-	if (prepare_init_room(run, network_of(run, &step->run), err) < 0 ||
+	if (step_mounts_open(mounts, err) < 0 ||
+	    prepare_init_room(run, network_of(run, &step->run), &mounts->points, err) < 0 ||
 	    layer_work_open(run, &work, err) < 0)
 		return -1;
 	extras.init_fd = run->init.dir.fd;
 	extras.drop_files = &run->init.drop_files;
 	root_fd = layer_work_mount(run, &work, extras.init_fd, err);
-	if (root_fd < 0 || execute(run, step, progress_id, root_fd, err) < 0)
+	if (root_fd < 0 || execute(run, step, mounts, progress_id, root_fd, err) < 0)
 		return -1;
 	fd_close(&root_fd);
+	/* caches are for the next one to use, before the layer is packed */
+	step_mounts_release(mounts);
 	return layer_work_finish(run, &work, &extras, out, err);
+}
+
+int step_run(struct stage_run *run, const struct step *step, unsigned progress_id,
+	     struct step_outcome *out, struct err *err)
+{
+	auto_step_mounts struct step_mounts mounts = STEP_MOUNTS_INIT;
+	struct digest key;
+
+	if (step_mounts_select(run, step, &mounts, err) < 0)
+		return -1;
+	run_key(run, &step->run, &mounts, &key);
+	if (step_lookup(run, &key, out, err) < 0)
+		return -1;
+	if (out->is_cached)
+		return 0;
+	return make_layer(run, step, &mounts, progress_id, out, err);
 }

@@ -48,7 +48,8 @@ struct build {
 struct init_room {
 	struct tmpdir dir;
 	struct strlist drop_files;
-	size_t fd_count; /* of the chain it was made for */
+	struct strlist points; /* of the step's mounts: step-mount.h */
+	size_t fd_count;       /* of the chain it was made for */
 	enum sandbox_network network;
 };
 

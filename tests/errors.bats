@@ -63,7 +63,7 @@ unknown_base() { fails "$1" 3 "$(printf 'FROM localhost/none\nRUN true\n' | cont
 
 @test "what is not executed yet is refused by name before anything runs" {
 	need_root
-	fails root 3 "$(printf 'FROM localhost/bb\nRUN echo ran >/dev/null\nRUN --mount=type=ssh true\n' | context)" 'Buildfile:3' '--mount'
+	fails root 3 "$(printf 'FROM localhost/bb\nRUN echo ran >/dev/null\nRUN --device=vendor/class=name true\n' | context)" 'Buildfile:3' '--device'
 }
 
 @test "a tar that is cut off is refused by import, with its name" {

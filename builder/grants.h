@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUILDER_GRANTS_H
+#define BUILDER_GRANTS_H
+
+#include <stddef.h>
+
+#include "common/err.h"
+
+/*
+ * What the command line lends to RUN steps: secrets (--secret) and agents for
+ * SSH keys (--ssh). Secrets are kept in memory alone, and wiped there.
+ */
+#define GRANT_SECRET_MAX_BYTES ((size_t)500 * 1024)
+
+struct grant_secret {
+	char *id;
+	char *value; /* len bytes and a NUL */
+	size_t len;
+};
+
+struct grant_agent {
+	char *id;
+	char *path; /* of its socket */
+};
+
+struct grants {
+	struct grant_secret *secrets;
+	size_t secret_count;
+	struct grant_agent *agents;
+	size_t agent_count;
+};
+#define GRANTS_INIT             \
+	{                       \
+		.secrets = NULL \
+	}
+#define auto_grants __attribute__((cleanup(grants_release)))
+void grants_release(struct grants *grants);
+
+/*
+ * One --secret:
+ *
+ *   secret = field { "," field }
+ *   field  = "id=" NAME | ( "src=" | "source=" ) FILE | "env=" VARIABLE | "type=" ( "file" | "env"
+ * )
+ *
+ * Without file and variable it is the variable NAME if there is one, else the file
+ * NAME. It is read now. ERR_USAGE; ERR_SYSTEM when it cannot be read.
+ */
+int grants_add_secret(struct grants *grants, const char *text, struct err *err);
+
+/*
+ * One --ssh: NAME, or NAME=SOCKET; without SOCKET that of SSH_AUTH_SOCK. A file with a
+ * key is refused: an agent keeps keys from the step that uses them.
+ */
+int grants_add_ssh(struct grants *grants, const char *text, struct err *err);
+
+/* By id; NULL when it was not given. */
+const struct grant_secret *grants_secret(const struct grants *grants, const char *id);
+const struct grant_agent *grants_agent(const struct grants *grants, const char *id);
+
+#endif
