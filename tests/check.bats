@@ -189,6 +189,32 @@ assert d["args"][4]["value"] == "fast" and d["args"][4]["description"] == "how i
 assert d["args"][4]["location"]["ranges"][0]["start"]["line"] == 15, d' <<<"$output"
 }
 
+@test "--call=outline: secrets, agents and caches of the stages that a target needs" {
+	dir=$(context <<-'E'
+		FROM scratch AS aside
+		RUN --mount=type=secret,id=aside true
+		FROM scratch AS one
+		ARG MODE=fast
+		RUN --mount=type=secret,id=$MODE,required --mount=type=ssh --mount=type=cache,target=/c true
+		RUN --mount=type=secret,target=/x/token --mount=type=cache,id=named,target=/d true
+		RUN --mount=type=secret,id=token,required true
+		FROM one
+	E
+	)
+	ask 0 "$dir" --call=outline
+	has 'SECRET   REQUIRED
+fast     true
+token    true
+
+SSH       REQUIRED
+default
+
+CACHE
+/c
+named'
+	[[ $output != *aside* ]]
+}
+
 @test "--call=targets: the stages, the default marked" {
 	ask 0 "$(outlined | context)" --call=targets
 	[ "$output" = 'TARGET           DESCRIPTION
