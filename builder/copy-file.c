@@ -88,21 +88,29 @@ int copy_set_owner(const struct copier *copier, const struct select_item *item, 
 	return 0;
 }
 
-/* Read all that is there, into the digest and, with @to_fd ≥ 0, the copy. */
-static int pump(struct copier *copier, int from_fd, int to_fd, struct digest_state *state,
-		const char *path, struct err *err)
+/*
+ * Read all that is there, into the digest and, with @to_fd ≥ 0, the copy. What a file that grows
+ * meanwhile has beyond @size is not of this copy, and a read that would only find the end is saved.
+ */
+static int pump(struct copier *copier, int from_fd, int to_fd, off_t size,
+		struct digest_state *state, const char *path, struct err *err)
 {
-	ssize_t n;
+	ssize_t n = 0;
 
-	while ((n = fd_read_full(from_fd, copier->buffer, COPY_BUFFER_BYTES, path, err)) > 0) {
+	for (off_t left = size; left > 0; left -= n) {
+		size_t len = left < (off_t)COPY_BUFFER_BYTES ? (size_t)left : COPY_BUFFER_BYTES;
+
+		n = fd_read_full(from_fd, copier->buffer, len, path, err);
+		if (n <= 0)
+			break;
 		if (state)
 			digest_state_update(state, copier->buffer, (size_t)n);
 		if (to_fd >= 0 && fd_write_all(to_fd, copier->buffer, (size_t)n, path, err) < 0)
 			return -1;
-		if (copy_check_interrupt(copier->request->interrupt_fd, err) < 0)
-			return -1;
 		if ((size_t)n < COPY_BUFFER_BYTES)
 			break;
+		if (copy_check_interrupt(copier->request->interrupt_fd, err) < 0)
+			return -1;
 	}
 	return n < 0 ? -1 : 0;
 }
@@ -152,18 +160,18 @@ static int copy_content(struct copier *copier, int from_fd, int to_fd, const str
 	bool is_sparse = (uint64_t)st->st_blocks * 512 < (uint64_t)st->st_size;
 
 	if ((uint64_t)st->st_size <= COPY_BUFFER_BYTES && !is_sparse)
-		return pump(copier, from_fd, to_fd, state, path, err);
+		return pump(copier, from_fd, to_fd, st->st_size, state, path, err);
 	if (ioctl(to_fd, FICLONE, from_fd) == 0)
-		return state ? pump(copier, from_fd, -1, state, path, err) : 0;
+		return state ? pump(copier, from_fd, -1, st->st_size, state, path, err) : 0;
 	if (state && !is_sparse)
-		return pump(copier, from_fd, to_fd, state, path, err);
+		return pump(copier, from_fd, to_fd, st->st_size, state, path, err);
 	if (copy_blind(from_fd, to_fd, st, path, err) < 0)
 		return -1;
 	if (!state)
 		return 0;
 	if (lseek(from_fd, 0, SEEK_SET) < 0)
 		return err_sys(err, "seek in '%s'", path);
-	return pump(copier, from_fd, -1, state, path, err);
+	return pump(copier, from_fd, -1, st->st_size, state, path, err);
 }
 
 /* A new file of that name; what was there is removed. */

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -38,6 +37,7 @@ void selection_release(struct selection *selection)
 	for (size_t i = 0; i < selection->source_count; i++)
 		free(selection->sources[i].name);
 	free(selection->sources);
+	free(selection->notes);
 	*selection = (struct selection)SELECTION_INIT;
 }
 
@@ -58,13 +58,15 @@ static int load_xattrs(const struct select_tree *tree, int dir_fd, const char *n
 		       const struct stat *st, struct select_item *item, struct err *err)
 {
 	char path[FD_PATH_MAX + NAME_MAX + 2];
-	char dir_path[FD_PATH_MAX];
+	size_t dir_len;
 	auto_close int fd = -1;
 	ssize_t n;
 
 	if (S_ISLNK(st->st_mode) && tree->is_context)
 		return 0;
-	snprintf(path, sizeof(path), "%s/%s", fd_path(dir_fd, dir_path), name);
+	dir_len = strlen(fd_path(dir_fd, path));
+	path[dir_len++] = '/';
+	memcpy(path + dir_len, name, strlen(name) + 1); /* at most NAME_MAX: it is a file's */
 	n = llistxattr(path, NULL, 0);
 	if (n == 0 || (n < 0 && (errno == ENOTSUP || errno == EPERM || errno == EACCES)))
 		return 0;
@@ -113,8 +115,45 @@ static int load_item(const struct select_tree *tree, int dir_fd, const char *nam
 		return -1;
 	if (load_xattrs(tree, dir_fd, name, st, out, err) < 0)
 		return -1;
-	if (S_ISREG(st->st_mode) && tree->is_context && !tree->is_new)
-		return filecache_find(tree->store, st, &out->has_digest, &out->digest, err);
+	return 0;
+}
+
+/* What stat(2) says of a file of the context, to look for its digest when all are there. */
+static void note_file(const struct select_tree *tree, struct selection *selection,
+		      const struct stat *st)
+{
+	if (!S_ISREG(st->st_mode) || !tree->is_context || tree->is_new)
+		return;
+	if (selection->note_count == selection->note_cap) {
+		selection->note_cap = selection->note_cap ? selection->note_cap * 2 : 64;
+		selection->notes = mem_resize(selection->notes, selection->note_cap,
+					      sizeof(*selection->notes));
+	}
+	filecache_item_init(&selection->notes[selection->note_count++], st);
+}
+
+/* The notes are of the regular files from item @first on, in their order. */
+static int find_digests(const struct select_tree *tree, struct selection *selection, size_t first,
+			struct err *err)
+{
+	size_t next = 0;
+
+	if (filecache_find_many(tree->store, selection->notes, selection->note_count, err) < 0)
+		return -1;
+	for (size_t i = first; i < selection->count && next < selection->note_count; i++) {
+		struct select_item *item = &selection->items[i];
+		const struct filecache_item *note;
+
+		if (!S_ISREG(item->mode))
+			continue;
+		note = &selection->notes[next++];
+		if (!note->is_found)
+			continue;
+		item->digest = note->digest;
+		item->has_digest = true;
+		selection->missing_digests--;
+	}
+	selection->note_count = 0;
 	return 0;
 }
 
@@ -135,9 +174,17 @@ struct tree_walk {
 
 static char *join(const char *dir, const char *below)
 {
-	if (dir[0] == '\0' || below[0] == '\0')
-		return str_dup(dir[0] == '\0' ? below : dir);
-	return str_format("%s/%s", dir, below);
+	size_t dir_len = strlen(dir);
+	size_t below_len = strlen(below);
+	char *path;
+
+	if (dir_len == 0 || below_len == 0)
+		return str_dup(dir_len == 0 ? below : dir);
+	path = mem_alloc(dir_len + below_len + 2);
+	memcpy(path, dir, dir_len);
+	path[dir_len] = '/';
+	memcpy(path + dir_len + 1, below, below_len + 1);
+	return path;
 }
 
 static bool is_ignored(const struct select_tree *tree, const char *path)
@@ -227,6 +274,7 @@ static int visit(void *context, const struct walk_item *at, struct err *err)
 		return -1;
 	}
 	if (!left_out) {
+		note_file(walk->tree, walk->selection, at->st);
 		add_pending(walk);
 		add_item(walk->selection, &item);
 		return 0;
@@ -277,6 +325,7 @@ static int add_file(const struct select_tree *tree, const char *path, const char
 		item_release(&item);
 		return -1;
 	}
+	note_file(tree, selection, &st);
 	add_item(selection, &item);
 	return 0;
 }
@@ -476,23 +525,24 @@ int select_path(const struct select_tree *tree, const char *path, struct selecti
 		struct err *err)
 {
 	auto_free char *cleaned = clean(path);
+	size_t first = selection->count;
 	bool found;
 
 	if (add_source(tree, cleaned, selection, &found, err) < 0)
 		return -1;
-	return found ? 0 : missing(tree, path, false, err);
+	if (!found)
+		return missing(tree, path, false, err);
+	return find_digests(tree, selection, first, err);
 }
 
-int select_pattern(const struct select_tree *tree, const char *pattern, struct selection *selection,
-		   struct err *err)
+static int select_matches(const struct select_tree *tree, const char *pattern,
+			  struct selection *selection, struct err *err)
 {
 	auto_strlist struct strlist paths = STRLIST_INIT;
 	auto_free char *path = clean(pattern);
 	bool is_wildcard = match_has_wildcard(path);
 	bool found_any = false;
 
-	if (tree->keeps_parents)
-		return select_with_parents(tree, pattern, selection, err);
 	if (is_wildcard) {
 		if (match_check(path, err) < 0 || expand_pattern(tree, path, &paths, err) < 0)
 			return -1;
@@ -511,9 +561,9 @@ int select_pattern(const struct select_tree *tree, const char *pattern, struct s
 
 void select_add_file(struct selection *selection, const char *name, const struct select_item *item)
 {
-	struct select_source source = {
-		.name = str_dup(name), .first = selection->count, .count = 1
-	};
+	struct select_source source = { .name = str_dup(name),
+					.first = selection->count,
+					.count = 1 };
 
 	add_item(selection, item);
 	selection->sources =
@@ -527,9 +577,9 @@ void selection_append(struct selection *selection, struct selection *more)
 
 	for (size_t i = 0; i < more->count; i++)
 		add_item(selection, &more->items[i]);
-	selection->sources = mem_resize(selection->sources,
-					selection->source_count + more->source_count,
-					sizeof(*selection->sources));
+	selection->sources =
+		mem_resize(selection->sources, selection->source_count + more->source_count,
+			   sizeof(*selection->sources));
 	for (size_t i = 0; i < more->source_count; i++) {
 		more->sources[i].first += first;
 		selection->sources[selection->source_count++] = more->sources[i];
@@ -537,4 +587,14 @@ void selection_append(struct selection *selection, struct selection *more)
 	more->count = 0;
 	more->source_count = 0;
 	selection_release(more);
+}
+
+int select_pattern(const struct select_tree *tree, const char *pattern, struct selection *selection,
+		   struct err *err)
+{
+	size_t first = selection->count;
+	int result = tree->keeps_parents ? select_with_parents(tree, pattern, selection, err)
+					 : select_matches(tree, pattern, selection, err);
+
+	return result < 0 ? -1 : find_digests(tree, selection, first, err);
 }

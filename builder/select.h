@@ -13,6 +13,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "layers/entry.h"
+#include "storage/stepcache.h"
 #include "storage/store.h"
 
 /*
@@ -66,6 +67,9 @@ struct selection {
 	struct select_source *sources;
 	size_t source_count;
 	size_t missing_digests;
+	struct filecache_item *notes; /* files whose digests are to be looked for */
+	size_t note_count;
+	size_t note_cap;
 };
 
 #define SELECTION_INIT        \

@@ -65,6 +65,7 @@ int column_digest(struct query *query, int column, struct digest *out, struct er
 
 /* ---- transactions ---- */
 enum txn_kind {
+	TXN_READ,    /* nothing is written: what is read is of one moment, and found faster */
 	TXN_FAST,    /* survives the death of the process */
 	TXN_DURABLE, /* its commit, and all commits before it, survive a power cut */
 };

@@ -349,7 +349,8 @@ int txn_begin(struct txn *txn, struct db *db, enum txn_kind kind, struct err *er
 	assert(sqlite3_get_autocommit(db->handle));
 	if ((kind == TXN_DURABLE &&
 	     exec(db, "PRAGMA synchronous=FULL", "begin a transaction", err) < 0) ||
-	    exec(db, "BEGIN IMMEDIATE", "begin a transaction", err) < 0) {
+	    exec(db, kind == TXN_READ ? "BEGIN" : "BEGIN IMMEDIATE", "begin a transaction", err) <
+		    0) {
 		if (kind == TXN_DURABLE)
 			sqlite3_exec(db->handle, "PRAGMA synchronous=NORMAL", NULL, NULL, NULL);
 		pthread_mutex_unlock(&db->lock);

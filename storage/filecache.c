@@ -38,26 +38,62 @@ static void note_of(const struct stat *st, struct file_note *out)
 				   .ctime_ns = ns_of(&st->st_ctim) };
 }
 
-int filecache_find(struct store *store, const struct stat *st, bool *out_found, struct digest *out,
-		   struct err *err)
+void filecache_item_init(struct filecache_item *item, const struct stat *st)
+{
+	*item = (struct filecache_item){ .dev = (int64_t)st->st_dev,
+					 .ino = (int64_t)st->st_ino,
+					 .size_bytes = st->st_size,
+					 .mtime_ns = ns_of(&st->st_mtim),
+					 .ctime_ns = ns_of(&st->st_ctim) };
+}
+
+static int find_item(struct store *store, struct filecache_item *item, struct err *err)
 {
 	auto_query struct query query = QUERY_INIT;
-	struct file_note note;
 
-	note_of(st, &note);
 	if (query_open(&query, store->db,
 		       "SELECT digest FROM files WHERE dev=? AND ino=? AND size=? AND mtime_ns=?"
 		       " AND ctime_ns=?",
 		       err) < 0)
 		return -1;
-	bind_int(&query, note.dev);
-	bind_int(&query, note.ino);
-	bind_int(&query, note.size);
-	bind_int(&query, note.mtime_ns);
-	bind_int(&query, note.ctime_ns);
-	if (query_step(&query, out_found, err) < 0)
+	bind_int(&query, item->dev);
+	bind_int(&query, item->ino);
+	bind_int(&query, item->size_bytes);
+	bind_int(&query, item->mtime_ns);
+	bind_int(&query, item->ctime_ns);
+	if (query_step(&query, &item->is_found, err) < 0)
 		return -1;
-	return *out_found ? column_digest(&query, 0, out, err) : 0;
+	return item->is_found ? column_digest(&query, 0, &item->digest, err) : 0;
+}
+
+int filecache_find(struct store *store, const struct stat *st, bool *out_found, struct digest *out,
+		   struct err *err)
+{
+	struct filecache_item item;
+
+	filecache_item_init(&item, st);
+	if (find_item(store, &item, err) < 0)
+		return -1;
+	*out_found = item.is_found;
+	if (item.is_found)
+		*out = item.digest;
+	return 0;
+}
+
+/* Without the transaction each look-up would lock and unlock the file. */
+int filecache_find_many(struct store *store, struct filecache_item *items, size_t count,
+			struct err *err)
+{
+	auto_txn struct txn txn = TXN_INIT;
+
+	if (count == 0)
+		return 0;
+	if (txn_begin(&txn, store->db, TXN_READ, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (find_item(store, &items[i], err) < 0)
+			return -1;
+	return txn_commit(&txn, err);
 }
 
 int filecache_put(struct store *store, const struct stat *st, const struct digest *digest,

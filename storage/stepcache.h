@@ -33,6 +33,20 @@ int stepcache_put(struct store *store, const struct digest *key, const struct st
  */
 int filecache_find(struct store *store, const struct stat *st, bool *out_found,
 		   struct digest *out, struct err *err);
+/* What a file is known by, and its digest once it is found. */
+struct filecache_item {
+	int64_t dev;
+	int64_t ino;
+	int64_t size_bytes;
+	int64_t mtime_ns;
+	int64_t ctime_ns;
+	bool is_found;
+	struct digest digest;
+};
+void filecache_item_init(struct filecache_item *item, const struct stat *st);
+/* Look up many at once, in one transaction: is_found and digest of each. */
+int filecache_find_many(struct store *store, struct filecache_item *items, size_t count,
+			struct err *err);
 int filecache_put(struct store *store, const struct stat *st, const struct digest *digest,
 		  struct err *err); /* collected, written in one transaction by filecache_flush or store_close */
 int filecache_flush(struct store *store, struct err *err);
