@@ -222,6 +222,38 @@ E
 	in_test root '[ "$(cat /begin)" -lt "$(cat /end)" ] && [ "$(cat /end)" -lt "$(cat /after)" ]'
 }
 
+mounts_wait() {
+	build "$1" <<'E'
+FROM localhost/bb AS slow
+RUN sleep 0.7; echo slow >/slow
+FROM localhost/bb AS slower
+RUN sleep 1; echo slower >/slower
+FROM localhost/bb AS direct
+RUN --mount=from=slower,target=/s cp /s/slower /direct
+FROM localhost/bb
+RUN echo own >/own
+RUN --mount=target=/c --mount=from=slow,target=/a --mount=from=slower,target=/b cat /a/slow /b/slower /own >/all
+COPY --from=direct /direct /
+E
+	in_test "$1" '[ "$(tr "\n" " " </all)" = "slow slower own " ] && [ "$(cat /direct)" = slower ]'
+}
+@test "RUN --mount waits for every stage that it mounts (root)" { need_root; mounts_wait root; }
+@test "RUN --mount waits for every stage that it mounts (user)" { need_user; mounts_wait user; }
+
+@test "stages that want the same two locked caches, in either order" {
+	need_root
+	build root <<'E'
+FROM localhost/bb AS a
+RUN --mount=type=cache,id=x,target=/x,sharing=locked --mount=type=cache,id=y,target=/y,sharing=locked echo in >/x/busy; sleep 0.3; rm /x/busy; echo a >/a
+FROM localhost/bb AS b
+RUN --mount=type=cache,id=y,target=/y,sharing=locked --mount=type=cache,id=x,target=/x,sharing=locked [ ! -e /x/busy ] && sleep 0.3 && echo b >/b
+FROM localhost/bb
+COPY --from=a /a /
+COPY --from=b /b /
+E
+	in_test root '[ "$(cat /a /b | tr "\n" " ")" = "a b " ]'
+}
+
 unused() {
 	build "$1" --target wanted <<'E'
 FROM localhost/bb AS base
