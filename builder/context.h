@@ -3,6 +3,7 @@
 #define BUILDER_CONTEXT_H
 
 #include "builder/ignore.h"
+#include "builder/remote.h"
 #include "common/err.h"
 #include "common/tmpfile.h"
 #include "layers/stream.h"
@@ -16,7 +17,7 @@ struct context {
 	int fd;
 	struct ignore ignore;
 	char *ignore_name; /* as messages call it; NULL when there is none */
-	struct tmpdir tmp; /* what a tar was unpacked into: removed with the context */
+	struct tmpdir tmp; /* what it was unpacked or fetched into: removed with the context */
 };
 
 #define CONTEXT_INIT                         \
@@ -40,6 +41,13 @@ int context_unpack(struct store *store, struct source *from, const char *what, s
 int context_empty(struct store *store, struct context *out, struct err *err);
 
 /*
+ * What @remote names: the files of a repository, or what is in an archive, in the store's tmp/. A
+ * URL of anything else leaves the context empty and *out_file_fd (else -1) open for reading.
+ */
+int context_fetch(const struct remote *remote, struct store *store, int interrupt_fd,
+		  struct context *out, int *out_file_fd, struct err *err);
+
+/*
  * Find the ignore file: @ignorefile if it is given; else that of the Buildfile (@buildfile: its
  * path, or NULL when it has none), NAME.containerignore or NAME.dockerignore; else
  * .containerignore or .dockerignore of the context. Paths of an unpacked tar lead
@@ -51,7 +59,7 @@ int context_load_ignore(struct context *context, const char *ignorefile, const c
 /* Open a regular file of an unpacked tar, or of the user's (any path). */
 int context_open_file(const struct context *context, const char *path, struct err *err);
 
-/* True for what was unpacked: paths are those of the tar. */
+/* True for what was unpacked or fetched: paths are those inside of it. */
 static inline bool context_is_unpacked(const struct context *context)
 {
 	return context->tmp.fd >= 0;

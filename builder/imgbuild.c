@@ -72,8 +72,8 @@ static int parse_options(int argc, char **argv, struct options *out, struct strl
 		  "beside the Buildfile, else .containerignore or .dockerignore in CONTEXT)",
 		  NULL },
 		{ 0, "build-context", OPTION_LIST, &out->contexts, "NAME=VALUE",
-		  "what FROM NAME and --from=NAME mean: a directory, docker-image://IMAGE or "
-		  "oci-layout://DIR:TAG",
+		  "what FROM NAME and --from=NAME mean: a directory, docker-image://IMAGE, "
+		  "oci-layout://DIR:TAG, a git repository or a URL of an archive",
 		  NULL },
 		{ 0, "build-arg", OPTION_LIST, &out->build_args, "NAME[=VALUE]",
 		  "value of an ARG; without \"=VALUE\" that of the environment", NULL },
@@ -119,8 +119,8 @@ static int parse_options(int argc, char **argv, struct options *out, struct strl
 		.program = "imgbuild",
 		.synopsis = "[OPTIONS] CONTEXT",
 		.summary = "Build an image from a Buildfile (or Dockerfile) and the files in "
-			   "CONTEXT,\na directory; with \"-\" stdin is a tar of it, or the "
-			   "Buildfile.\nThe ID of the image is printed on stdout.",
+			   "CONTEXT,\na directory, a git repository or a URL; with \"-\" stdin "
+			   "is a tar of it, or the\nBuildfile. The ID of the image is printed on stdout.",
 		.options = table,
 		.min_args = 1,
 		.max_args = 1,
@@ -312,12 +312,15 @@ static int load_input(const struct options *options, const char *context, struct
 	return input_load(&input, store, out, err);
 }
 
-/* @store NULL: images of layouts are not brought here. */
+/* @store NULL: nothing is brought here from elsewhere. */
 static int open_named(const struct options *options, struct store *store,
-		      struct named_contexts *out, struct err *err)
+		      const struct build_request *request, struct named_contexts *out,
+		      struct err *err)
 {
+	const struct named_place place = { .store = store, .interrupt_fd = request->interrupt_fd };
+
 	for (size_t i = 0; i < options->contexts.count; i++)
-		if (named_add(out, options->contexts.items[i], store, err) < 0)
+		if (named_add(out, options->contexts.items[i], &place, err) < 0)
 			return -1;
 	return 0;
 }
@@ -335,7 +338,7 @@ static int build(const struct options *options, const char *context_path,
 
 	if (store_open(options->root, &store, err) < 0 ||
 	    load_input(options, context_path, store, request, &input, err) < 0 ||
-	    open_named(options, store, &named, err) < 0)
+	    open_named(options, store, request, &named, err) < 0)
 		return -1;
 	progress = progress_new(progress_mode(options), STDERR_FILENO);
 	request->ast = input.ast;
@@ -376,7 +379,7 @@ static int ask(const struct options *options, const struct call *call, const cha
 	int result = -1;
 
 	if (load_input(options, context_path, store, request, &input, err) == 0 &&
-	    open_named(options, NULL, &named, err) == 0) {
+	    open_named(options, NULL, request, &named, err) == 0) {
 		request->ast = input.ast;
 		request->context = &input.context;
 		request->named = &named;

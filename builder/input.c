@@ -162,7 +162,10 @@ static int open_given(const struct input_options *options, const struct context 
 static int open_default(const struct input_options *options, const struct context *context,
 			const char **out_name, char **out_path, struct err *err)
 {
-	const char *shown = context_is_unpacked(context) ? "stdin" : options->context;
+	auto_free char *shown =
+		str_dup(strcmp(options->context, "-") == 0 ? "stdin" : options->context);
+
+	source_mask_passwords(shown);
 
 	for (size_t i = 0; i < sizeof(default_names) / sizeof(default_names[0]); i++) {
 		auto_free char *path =
@@ -249,16 +252,48 @@ static int take_stdin(const struct input_options *options, struct store *store, 
 	return take_text(options, store, peeked, input, err);
 }
 
+/* @fd is the Buildfile itself; there are no files. */
+static int take_file(const struct input_options *options, const char *shown, int fd,
+		     struct input *input, struct err *err)
+{
+	if (options->file && strcmp(options->file, "-") != 0)
+		return err_set(err, ERR_USAGE, "'%s' is a Buildfile, and '--file %s' names another",
+			       shown, options->file);
+	if (options->file)
+		return 0;
+	input->ast = parse_fd(shown, fd, err);
+	return input->ast ? 0 : -1;
+}
+
+static int take_remote(const struct input_options *options, struct store *store,
+		       struct input *input, struct err *err)
+{
+	auto_remote struct remote *remote = remote_parse(options->context, err);
+	auto_close int fd = -1;
+
+	if (!remote ||
+	    context_fetch(remote, store, options->interrupt_fd, &input->context, &fd, err) < 0)
+		return -1;
+	return fd < 0 ? 0 : take_file(options, remote->shown, fd, input, err);
+}
+
+static int take_context(const struct input_options *options, struct store *store,
+			struct input *input, struct err *err)
+{
+	if (strcmp(options->context, "-") == 0)
+		return take_stdin(options, store, input, err);
+	if (remote_is(options->context))
+		return take_remote(options, store, input, err);
+	return context_open(options->context, &input->context, err);
+}
+
 int input_load(const struct input_options *options, struct store *store, struct input *out,
 	       struct err *err)
 {
 	auto_input struct input input = INPUT_INIT;
 	auto_free char *path = NULL;
-	int result = strcmp(options->context, "-") == 0
-			     ? take_stdin(options, store, &input, err)
-			     : context_open(options->context, &input.context, err);
 
-	if (result < 0)
+	if (take_context(options, store, &input, err) < 0)
 		return -1;
 	if (!input.ast && load_buildfile(options, &input, &path, err) < 0)
 		return -1;

@@ -9,11 +9,11 @@
 
 /*
  * What a build is given: a Buildfile and the context beside it, from a
- * directory, or both from standard input.
+ * directory, or both from standard input or from the network.
  */
 struct input_options {
-	const char *context;    /* a directory, or "-": stdin is a tar, compressed or not, or a
-				   Buildfile */
+	const char *context;    /* a directory; "-": stdin is a tar, compressed or not, or a
+				   Buildfile; a URL of one of these, or a git repository */
 	const char *file;       /* the Buildfile; "-" is stdin; NULL: by its usual names */
 	const char *ignorefile; /* or NULL */
 	int interrupt_fd;       /* readable when the user wants to stop; or -1 */
@@ -32,6 +32,7 @@ struct input {
 void input_release(struct input *input);
 
 /*
+ * With a context from the network the Buildfile is in it, or comes from stdin.
  * ERR_USAGE when both are to come from stdin, or a Buildfile comes from there and another is named;
  * ERR_INPUT when there is no Buildfile, or something is wrong with what there is.
  */

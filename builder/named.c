@@ -149,12 +149,30 @@ static int open_plain(struct named_context *item, const char *value, struct err 
 	return open_image(item, value, &no_image) < 0 ? -1 : (err_clear(err), 0);
 }
 
-static int open_value(struct named_context *item, const char *value, struct store *store,
-		      struct err *err)
+/* A repository, or an archive. */
+static int open_remote(struct named_context *item, const char *value,
+		       const struct named_place *place, struct err *err)
+{
+	auto_remote struct remote *remote = remote_parse(value, err);
+	auto_close int file_fd = -1;
+
+	if (!remote)
+		return -1;
+	if (!place->store)
+		return context_empty(NULL, &item->context, err);
+	if (context_fetch(remote, place->store, place->interrupt_fd, &item->context, &file_fd,
+			  err) < 0)
+		return -1;
+	if (file_fd >= 0)
+		return err_set(err, ERR_INPUT, "'%s' is not an archive", remote->shown);
+	return context_load_ignore(&item->context, NULL, NULL, err);
+}
+
+static int open_value(struct named_context *item, const char *value,
+		      const struct named_place *place, struct err *err)
 {
 	static const char *const images[] = { "docker-image://", "container-image://",
 					      "docker://" };
-	static const char *const remotes[] = { "http://", "https://", "git://", "ssh://", "git@" };
 	const char *rest;
 
 	for (size_t i = 0; i < sizeof(images) / sizeof(images[0]); i++) {
@@ -164,15 +182,13 @@ static int open_value(struct named_context *item, const char *value, struct stor
 	}
 	rest = after(value, "oci-layout://");
 	if (rest)
-		return open_layout(item, rest, store, err);
-	for (size_t i = 0; i < sizeof(remotes) / sizeof(remotes[0]); i++)
-		if (after(value, remotes[i]))
-			return err_set(err, ERR_USAGE, "a context from '%s' is not supported",
-				       value);
+		return open_layout(item, rest, place->store, err);
+	if (remote_is(value))
+		return open_remote(item, value, place, err);
 	return open_plain(item, value, err);
 }
 
-int named_add(struct named_contexts *contexts, const char *text, struct store *store,
+int named_add(struct named_contexts *contexts, const char *text, const struct named_place *place,
 	      struct err *err)
 {
 	struct named_context item = { .context = CONTEXT_INIT };
@@ -184,7 +200,7 @@ int named_add(struct named_contexts *contexts, const char *text, struct store *s
 			       "docker-image://IMAGE or oci-layout://PATH:TAG",
 			       text);
 	item.name = str_ndup(text, len);
-	if (open_value(&item, text + len + 1, store, err) < 0) {
+	if (open_value(&item, text + len + 1, place, err) < 0) {
 		err_prefix(err, "--build-context %s", item.name);
 		item_release(&item);
 		return -1;

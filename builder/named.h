@@ -14,6 +14,7 @@
  *
  *   NAME=DIR
  *   NAME=docker-image://IMAGE      also container-image://, docker://, or just IMAGE
+ *   NAME=https://…, git://…        an archive, or a git repository
  *   NAME=oci-layout://PATH[:TAG]   also @sha256:DIGEST
  *
  * A name takes the place of a stage or an image of that name. Images of a layout are brought into
@@ -41,7 +42,11 @@ struct named_contexts {
 void named_release(struct named_contexts *contexts);
 
 /* Open "NAME=VALUE"; a later one replaces an earlier one of its name. ERR_USAGE when it is none. */
-int named_add(struct named_contexts *contexts, const char *text, struct store *store,
+struct named_place {
+	struct store *store; /* NULL: nothing is brought here from elsewhere */
+	int interrupt_fd;    /* readable when the user wants to stop; or -1 */
+};
+int named_add(struct named_contexts *contexts, const char *text, const struct named_place *place,
 	      struct err *err);
 
 /* By its name, case aside, or as the image that it is called like; NULL when there is none. */

@@ -504,3 +504,115 @@ ADD $URL/git/r.git#dev:dir/deep /limit"
 	[ "$status" = 5 ]
 	[[ $OUTPUT == *"git is not installed"* ]]
 }
+
+# ---- contexts ----
+
+# from WHO CONTEXT [OPTIONS…]: builds it, stdin is handed on
+from() {
+	local who=$1 context=$2
+	shift 2
+	status=0
+	OUTPUT=$(cd / && as "$who" imgbuild -t test "$@" "$context" 2>&1 >"$T/id") || status=$?
+	echo "$OUTPUT"
+	return "$status"
+}
+# from_fails WHO STATUS CONTEXT TEXT…
+from_fails() {
+	local who=$1 want=$2 context=$3 text store=$ROOT_STORE
+	shift 3
+	[ "$who" = root ] || store=$USER_STORE
+	refute from "$who" "$context" </dev/null
+	same "$status" "$want"
+	for text in "$@"; do [[ $OUTPUT == *"$text"* ]] || { echo "not said: $text"; return 1; }; done
+	assert_store_idle "$store"
+}
+
+git_context() {
+	from "$1" "$URL/git/r.git"
+	layer "$1" 1 && same "$(content from-git)" two
+	same "$(entry from-git)" "-rw-r--r-- 0/0 4 2020-09-13 12:26:40"
+	from "$1" "$URL/git/r.git#v1"
+	layer "$1" 1 && same "$(content from-git)" one
+	from "$1" "$URL/git/r.git#dev:dir"
+	layer "$1" 1 && same "$(content from-dir)" deep
+	from "$1" "$URL/dumb.git#:in"
+	layer "$1" 1 && same "$(content from-dir)" deep
+	from "$1" "$URL/git/r.git" -f dir/run && return 1
+	[[ $OUTPUT == *"dir/run: the file has no instructions"* ]]
+	from "$1" "$URL/git/r.git" -f - <<<"FROM scratch
+COPY dir/deep /"
+	layer "$1" 1 && same "$(names)" "f "
+	assert_store_idle "$([ "$1" = root ] && echo "$ROOT_STORE" || echo "$USER_STORE")"
+}
+@test "a git repository is the context (root)" { need_root; git_context root; }
+@test "a git repository is the context (user)" { need_user; git_context user; }
+
+git_context_attacks() {
+	from_fails "$1" 3 "$URL/git/r.git#main:linked" "there is no Buildfile, Containerfile or Dockerfile in '$URL/git/r.git#main:linked'"
+	for dir in out up none; do
+		from_fails "$1" 3 "$URL/git/r.git#main:$dir" "'$URL/git/r.git#main:$dir': open '$dir': "
+	done
+	from_fails "$1" 3 "$URL/git/r.git#main:../x" "the directory '../x' would leave the repository"
+	from_fails "$1" 3 "$URL/git/r.git#none" "it has no branch or tag 'none'"
+	from_fails "$1" 3 "http://me:s3cr3t@$HOST/git/r.git#main:linked" "there is no Buildfile"
+	refute grep -q s3cr3t <<<"$OUTPUT"
+	# the links are in the context, and lead nowhere but there
+	refute from "$1" "$URL/git/r.git" -f - <<<"FROM scratch
+COPY out/passwd /"
+	same "$status" 3
+	refute from "$1" "$URL/git/r.git" -f up/../../../../etc/passwd </dev/null
+	same "$status" 5
+	[[ $OUTPUT == *"No such file"* ]]
+}
+@test "a git repository as context: nothing leads out of it (root)" { need_root; git_context_attacks root; }
+@test "a git repository as context: nothing leads out of it (user)" { need_user; git_context_attacks user; }
+
+make_context_tar() {
+	mkdir -p "$T/tarred"
+	printf 'FROM scratch\nCOPY . /\n' >"$T/tarred/Buildfile"
+	printf 'Buildfile\n.dockerignore\nno\n' >"$T/tarred/.dockerignore"
+	echo yes >"$T/tarred/yes"
+	echo no >"$T/tarred/no"
+	tar -C "$T/tarred" -czf "$SRV/files/context.tar.gz" .
+	printf 'FROM scratch\nCOPY <<X /text\nhi\nX\n' >"$SRV/files/recipe"
+}
+url_context() {
+	make_context_tar
+	from "$1" "$URL/context.tar.gz"
+	layer "$1" 1 && same "$(names)" "yes "
+	from "$1" "$URL/recipe"
+	layer "$1" 1 && same "$(content text)" hi
+	from_fails "$1" 4 "$URL/status/404" "imgbuild: get '$URL/status/404': HTTP status 404"
+	refute from "$1" "$URL/recipe" -f other
+	same "$status" 2
+	[[ $OUTPUT == *"'$URL/recipe' is a Buildfile, and '--file other' names another"* ]]
+}
+@test "an archive or a Buildfile behind a URL is the context (root)" { need_root; url_context root; }
+@test "an archive or a Buildfile behind a URL is the context (user)" { need_user; url_context user; }
+
+@test "an archive that would write elsewhere is no context" {
+	need_root
+	python3 - "$SRV/files/evil.tar" <<'E'
+import io, sys, tarfile
+with tarfile.open(sys.argv[1], 'w') as t:
+    for name in ('Buildfile', '../escaped'):
+        data = b'FROM scratch\n'
+        entry = tarfile.TarInfo(name)
+        entry.size = len(data)
+        t.addfile(entry, io.BytesIO(data))
+E
+	from_fails root 3 "$URL/evil.tar" "../escaped"
+	[ -z "$(find "$ROOT_STORE" "$T" -name escaped)" ]
+}
+
+@test "named contexts from git and from an archive" {
+	need_root
+	make_context_tar
+	printf 'FROM scratch\nCOPY --from=r dir/run /run\nCOPY --from=a yes no /a/\n' >"$CTX/Buildfile"
+	sed -i 's/ no / /' "$CTX/Buildfile"
+	from root "$CTX" --build-context "r=$URL/git/r.git#dev" --build-context "a=$URL/context.tar.gz"
+	layer root 2 && same "$(names)" "a/ a/yes "
+	refute from root "$CTX" --build-context "r=$URL/git/r.git" --build-context "a=$URL/recipe"
+	same "$status" 3
+	[[ $OUTPUT == *"--build-context a: '$URL/recipe' is not an archive"* ]]
+}
