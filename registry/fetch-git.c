@@ -374,9 +374,12 @@ static int check_out(const struct fetch_request *request, struct err *err)
 	const char *const known[] = { "git", "cat-file", "-e", request->commit, NULL };
 	const char *const modules[] = { "git",    "submodule",   "--quiet",   "update",
 					"--init", "--recursive", "--depth=1", NULL };
+	/* the URLs of submodules may be relative to it */
+	const char *const remote[] = { "git", "remote", "add", "origin", request->url, NULL };
 	struct err ignored = ERR_INIT;
 
-	if (git(init, NULL, err) < 0 || fetch_commit(request, err) < 0)
+	if (git(init, NULL, err) < 0 || git(remote, NULL, err) < 0 ||
+	    fetch_commit(request, err) < 0)
 		return -1;
 	if (git(known, NULL, &ignored) < 0)
 		return err_set(err, ERR_REMOTE, "it does not give commit %s", request->commit);
@@ -426,13 +429,11 @@ static int settle(void *context, const struct walk_item *at, struct err *err)
 
 int fetch_git(const struct fetch_request *request, struct fetch_result *out, struct err *err)
 {
-	const char *const remote[] = { "git", "remote", "add", "origin", request->url, NULL };
 	struct settling settling = { .keeps_git_dir = request->keeps_git_dir };
 
 	if (fchdir(FETCH_INTO_FD) < 0)
 		return err_sys(err, "enter the directory for a checkout");
 	if (prepare_environment(request, err) < 0 || check_out(request, err) < 0 ||
-	    (request->keeps_git_dir && git(remote, NULL, err) < 0) ||
 	    commit_time(request->commit, &settling.when, err) < 0)
 		return err_prefix(err, "git repository '%s'", request->url);
 	out->commit = str_dup(request->commit);

@@ -77,6 +77,15 @@ make_repository() (
 	cd ..
 	git_as_author clone -q --bare r "$SRV/git/r.git"
 	git_as_author clone -q --bare r "$SRV/git/private.git"
+	git_as_author init -q m
+	git_as_author -C m submodule --quiet add "$SRV/git/r.git" inner
+	git_as_author -C m config -f .gitmodules submodule.inner.url ../r.git
+	git_as_author -C m add .gitmodules
+	git_as_author -C m commit -qm m
+	git_as_author clone -q --bare m "$SRV/git/m.git"
+	git_as_author -C m config -f .gitmodules submodule.inner.url "file://$SRV/git/r.git"
+	git_as_author -C m commit -qam local
+	git_as_author clone -q --bare m "$SRV/git/steals.git"
 	git_as_author clone -q --bare r "$SRV/files/dumb.git"
 	git -C "$SRV/files/dumb.git" update-server-info
 )
@@ -486,6 +495,20 @@ E
 ADD $URL/git/r.git#dev /hooks"
 	[ ! -e "$T/hooked" ] && [ ! -e "$T/trace" ]
 	grep -q /git/r.git/git-upload-pack "$SRV/log"
+}
+
+@test "git: submodules when asked for, and none from the disk" {
+	need_root
+	build root <<<"FROM scratch
+ADD $URL/git/m.git /m
+ADD $URL/git/m.git?submodules=true /s"
+	layer root 1 && same "$(names)" "m/ m/.gitmodules m/inner/ "
+	layer root 2 && same "$(content s/inner/file)" two
+	refute grep -q '[.]git/' <<<"$(names)"
+	same "$(entry s/inner/file)" "-rw-r--r-- 0/0 4 2020-09-13 12:26:40"
+	refute grep -qx s/inner/.git <(tar -tf "$LAYER")
+	fails root 4 "git repository '$URL/git/steals.git': git submodule: " <<<"FROM scratch
+ADD $URL/git/steals.git?submodules=true /x"
 }
 
 @test "git: an endless pack stops at the limit" {
