@@ -22,7 +22,8 @@
 void grants_release(struct grants *grants)
 {
 	for (size_t i = 0; i < grants->secret_count; i++) {
-		explicit_bzero(grants->secrets[i].value, grants->secrets[i].len);
+		if (grants->secrets[i].value) /* one that could not be read has none */
+			explicit_bzero(grants->secrets[i].value, grants->secrets[i].len);
 		free(grants->secrets[i].value);
 		free(grants->secrets[i].id);
 	}
