@@ -176,7 +176,6 @@ E
 	[[ $OUTPUT == *"Buildfile:4:19: COPY: "* ]]
 	refused "$1" 5 "--build-context extra: open the context './none'" --build-context extra=./none ctx
 	refused "$1" 2 "--build-context 'extra' is not NAME=VALUE" --build-context extra ctx
-	refused "$1" 2 "a context from 'https://x/y.git' is not supported" --build-context extra=https://x/y.git ctx
 	refused "$1" 3 "--from=extra" ctx
 }
 named_base() { # a directory as the base
