@@ -412,7 +412,7 @@ killed_import() {
 	bytes=$(as root imgstore prune --format json | jq .Bytes)
 	[ "$bytes" -gt 1000000 ]
 	[ "$(as root imgstore info --format json | jq -c '[.Images, .Names, .Layers, .Driver]')" = '[1,1,1,"overlay"]' ]
-	[ "$(as root imgstore prune --format json | jq -c .)" = '{"Bytes":0,"Images":0,"Layers":0,"Blobs":0,"CacheEntries":0}' ]
+	[ "$(as root imgstore prune --format json | jq -c .)" = '{"Bytes":0,"Images":0,"Layers":0,"Blobs":0,"CacheEntries":0,"CacheMounts":0}' ]
 }
 
 @test "127 layers and more, below a long path" {
