@@ -31,8 +31,8 @@ struct build_request {
 	const char *target; /* NULL: the last stage */
 	struct platform platform;
 	bool no_cache;
-	const struct grants *grants; /* what RUN --mount=type=secret and ssh may have */
-	unsigned allowed;            /* enum plan_allowed */
+	const struct grants *grants;  /* what RUN --mount=type=secret and ssh may have */
+	unsigned allowed;             /* enum plan_allowed */
 	enum sandbox_network network; /* of RUN without --network */
 	bool has_epoch;
 	int64_t epoch;    /* SOURCE_DATE_EPOCH */

@@ -120,7 +120,8 @@ static int parse_options(int argc, char **argv, struct options *out, struct strl
 		.synopsis = "[OPTIONS] CONTEXT",
 		.summary = "Build an image from a Buildfile (or Dockerfile) and the files in "
 			   "CONTEXT,\na directory, a git repository or a URL; with \"-\" stdin "
-			   "is a tar of it, or the\nBuildfile. The ID of the image is printed on stdout.",
+			   "is a tar of it, or the\nBuildfile. The ID of the image is printed on "
+			   "stdout.",
 		.options = table,
 		.min_args = 1,
 		.max_args = 1,

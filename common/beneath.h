@@ -21,7 +21,7 @@
  */
 enum beneath_policy {
 	BENEATH_NO_LINKS, /* any symlink on the way or at the end: ELOOP; ".." : EXDEV */
-	BENEATH_STAY,	  /* symlinks are followed; leaving @root_fd (.., absolute): EXDEV */
+	BENEATH_STAY,     /* symlinks are followed; leaving @root_fd (.., absolute): EXDEV */
 	BENEATH_IN_ROOT,  /* as chroot(2) would: absolute links and ".." stop at @root_fd */
 };
 

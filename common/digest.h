@@ -13,8 +13,8 @@
  * lower-case hex digits; descriptor.md, "Digests"). No other algorithm is
  * accepted.
  */
-#define DIGEST_BYTES 32
-#define DIGEST_HEX_MAX 65  /* with the NUL */
+#define DIGEST_BYTES    32
+#define DIGEST_HEX_MAX  65 /* with the NUL */
 #define DIGEST_NAME_MAX 72 /* "sha256:" + hex + NUL */
 
 struct digest {

@@ -11,17 +11,17 @@
  * The text is one line: no capital, no full stop, the subject in quotes.
  */
 
-#define ERR_TEXT_MAX 2048
+#define ERR_TEXT_MAX   2048
 #define ERR_DETAIL_MAX 4096
 
 enum err_kind {
 	ERR_NONE,
-	ERR_STEP,	 /* a step of a build failed */
-	ERR_USAGE,	 /* the command line */
-	ERR_INPUT,	 /* Buildfile, image, archive; a digest that does not match */
-	ERR_REMOTE,	 /* registry or network */
-	ERR_SYSTEM,	 /* I/O, permissions, no space */
-	ERR_BUG,	 /* ours */
+	ERR_STEP,        /* a step of a build failed */
+	ERR_USAGE,       /* the command line */
+	ERR_INPUT,       /* Buildfile, image, archive; a digest that does not match */
+	ERR_REMOTE,      /* registry or network */
+	ERR_SYSTEM,      /* I/O, permissions, no space */
+	ERR_BUG,         /* ours */
 	ERR_INTERRUPTED, /* a signal asked us to stop */
 };
 
@@ -32,7 +32,10 @@ struct err {
 	char detail[ERR_DETAIL_MAX]; /* further lines (a source excerpt, a hint), or empty */
 };
 
-#define ERR_INIT { .kind = ERR_NONE }
+#define ERR_INIT                 \
+	{                        \
+		.kind = ERR_NONE \
+	}
 
 /* Set kind and text; forgets what @err held before. */
 int err_set(struct err *err, enum err_kind kind, const char *fmt, ...)

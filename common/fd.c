@@ -92,7 +92,8 @@ int fd_read_all(int fd, size_t limit, struct strbuf *out, const char *what, stru
 		out->len += (size_t)n;
 		out->data[out->len] = '\0';
 		if (out->len - start > limit)
-			return err_set(err, ERR_INPUT, "'%s' is larger than %zu bytes", what, limit);
+			return err_set(err, ERR_INPUT, "'%s' is larger than %zu bytes", what,
+				       limit);
 	}
 }
 

@@ -23,9 +23,9 @@ struct json; /* reference counted */
 #define json_array  img_json_array
 #define json_string img_json_string
 
-#define JSON_DEPTH_MAX	 64
+#define JSON_DEPTH_MAX   64
 #define JSON_MEMBERS_MAX 4096
-#define auto_json __attribute__((cleanup(json_auto_unref)))
+#define auto_json        __attribute__((cleanup(json_auto_unref)))
 void json_auto_unref(struct json **value);
 
 /* NULL and ERR_INPUT, naming @what and line and column, when it is not JSON. */
@@ -43,8 +43,9 @@ bool json_is_object(const struct json *value);
 bool json_is_array(const struct json *value);
 bool json_is_string(const struct json *value);
 bool json_is_null(const struct json *value); /* the JSON null; false for NULL */
-const struct json *json_get(const struct json *object, const char *key); /* borrowed, NULL if absent */
-size_t json_count(const struct json *value); /* members or elements; 0 for all else */
+const struct json *json_get(const struct json *object,
+			    const char *key); /* borrowed, NULL if absent */
+size_t json_count(const struct json *value);  /* members or elements; 0 for all else */
 const struct json *json_at(const struct json *array, size_t index);
 /* Members in order: the @index-th key and value of an object. */
 const char *json_key_at(const struct json *object, size_t index);

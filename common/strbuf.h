@@ -15,7 +15,10 @@ struct strbuf {
 };
 
 extern char strbuf_empty[];
-#define STRBUF_INIT { .data = strbuf_empty }
+#define STRBUF_INIT                  \
+	{                            \
+		.data = strbuf_empty \
+	}
 
 #define auto_strbuf __attribute__((cleanup(strbuf_release)))
 

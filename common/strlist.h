@@ -14,15 +14,17 @@ struct strlist {
 	size_t count;
 };
 
-#define STRLIST_INIT { .items = NULL }
+#define STRLIST_INIT          \
+	{                     \
+		.items = NULL \
+	}
 
 #define auto_strlist __attribute__((cleanup(strlist_release)))
 
 void strlist_release(struct strlist *list);
 void strlist_add(struct strlist *list, const char *s);
-void strlist_addf(struct strlist *list, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-void strlist_take(struct strlist *list, char *s); /* takes ownership of @s */
+void strlist_addf(struct strlist *list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void strlist_take(struct strlist *list, char *s);                  /* takes ownership of @s */
 void strlist_copy(struct strlist *to, const struct strlist *from); /* replaces @to */
 bool strlist_has(const struct strlist *list, const char *s);
 void strlist_sort(struct strlist *list); /* by bytes; keeps duplicates */

@@ -14,12 +14,15 @@
  * 0644 less the umask. After the commit tmp.fd stays open until the release.
  */
 struct tmpfile {
-	int fd;	    /* O_RDWR; the caller writes through it */
-	int dir_fd; /* borrowed */
+	int fd;        /* O_RDWR; the caller writes through it */
+	int dir_fd;    /* borrowed */
 	char name[32]; /* empty with O_TMPFILE */
 };
 
-#define TMPFILE_INIT { .fd = -1, .dir_fd = -1 }
+#define TMPFILE_INIT                   \
+	{                              \
+		.fd = -1, .dir_fd = -1 \
+	}
 #define auto_tmpfile __attribute__((cleanup(tmpfile_release)))
 
 int tmpfile_open(struct tmpfile *tmp, int dir_fd, struct err *err);
@@ -45,11 +48,14 @@ void tmpfile_release(struct tmpfile *tmp);
  */
 struct tmpdir {
 	int parent_fd; /* borrowed */
-	int fd;	       /* O_RDONLY | O_DIRECTORY, locked */
+	int fd;        /* O_RDONLY | O_DIRECTORY, locked */
 	char name[32]; /* empty when there is none */
 };
 
-#define TMPDIR_INIT { .parent_fd = -1, .fd = -1 }
+#define TMPDIR_INIT                       \
+	{                                 \
+		.parent_fd = -1, .fd = -1 \
+	}
 #define auto_tmpdir __attribute__((cleanup(tmpdir_release)))
 
 int tmpdir_make(struct tmpdir *tmp, int parent_fd, struct err *err);

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-
 void entry_release(struct entry *entry)
 {
 	free(entry->path);

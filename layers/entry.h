@@ -15,7 +15,8 @@
  * layer.md), and no more: no inode, no atime, no ctime, no user names.
  */
 struct xattr {
-	char *name; /* "security.capability", "user.x": as a layer carries it, never an overlay's own */
+	char *name; /* "security.capability", "user.x": as a layer carries it, never an overlay's
+		       own */
 	void *value;
 	size_t value_len;
 };
@@ -34,7 +35,7 @@ enum entry_type {
 	ENTRY_BLOCK_DEVICE,
 	ENTRY_FIFO,
 	ENTRY_WHITEOUT, /* `path` is the deleted name itself; pack writes ".wh.NAME" */
-	ENTRY_OPAQUE,	/* `path` is the directory; pack writes "DIR/.wh..wh..opq" */
+	ENTRY_OPAQUE,   /* `path` is the directory; pack writes "DIR/.wh..wh..opq" */
 };
 
 struct entry {
@@ -51,7 +52,10 @@ struct entry {
 	struct xattrs xattrs;
 };
 
-#define ENTRY_INIT { .path = NULL }
+#define ENTRY_INIT           \
+	{                    \
+		.path = NULL \
+	}
 #define auto_entry __attribute__((cleanup(entry_release)))
 void entry_release(struct entry *entry);
 
@@ -94,8 +98,8 @@ int xattrs_apply(int fd, enum overlay_ns ns, const struct xattrs *xattrs, const 
 
 /*
  * Give the directory or file @to_fd the mode, owner, xattrs and times of @from_fd (as seen
- * through an overlay or not): for the root of an upper and the directories of an init layer, since in an overlay
- * the topmost directory's metadata wins.
+ * through an overlay or not): for the root of an upper and the directories of an init layer, since
+ * in an overlay the topmost directory's metadata wins.
  */
 int entry_copy_metadata(int from_fd, int to_fd, enum overlay_ns ns, const char *path,
 			struct err *err);

@@ -43,7 +43,8 @@ struct sink *sink_to_fd(int fd, const char *what);
 struct sink *sink_to_strbuf(struct strbuf *out);
 /* To nowhere. */
 struct sink *sink_to_nothing(void);
-/* Pass on to @next (taken) and digest what passes; result in *out_digest and *out_len (may be NULL) at finish. */
+/* Pass on to @next (taken) and digest what passes; result in *out_digest and *out_len (may be NULL)
+ * at finish. */
 struct sink *sink_digest(struct sink *next, struct digest *out_digest, uint64_t *out_len);
 /* Copy to both (both taken). */
 struct sink *sink_tee(struct sink *first, struct sink *second);
@@ -62,13 +63,15 @@ void source_free(struct source *source); /* frees the sources before it that it 
 #define auto_source __attribute__((cleanup(source_auto_free)))
 void source_auto_free(struct source **source);
 
-/* From a descriptor (borrowed) at its current offset; at most @limit bytes (UINT64_MAX: to the end). */
+/* From a descriptor (borrowed) at its current offset; at most @limit bytes (UINT64_MAX: to the
+ * end). */
 struct source *source_from_fd(int fd, uint64_t limit, const char *what);
 struct source *source_from_memory(const void *data, size_t len); /* borrowed */
 /*
  * Digest what is read through it. When @expect is not NULL, the end of the stream is an ERR_INPUT
- * unless digest (and length, when expect_len is not UINT64_MAX) match; @what names the stream. More bytes than expect_len is an
- * error as soon as they come. *out_digest and *out_len (may be NULL) are set at the end of the stream.
+ * unless digest (and length, when expect_len is not UINT64_MAX) match; @what names the stream. More
+ * bytes than expect_len is an error as soon as they come. *out_digest and *out_len (may be NULL)
+ * are set at the end of the stream.
  */
 struct source_digest_options {
 	const struct digest *expect;

@@ -18,8 +18,8 @@
  *   extended = ustar (typeflag "x") records padding
  *   record   = length " " key "=" value "\n"      length: decimal, of the whole record
  *
- * @name is the entry's name in the tar, with the "/" of a directory. Appends to @out, whole blocks. ERR_INPUT when an
- * attribute has a name that no record can hold.
+ * @name is the entry's name in the tar, with the "/" of a directory. Appends to @out, whole blocks.
+ * ERR_INPUT when an attribute has a name that no record can hold.
  */
 int tar_header_format(const struct entry *entry, const char *name, struct strbuf *out,
 		      struct err *err);

@@ -52,8 +52,8 @@ bool tar_reader_has_failed(const struct tar_reader *reader);
 struct unpack_dir {
 	char *path;       /* with no link in it */
 	bool is_explicit; /* the archive has an entry for it */
-	bool is_opaque; /* what it holds below does not show */
-	bool is_new;    /* nor does the directory itself that is below */
+	bool is_opaque;   /* what it holds below does not show */
+	bool is_new;      /* nor does the directory itself that is below */
 	bool has_whiteouts;
 	mode_t mode;
 	uid_t uid;

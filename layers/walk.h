@@ -34,10 +34,10 @@ enum walk_event {
 
 struct walk_item {
 	enum walk_event event;
-	int dir_fd;	  /* directory that holds it; for the root: the root itself */
-	int fd;		  /* WALK_ENTER, WALK_LEAVE: the directory itself, O_RDONLY; else -1 */
-	const char *name; /* "" for the root */
-	const char *path; /* relative to the root, "" for it */
+	int dir_fd;            /* directory that holds it; for the root: the root itself */
+	int fd;                /* WALK_ENTER, WALK_LEAVE: the directory itself, O_RDONLY; else -1 */
+	const char *name;      /* "" for the root */
+	const char *path;      /* relative to the root, "" for it */
 	const struct stat *st; /* fstatat without following */
 	bool *out_descend;
 };

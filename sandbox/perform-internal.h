@@ -48,7 +48,8 @@ int perform_mounts(const struct sandbox_description *description, struct perform
  */
 int perform_target(int root_fd, const struct sandbox_mount *mount, int source_fd, struct err *err);
 
-/* perform-dev.c: fill an attached /dev, which is nodev afterwards; open its terminal, tell the launcher, be it 0, 1, 2. */
+/* perform-dev.c: fill an attached /dev, which is nodev afterwards; open its terminal, tell the
+ * launcher, be it 0, 1, 2. */
 int perform_dev(const struct sandbox_description *description, int dev_fd, struct err *err);
 int perform_terminal(const struct sandbox_description *description, const struct perform_fds *fds,
 		     struct err *err);

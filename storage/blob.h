@@ -13,8 +13,8 @@
 
 /* Blobs by digest: manifests, configs, compressed layers. Never changed once there. */
 
-int blob_find(struct store *store, const struct digest *digest, bool *out_found,
-	      uint64_t *out_size, struct err *err);
+int blob_find(struct store *store, const struct digest *digest, bool *out_found, uint64_t *out_size,
+	      struct err *err);
 /* Open for reading; ERR_INPUT when it is not there. */
 int blob_open(struct store *store, const struct digest *digest, struct err *err);
 /* Read whole (documents only) and check its digest; ERR_INPUT beyond @limit. Appends to @out. */
@@ -24,16 +24,20 @@ int blob_load(struct store *store, const struct digest *digest, size_t limit, st
 int blob_put(struct store *store, const void *data, size_t len, struct digest *out_digest,
 	     struct err *err);
 
-/* A big one, written through tmp.fd; commit gives it its name. The caller has digested what it wrote. */
+/* A big one, written through tmp.fd; commit gives it its name. The caller has digested what it
+ * wrote. */
 struct blob_writer {
 	struct store *store;
 	struct tmpfile tmp;
 };
-#define BLOB_WRITER_INIT { .tmp = TMPFILE_INIT }
+#define BLOB_WRITER_INIT            \
+	{                           \
+		.tmp = TMPFILE_INIT \
+	}
 #define auto_blob_writer __attribute__((cleanup(blob_writer_release)))
 int blob_writer_open(struct store *store, struct blob_writer *out, struct err *err);
-int blob_writer_commit(struct blob_writer *writer, const struct digest *digest,
-		       uint64_t size_bytes, struct err *err);
+int blob_writer_commit(struct blob_writer *writer, const struct digest *digest, uint64_t size_bytes,
+		       struct err *err);
 void blob_writer_release(struct blob_writer *writer);
 
 #endif

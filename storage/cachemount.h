@@ -46,8 +46,8 @@ struct cachemount {
 	int dir_fd; /* locked */
 	int fs_fd;
 };
-#define CACHEMOUNT_INIT               \
-	{                             \
+#define CACHEMOUNT_INIT                   \
+	{                                 \
 		.dir_fd = -1, .fs_fd = -1 \
 	}
 #define auto_cachemount __attribute__((cleanup(cachemount_release)))

@@ -22,11 +22,15 @@ struct container {
 	int work_fd;
 	int init_fd;
 };
-#define CONTAINER_INIT { .dir_fd = -1, .fs_fd = -1, .work_fd = -1, .init_fd = -1 }
+#define CONTAINER_INIT                                                  \
+	{                                                               \
+		.dir_fd = -1, .fs_fd = -1, .work_fd = -1, .init_fd = -1 \
+	}
 #define auto_container __attribute__((cleanup(container_release)))
 void container_release(struct container *container); /* closes; the files stay */
 
-/* ERR_INPUT when @name (may be NULL) is taken or no name ([A-Za-z0-9][A-Za-z0-9_.-]*). Locked until release. */
+/* ERR_INPUT when @name (may be NULL) is taken or no name ([A-Za-z0-9][A-Za-z0-9_.-]*). Locked until
+ * release. */
 int container_create(struct store *store, const struct image *image, const char *name,
 		     struct container *out, struct err *err);
 /* Remove files and row. */
@@ -45,7 +49,10 @@ struct container_list {
 	struct container_summary *items;
 	size_t count;
 };
-#define CONTAINER_LIST_INIT { .items = NULL }
+#define CONTAINER_LIST_INIT   \
+	{                     \
+		.items = NULL \
+	}
 #define auto_container_list __attribute__((cleanup(container_list_release)))
 int container_list(struct store *store, struct container_list *out, struct err *err);
 void container_list_release(struct container_list *list);

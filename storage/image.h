@@ -17,13 +17,16 @@
 
 /* Images: a config, the layers it names, and the names people gave it. */
 struct image {
-	struct digest id;	    /* digest of the config's bytes */
+	struct digest id;           /* digest of the config's bytes */
 	struct image_config config; /* parsed */
-	struct layer *layers;	    /* lowest first; config.diff_id_count of them */
-	bool has_manifest;	    /* pulled, or pushed once: the exact manifest is kept as a blob */
+	struct layer *layers;       /* lowest first; config.diff_id_count of them */
+	bool has_manifest; /* pulled, or pushed once: the exact manifest is kept as a blob */
 	struct digest manifest_digest;
 };
-#define IMAGE_INIT { .layers = NULL }
+#define IMAGE_INIT             \
+	{                      \
+		.layers = NULL \
+	}
 #define auto_image __attribute__((cleanup(image_release)))
 void image_release(struct image *image);
 
@@ -45,11 +48,12 @@ int image_find(struct store *store, const char *text, bool *out_found, struct im
 /* The same, but not there is ERR_INPUT with a hint. */
 int image_get(struct store *store, const char *text, struct image *out, struct err *err);
 
-/* Give a name (normalised by image_ref; moves it when another image had it). Syncs the store once. */
+/* Give a name (normalised by image_ref; moves it when another image had it). Syncs the store once.
+ */
 int image_tag(struct store *store, const struct digest *id, const char *name, struct err *err);
 
 struct image_removal {
-	struct strlist untagged;   /* names taken away */
+	struct strlist untagged; /* names taken away */
 	bool image_removed;
 	uint64_t layers_removed;
 };
@@ -63,14 +67,17 @@ struct image_removal {
  */
 int image_remove(struct store *store, const char *text, bool force, struct image_removal *out,
 		 struct err *err);
-#define IMAGE_REMOVAL_INIT { .untagged = STRLIST_INIT }
+#define IMAGE_REMOVAL_INIT               \
+	{                                \
+		.untagged = STRLIST_INIT \
+	}
 #define auto_image_removal __attribute__((cleanup(image_removal_release)))
 void image_removal_release(struct image_removal *removal);
 
 struct image_summary {
 	struct digest id;
 	struct strlist names; /* familiar form */
-	char *created;	      /* RFC 3339 or NULL */
+	char *created;        /* RFC 3339 or NULL */
 	uint64_t size_bytes;  /* content of all its layers */
 	size_t layer_count;
 };
@@ -78,14 +85,16 @@ struct image_list {
 	struct image_summary *items; /* newest first */
 	size_t count;
 };
-#define IMAGE_LIST_INIT { .items = NULL }
+#define IMAGE_LIST_INIT       \
+	{                     \
+		.items = NULL \
+	}
 #define auto_image_list __attribute__((cleanup(image_list_release)))
 int image_list(struct store *store, struct image_list *out, struct err *err);
 void image_list_release(struct image_list *list);
 
 /* The names of one image, canonical form. */
-int image_names(struct store *store, const struct digest *id, struct strlist *out,
-		struct err *err);
+int image_names(struct store *store, const struct digest *id, struct strlist *out, struct err *err);
 
 struct manifest_options {
 	enum image_format format;
@@ -105,7 +114,7 @@ int image_manifest(struct store *store, const struct image *image,
 struct import_options {
 	const char *comment;
 	const struct image_config *config; /* NULL: empty config of this host's platform */
-	int64_t created_epoch;		   /* SOURCE_DATE_EPOCH or now, seconds */
+	int64_t created_epoch;             /* SOURCE_DATE_EPOCH or now, seconds */
 };
 int image_import_rootfs(struct store *store, int tar_fd, const char *what,
 			const struct import_options *options, struct digest *out_id,

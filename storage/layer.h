@@ -27,9 +27,10 @@ struct layer {
 	bool is_ours; /* packed by us: pack_layer gives its tar again, byte for byte */
 };
 
-/* Is there one for @diff_id on top of @parent_chain (NULL: lowest)? Takes it into this process's lease. */
-int layer_find(struct store *store, const struct digest *parent_chain,
-	       const struct digest *diff_id, bool *out_found, struct layer *out, struct err *err);
+/* Is there one for @diff_id on top of @parent_chain (NULL: lowest)? Takes it into this process's
+ * lease. */
+int layer_find(struct store *store, const struct digest *parent_chain, const struct digest *diff_id,
+	       bool *out_found, struct layer *out, struct err *err);
 
 /* Open the layer's fs/ directory (O_RDONLY | O_DIRECTORY). */
 int layer_open(struct store *store, const struct layer *layer, struct err *err);
@@ -44,7 +45,10 @@ struct layer_draft {
 	int fs_fd;
 	int work_fd;
 };
-#define LAYER_DRAFT_INIT { .tmp = TMPDIR_INIT, .fs_fd = -1, .work_fd = -1 }
+#define LAYER_DRAFT_INIT                                       \
+	{                                                      \
+		.tmp = TMPDIR_INIT, .fs_fd = -1, .work_fd = -1 \
+	}
 #define auto_layer_draft __attribute__((cleanup(layer_draft_release)))
 int layer_draft_open(struct store *store, struct layer_draft *out, struct err *err);
 void layer_draft_release(struct layer_draft *draft);
@@ -72,7 +76,10 @@ struct layer_lock {
 	int dir_fd; /* borrowed */
 	char name[DIGEST_HEX_MAX + 8];
 };
-#define LAYER_LOCK_INIT { .fd = -1, .dir_fd = -1 }
+#define LAYER_LOCK_INIT                \
+	{                              \
+		.fd = -1, .dir_fd = -1 \
+	}
 #define auto_layer_lock __attribute__((cleanup(layer_lock_release)))
 int layer_lock_take(struct store *store, const struct digest *id, struct layer_lock *out,
 		    struct err *err);
@@ -99,8 +106,8 @@ int layer_blob_record(struct store *store, const struct digest *diff_id,
 int layer_blob_make(struct store *store, const struct layer *layer, enum codec codec, int level,
 		    struct layer_blob *out, struct err *err);
 
-/* Write the uncompressed tar of a layer, whose digest is its diff ID (checked): from the directory when
- * is_ours, else from a kept blob. Does not finish @sink. */
+/* Write the uncompressed tar of a layer, whose digest is its diff ID (checked): from the directory
+ * when is_ours, else from a kept blob. Does not finish @sink. */
 int layer_write_tar(struct store *store, const struct layer *layer, struct sink *sink,
 		    struct err *err);
 

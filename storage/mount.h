@@ -52,7 +52,7 @@ int mount_open_layers(struct store *store, const struct layer *layers, size_t co
 
 /* What this host can do, probed once per process. */
 struct mount_ability {
-	bool overlay;	  /* new mount API and lowerdir+ */
+	bool overlay;     /* new mount API and lowerdir+ */
 	char reason[256]; /* why not, or what is used */
 };
 void mount_probe(struct store *store, struct mount_ability *out);

@@ -17,12 +17,12 @@
  */
 struct step_result {
 	struct layer layer;
-	int64_t created_ns; /* when the layer was made, since the epoch: for history, so that a cached build gives the same image */
+	int64_t created_ns; /* when the layer was made, since the epoch: for history, so that a
+			       cached build gives the same image */
 };
 /* @parent_chain: of the layers below (NULL: none), to find the layer. */
-int stepcache_find(struct store *store, const struct digest *key,
-		   const struct digest *parent_chain, bool *out_found, struct step_result *out,
-		   struct err *err);
+int stepcache_find(struct store *store, const struct digest *key, const struct digest *parent_chain,
+		   bool *out_found, struct step_result *out, struct err *err);
 int stepcache_put(struct store *store, const struct digest *key, const struct step_result *result,
 		  struct err *err);
 
@@ -31,8 +31,8 @@ int stepcache_put(struct store *store, const struct digest *key, const struct st
  * whose stat is unchanged is not read again. A file changed less than two
  * seconds before it was digested is not remembered (same-second writes).
  */
-int filecache_find(struct store *store, const struct stat *st, bool *out_found,
-		   struct digest *out, struct err *err);
+int filecache_find(struct store *store, const struct stat *st, bool *out_found, struct digest *out,
+		   struct err *err);
 /* What a file is known by, and its digest once it is found. */
 struct filecache_item {
 	int64_t dev;
@@ -48,7 +48,8 @@ void filecache_item_init(struct filecache_item *item, const struct stat *st);
 int filecache_find_many(struct store *store, struct filecache_item *items, size_t count,
 			struct err *err);
 int filecache_put(struct store *store, const struct stat *st, const struct digest *digest,
-		  struct err *err); /* collected, written in one transaction by filecache_flush or store_close */
+		  struct err *err); /* collected, written in one transaction by filecache_flush or
+				       store_close */
 int filecache_flush(struct store *store, struct err *err);
 
 #endif

@@ -28,8 +28,8 @@ struct store;
 /*
  * Open, and make when missing. @root: NULL takes $IMGBUILD_ROOT, else
  * /var/lib/imgbuild for real root, else $XDG_DATA_HOME/imgbuild (default
- * ~/.local/share/imgbuild). Call after userns_enter. A store of a newer schema is refused; an older one is upgraded.
- * Removes what dead processes left in tmp/ (cheap when there is nothing).
+ * ~/.local/share/imgbuild). Call after userns_enter. A store of a newer schema is refused; an older
+ * one is upgraded. Removes what dead processes left in tmp/ (cheap when there is nothing).
  */
 int store_open(const char *root, struct store **out, struct err *err);
 void store_close(struct store *store);
