@@ -242,6 +242,7 @@ int stage_execute(struct build *build, size_t index, struct err *err)
 		.plan = build->plan->stages[index],
 		.result = &build->results[index],
 		.init = INIT_ROOM_INIT,
+		.spare = LAYER_DRAFT_INIT,
 	};
 	int result = 0;
 
@@ -256,6 +257,7 @@ int stage_execute(struct build *build, size_t index, struct err *err)
 			result = layer_step(&run, step, err);
 	}
 	init_room_release(&run.init);
+	layer_draft_release(&run.spare);
 	chain_close(&run.result->chain);
 	return result;
 }

@@ -76,13 +76,25 @@ int layer_work_open(struct stage_run *run, struct layer_work *work, struct err *
 	struct store *store = run->build->request->store;
 	int view_fd;
 
-	if (layer_draft_open(store, &work->draft, err) < 0)
+	run->layers_made++;
+	if (run->spare.tmp.name[0]) {
+		work->draft = run->spare;
+		run->spare = (struct layer_draft)LAYER_DRAFT_INIT;
+	} else if (layer_draft_open(store, &work->draft, err) < 0) {
 		return -1;
+	}
 	/* the topmost directory's owner, mode and times are those that are seen */
 	view_fd = layer_work_view(run, work, err);
 	if (view_fd < 0)
 		return -1;
 	return entry_copy_metadata(view_fd, work->draft.fs_fd, store_overlay_ns(store), "/", err);
+}
+
+int layer_work_prepare(struct stage_run *run, struct err *err)
+{
+	if (run->spare.tmp.name[0] || run->layers_made >= run->plan->layer_count)
+		return 0;
+	return layer_draft_open(run->build->request->store, &run->spare, err);
 }
 
 int layer_work_mount(struct stage_run *run, struct layer_work *work, int init_fd, struct err *err)

@@ -401,7 +401,9 @@ static int execute(struct stage_run *run, const struct step *step, const struct 
 	    start(&description, &sandbox, &pipe_fd, err) < 0)
 		return step_locate(err, step, NULL);
 	watch.pipe_fd = pipe_fd;
-	result = watch_output(&watch, err);
+	result = layer_work_prepare(run, err);
+	if (result == 0)
+		result = watch_output(&watch, err);
 	if (result == 0)
 		result = sandbox_wait(&sandbox, &status, err);
 	if (result == 0 && status != 0)

@@ -65,6 +65,8 @@ struct stage_run {
 	const struct plan_stage *plan;
 	struct stage_result *result;
 	struct init_room init;
+	struct layer_draft spare; /* made while a command ran, for the layer after its own */
+	size_t layers_made;
 	size_t shown; /* steps that progress was told of */
 };
 
@@ -116,6 +118,8 @@ struct layer_work {
 #define auto_layer_work __attribute__((cleanup(layer_work_release)))
 void layer_work_release(struct layer_work *work);
 int layer_work_open(struct stage_run *run, struct layer_work *work, struct err *err);
+/* While there is nothing to do but to wait: begin the next layer, if there will be one. */
+int layer_work_prepare(struct stage_run *run, struct err *err);
 /* The same for a layer that does not depend on those below it (COPY --link). */
 int layer_work_open_alone(struct stage_run *run, struct layer_work *work, struct err *err);
 /* The merged tree that the layer is laid on, borrowed. */
