@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for the options of imgbuild: their table, and what a request is for
+ * the texts that were given.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "builder/options.h"
+#include "builder/plan.h"
+#include "common/cmdline.h"
+#include "common/mem.h"
+
+void options_release(struct options *options)
+{
+	strlist_release(&options->tags);
+	strlist_release(&options->build_args);
+	strlist_release(&options->labels);
+	strlist_release(&options->contexts);
+	strlist_release(&options->secrets);
+	strlist_release(&options->agents);
+	strlist_release(&options->allowed);
+}
+
+int options_parse(int argc, char **argv, struct options *out, struct strlist *out_args,
+		  bool *out_done, struct err *err)
+{
+	const struct cmdline_option table[] = {
+		{ 't', "tag", OPTION_LIST, &out->tags, "NAME[:TAG]",
+		  "name the image (may be given several times)", NULL },
+		{ 'f', "file", OPTION_STRING, &out->file, "FILE",
+		  "the Buildfile, \"-\" for stdin (default: Buildfile, Containerfile or "
+		  "Dockerfile in CONTEXT)",
+		  NULL },
+		{ 0, "ignorefile", OPTION_STRING, &out->ignorefile, "FILE",
+		  "what of CONTEXT is left out (default: FILE.dockerignore or .containerignore "
+		  "beside the Buildfile, else .containerignore or .dockerignore in CONTEXT)",
+		  NULL },
+		{ 0, "build-context", OPTION_LIST, &out->contexts, "NAME=VALUE",
+		  "what FROM NAME and --from=NAME mean: a directory, docker-image://IMAGE, "
+		  "oci-layout://DIR:TAG, a git repository or a URL of an archive",
+		  NULL },
+		{ 0, "build-arg", OPTION_LIST, &out->build_args, "NAME[=VALUE]",
+		  "value of an ARG; without \"=VALUE\" that of the environment", NULL },
+		{ 0, "label", OPTION_LIST, &out->labels, "NAME=VALUE", "label of the image", NULL },
+		{ 0, "target", OPTION_STRING, &out->target, "STAGE",
+		  "the stage to build (default: the last one)", NULL },
+		{ 0, "no-cache", OPTION_FLAG, &out->no_cache, NULL,
+		  "run every step; their results are remembered", NULL },
+		{ 0, "pull", OPTION_CHOICE, &out->pull, "WHEN",
+		  "images that are not in the store are an error with either (default: missing)",
+		  "missing|never" },
+		{ 0, "jobs", OPTION_STRING, &out->jobs, "N",
+		  "stages that run at the same time (default: twice the processors, at least 8; "
+		  "0: as many as can)",
+		  NULL },
+		{ 0, "network", OPTION_CHOICE, &out->network, "MODE",
+		  "network of RUN steps (default: the host's)", "default|host|none" },
+		{ 0, "secret", OPTION_LIST, &out->secrets, "id=NAME[,src=FILE|,env=VAR]",
+		  "a secret for RUN --mount=type=secret,id=NAME", NULL },
+		{ 0, "ssh", OPTION_LIST, &out->agents, "default|NAME[=SOCKET]",
+		  "an SSH agent for RUN --mount=type=ssh,id=NAME (default: $SSH_AUTH_SOCK)", NULL },
+		{ 0, "allow", OPTION_LIST, &out->allowed, "WHAT",
+		  "let the Buildfile have network.host or security.insecure", NULL },
+		{ 0, "platform", OPTION_STRING, &out->platform, "OS/ARCH",
+		  "platform of the image: this machine's", NULL },
+		{ 0, "iidfile", OPTION_STRING, &out->iidfile, "FILE", "write the image ID to FILE",
+		  NULL },
+		{ 0, "progress", OPTION_CHOICE, &out->progress, "MODE",
+		  "what is shown on stderr (default: auto, which is plain)", "auto|plain|quiet" },
+		{ 0, "call", OPTION_STRING, &out->call, "METHOD[,format=json]",
+		  "ask the Buildfile instead of building it: check, outline or targets", NULL },
+		{ 0, "check", OPTION_FLAG, &out->check, NULL,
+		  "the same as --call=check: show what is unwise in the Buildfile", NULL },
+		{ 'q', "quiet", OPTION_FLAG, &out->quiet, NULL, "show nothing but the image ID",
+		  NULL },
+		{ 0, "root", OPTION_STRING, &out->root, "DIR", "the store", NULL },
+		{ 0, "rm", OPTION_IGNORED, NULL, NULL, "accepted; nothing is ever left", NULL },
+		{ 0, "force-rm", OPTION_IGNORED, NULL, NULL, "accepted; nothing is ever left",
+		  NULL },
+		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
+	};
+	const struct cmdline cmdline = {
+		.program = "imgbuild",
+		.synopsis = "[OPTIONS] CONTEXT",
+		.summary = "Build an image from a Buildfile (or Dockerfile) and the files in "
+			   "CONTEXT,\na directory, a git repository or a URL; with \"-\" stdin "
+			   "is a tar of it, or the\nBuildfile. The ID of the image is printed on "
+			   "stdout.",
+		.options = table,
+		.min_args = 1,
+		.max_args = 1,
+	};
+
+	return cmdline_parse(&cmdline, argc, argv, out_args, out_done, err);
+}
+
+/* "NAME" alone takes the value from the environment; unset there, it is not given. */
+static int take_build_args(const struct strlist *given, struct strlist *out, struct err *err)
+{
+	for (size_t i = 0; i < given->count; i++) {
+		const char *text = given->items[i];
+		size_t len = strcspn(text, "=");
+		auto_free char *name = str_ndup(text, len);
+		const char *value = text[len] == '=' ? text + len + 1 : getenv(name);
+
+		if (len == 0)
+			return err_set(err, ERR_USAGE, "--build-arg '%s' has no name", text);
+		if (value)
+			strlist_env_set(out, name, value);
+	}
+	return 0;
+}
+
+/* "network.host" matters only where the steps' network is not the host's anyway. */
+static int take_allowed(const struct strlist *names, struct build_request *request, struct err *err)
+{
+	if (request->network == SANDBOX_NETWORK_HOST)
+		request->allowed |= PLAN_ALLOWED_HOST_NETWORK;
+	for (size_t i = 0; i < names->count; i++) {
+		if (strcmp(names->items[i], "network.host") == 0)
+			request->allowed |= PLAN_ALLOWED_HOST_NETWORK;
+		else if (strcmp(names->items[i], "security.insecure") == 0)
+			request->allowed |= PLAN_ALLOWED_INSECURE;
+		else
+			return err_set(err, ERR_USAGE,
+				       "--allow is network.host or security.insecure, not '%s'",
+				       names->items[i]);
+	}
+	return 0;
+}
+
+int options_grants(const struct options *options, struct grants *out, struct err *err)
+{
+	for (size_t i = 0; i < options->secrets.count; i++)
+		if (grants_add_secret(out, options->secrets.items[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < options->agents.count; i++)
+		if (grants_add_ssh(out, options->agents.items[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static int check_labels(const struct strlist *labels, struct err *err)
+{
+	for (size_t i = 0; i < labels->count; i++)
+		if (labels->items[i][0] == '=' || labels->items[i][0] == '\0')
+			return err_set(err, ERR_USAGE, "--label '%s' has no name",
+				       labels->items[i]);
+	return 0;
+}
+
+/* --build-arg SOURCE_DATE_EPOCH, else the environment's. */
+static int take_epoch(struct build_request *request, struct err *err)
+{
+	const char *text = strlist_env_get(request->build_args, "SOURCE_DATE_EPOCH");
+	char *end;
+
+	if (!text)
+		text = getenv("SOURCE_DATE_EPOCH");
+	if (!text || text[0] == '\0')
+		return 0;
+	errno = 0;
+	request->epoch = strtoll(text, &end, 10);
+	/* years beyond 9999 cannot be written as RFC 3339 */
+	if (errno != 0 || *end != '\0' || text[0] < '0' || text[0] > '9' ||
+	    request->epoch > INT64_C(253402300799))
+		return err_set(err, ERR_USAGE, "SOURCE_DATE_EPOCH '%s' is not a number of seconds",
+			       text);
+	request->has_epoch = true;
+	return 0;
+}
+
+/* Steps wait for disks and servers as often as they compute. */
+static int take_jobs(const char *text, size_t *out, struct err *err)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned long jobs;
+
+	*out = processors > 4 ? (size_t)processors * 2 : 8;
+	if (!text)
+		return 0;
+	errno = 0;
+	jobs = strtoul(text, NULL, 10);
+	if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0' || errno != 0)
+		return err_set(err, ERR_USAGE, "--jobs '%s' is not a number", text);
+	*out = jobs;
+	return 0;
+}
+
+static int take_platform(const char *text, struct platform *out, struct err *err)
+{
+	auto_platform struct platform wanted = { 0 };
+
+	platform_host(out);
+	if (!text)
+		return 0;
+	if (strchr(text, ','))
+		return err_set(err, ERR_INPUT, "several platforms are not supported: '%s'", text);
+	if (platform_parse(text, &wanted, err) < 0)
+		return -1;
+	if (platform_match(&wanted, out) < 0)
+		return err_set(err, ERR_INPUT,
+			       "platform '%s' is not supported: only this machine's", text);
+	return 0;
+}
+
+int options_prepare(const struct options *options, struct strlist *build_args,
+		    struct build_request *request, struct err *err)
+{
+	request->build_args = build_args;
+	request->labels = &options->labels;
+	request->tags = &options->tags;
+	request->target = options->target;
+	request->no_cache = options->no_cache;
+	if (take_build_args(&options->build_args, build_args, err) < 0 ||
+	    check_labels(&options->labels, err) < 0 || take_epoch(request, err) < 0 ||
+	    take_jobs(options->jobs, &request->jobs, err) < 0 ||
+	    take_platform(options->platform, &request->platform, err) < 0 ||
+	    sandbox_network_parse(options->network ? options->network : "default",
+				  &request->network, err) < 0 ||
+	    take_allowed(&options->allowed, request, err) < 0)
+		return -1;
+	return 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUILDER_OPTIONS_H
+#define BUILDER_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "builder/build.h"
+#include "common/err.h"
+#include "common/strlist.h"
+
+/* The options of imgbuild as they were given: texts, not yet looked at. */
+struct options {
+	struct strlist tags;
+	struct strlist build_args;
+	struct strlist labels;
+	struct strlist contexts;
+	const char *file;
+	const char *ignorefile;
+	const char *target;
+	const char *network;
+	const char *iidfile;
+	const char *progress;
+	const char *root;
+	const char *platform;
+	const char *pull;
+	const char *call;
+	bool check;
+	const char *jobs;
+	struct strlist secrets;
+	struct strlist agents;
+	struct strlist allowed;
+	bool no_cache;
+	bool quiet;
+};
+
+void options_release(struct options *options);
+
+/* As cmdline_parse. */
+int options_parse(int argc, char **argv, struct options *out, struct strlist *out_args,
+		  bool *out_done, struct err *err);
+
+/* What needs neither store nor context. @build_args is filled and borrowed, as are @options. */
+int options_prepare(const struct options *options, struct strlist *build_args,
+		    struct build_request *request, struct err *err);
+
+/* Secrets and agents: read as the user in whose namespace the build is done. */
+int options_grants(const struct options *options, struct grants *out, struct err *err);
+
+#endif
