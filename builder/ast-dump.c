@@ -9,7 +9,10 @@
  *     run 3-5 shell "make" mount="type=tmpfs,target=/t"
  */
 
+#include <string.h>
+
 #include "builder/ast.h"
+#include "common/json.h"
 
 /* What would break the line, or steer a terminal, is \n, \t or \xNN. */
 static void put_escaped(struct strbuf *out, const char *s)
@@ -23,6 +26,8 @@ static void put_escaped(struct strbuf *out, const char *s)
 			strbuf_puts(out, "\\t");
 		else if (c < 0x20 || c == 0x7f)
 			strbuf_printf(out, "\\x%02x", c);
+		else if (strncmp(s, JSON_NUL, strlen(JSON_NUL)) == 0)
+			s++, strbuf_puts(out, "\\x00");
 		else if (c == '"' || c == '\\')
 			strbuf_printf(out, "\\%c", c);
 		else

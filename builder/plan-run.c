@@ -7,6 +7,7 @@
 
 #include "builder/history.h"
 #include "builder/plan-internal.h"
+#include "common/json.h"
 #include "common/mem.h"
 
 #define SCRIPT_DIRECTORY "/dev/pipes/"
@@ -71,6 +72,15 @@ static int plan_command(const struct plan_stage *stage, const struct run_instruc
 	return 0;
 }
 
+/* What the kernel cannot be told. */
+static int check_nul(const struct strlist *list, const char *what, struct err *err)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (json_has_nul(list->items[i]))
+			return err_set(err, ERR_INPUT, "%s cannot hold a NUL", what);
+	return 0;
+}
+
 int plan_run(struct planner *planner, struct plan_stage *stage, const struct origin *origin,
 	     const struct instruction *instruction, struct err *err)
 {
@@ -84,7 +94,9 @@ int plan_run(struct planner *planner, struct plan_stage *stage, const struct ori
 		return -1;
 	step = plan_add_step(stage, STEP_RUN, origin, instruction);
 	run = &step->run;
-	if (plan_command(stage, &instruction->run, run, &shown, err) < 0)
+	if (plan_command(stage, &instruction->run, run, &shown, err) < 0 ||
+	    check_nul(&run->argv, "an argument", err) < 0 ||
+	    check_nul(&stage->env, "a variable", err) < 0)
 		return ast_locate(err, origin->ast, instruction);
 	strlist_copy(&run->env, &stage->env);
 	run->user = str_dup(config->user ? config->user : "");

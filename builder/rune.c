@@ -22,6 +22,10 @@ uint32_t rune_next(const char *s, size_t len, size_t *out_len)
 	*out_len = 1;
 	if (c < 0x80)
 		return c;
+	if (c == 0xc0 && len > 1 && (unsigned char)s[1] == 0x80) {
+		*out_len = 2;
+		return 0;
+	}
 	if (need == 0 || need > len)
 		return RUNE_BAD + c;
 	rune = c & (0xffu >> (need + 1));

@@ -11,7 +11,7 @@
 /* A byte that begins no valid sequence is a character of its own: RUNE_BAD + byte. */
 #define RUNE_BAD 0x110000u
 
-/* The character at @s (@len ≥ 1 bytes are there), its length in *out_len. */
+/* The character at @s (@len ≥ 1 bytes are there), its length in *out_len. JSON_NUL is U+0000. */
 uint32_t rune_next(const char *s, size_t len, size_t *out_len);
 
 bool rune_is_space(uint32_t rune);

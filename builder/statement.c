@@ -230,13 +230,15 @@ static int read_pairs(struct reader *r, struct statement *st)
 static int add_json_words(struct reader *r, struct statement *st, const struct json *array)
 {
 	for (size_t i = 0; i < json_count(array); i++) {
-		const char *s = json_string(json_at(array, i));
+		char *s = json_text(json_at(array, i));
 
 		if (!s) {
 			reader_error(r, r->at, "the JSON form is an array of strings only");
 			return source_hint(r->err, "element %zu is no string", i + 1);
 		}
-		add_word(&st->args, str_dup(s), r->at);
+		add_word(&st->args, s, r->at);
+		if (form_of(st->kind) == FORM_WORDS_OR_JSON && json_has_nul(s))
+			return reader_error(r, r->at, "a path cannot hold a NUL");
 	}
 	return 0;
 }
@@ -253,8 +255,6 @@ static int read_json(struct reader *r, struct statement *st, bool *out_is_json)
 		return 0;
 	array = json_parse(text, strlen(text), "JSON form", &fault);
 	if (!array) {
-		if (strstr(text, "\\u0000"))
-			return reader_error(r, r->at, "an argument cannot hold a NUL");
 		st->json_fault = str_dup(fault.text);
 		return 0;
 	}

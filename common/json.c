@@ -19,9 +19,9 @@ static json_t *new_array(void)
 	return json_array();
 }
 
-static json_t *new_string(const char *s)
+static json_t *new_string(const char *s, size_t len)
 {
-	return json_string(s);
+	return json_stringn(s, len);
 }
 
 #undef json_is_object
@@ -156,7 +156,8 @@ struct json *json_parse(const char *data, size_t len, const char *what, struct e
 		data = "";
 	if (check_limits(data, len, what, err) < 0)
 		return NULL;
-	value = json_loadb(data, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	value = json_loadb(data, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL,
+			   &error);
 	if (value)
 		return ours(value);
 	if (json_error_code(&error) == json_error_out_of_memory)
@@ -249,9 +250,33 @@ const struct json *json_value_at(const struct json *object, size_t index)
 	return ours(json_object_iter_value(member_at(object, index)));
 }
 
+bool json_has_nul(const char *s)
+{
+	return strstr(s, JSON_NUL);
+}
+
 const char *json_string(const struct json *value)
 {
-	return json_string_value(theirs(value));
+	const char *s = json_string_value(theirs(value));
+
+	return s && strlen(s) == json_string_length(theirs(value)) ? s : NULL;
+}
+
+char *json_text(const struct json *value)
+{
+	auto_strbuf struct strbuf out = STRBUF_INIT;
+	const char *s = json_string_value(theirs(value));
+	size_t len = json_string_length(theirs(value));
+
+	if (!s)
+		return NULL;
+	for (size_t i = 0; i < len; i++) {
+		if (s[i])
+			strbuf_putc(&out, s[i]);
+		else
+			strbuf_puts(&out, JSON_NUL);
+	}
+	return strbuf_steal(&out);
 }
 
 int64_t json_int(const struct json *value, int64_t otherwise)
@@ -295,7 +320,7 @@ int json_take_string(const struct json *object, const char *key, char **out, con
 
 	if (found <= 0)
 		return found;
-	if (!json_is_string(value))
+	if (!json_string(value))
 		return wrong_type(what, key, "a string", err);
 	free(*out);
 	*out = str_dup(json_string(value));
@@ -314,11 +339,11 @@ int json_take_strlist(const struct json *object, const char *key, struct strlist
 	if (!json_is_array(value))
 		return wrong_type(what, key, "a list of strings", err);
 	for (size_t i = 0; i < json_count(value); i++) {
-		const char *s = json_string(json_at(value, i));
+		char *s = json_text(json_at(value, i));
 
 		if (!s)
 			return wrong_type(what, key, "a list of strings", err);
-		strlist_add(&fresh, s);
+		strlist_take(&fresh, s);
 	}
 	strlist_release(out);
 	*out = fresh;
@@ -393,21 +418,18 @@ static size_t utf8_length(const unsigned char *s)
 	return len;
 }
 
-/* @s with U+FFFD for each byte that is not UTF-8: the caller's. */
-static char *clean_text(const char *s)
+/* @s up to @end with U+FFFD for each byte that is not UTF-8. */
+static void put_clean(const char *s, const char *end, struct strbuf *out)
 {
-	struct strbuf out = STRBUF_INIT;
-
-	while (*s) {
+	while (s < end) {
 		size_t len = utf8_length((const unsigned char *)s);
 
 		if (len)
-			strbuf_add(&out, s, len);
+			strbuf_add(out, s, len);
 		else
-			strbuf_puts(&out, "\xef\xbf\xbd");
+			strbuf_puts(out, "\xef\xbf\xbd");
 		s += len ? len : 1;
 	}
-	return strbuf_steal(&out);
 }
 
 struct json *json_object(void)
@@ -422,9 +444,15 @@ struct json *json_array(void)
 
 struct json *json_new_string(const char *s)
 {
-	auto_free char *clean = clean_text(s);
+	auto_strbuf struct strbuf clean = STRBUF_INIT;
+	const char *nul;
 
-	return must(new_string(clean));
+	for (; (nul = strstr(s, JSON_NUL)); s = nul + strlen(JSON_NUL)) {
+		put_clean(s, nul, &clean);
+		strbuf_putc(&clean, '\0');
+	}
+	put_clean(s, s + strlen(s), &clean);
+	return must(new_string(clean.data, clean.len));
 }
 
 struct json *json_new_int(int64_t n)
@@ -444,10 +472,11 @@ struct json *json_new_null(void)
 
 void json_set(struct json *object, const char *key, struct json *take)
 {
-	auto_free char *clean = clean_text(key);
+	auto_strbuf struct strbuf clean = STRBUF_INIT;
 
 	assert(json_is_object(object) && take && take != object);
-	must_do(json_object_set_new(theirs(object), clean, theirs(take)));
+	put_clean(key, key + strlen(key), &clean);
+	must_do(json_object_set_new(theirs(object), clean.data, theirs(take)));
 }
 
 void json_set_string(struct json *object, const char *key, const char *s)

@@ -12,7 +12,7 @@
 
 /*
  * JSON values (RFC 8259), strict: one value, no duplicate members, valid
- * UTF-8, no NUL, at most JSON_DEPTH_MAX levels and JSON_MEMBERS_MAX members in
+ * UTF-8, at most JSON_DEPTH_MAX levels and JSON_MEMBERS_MAX members in
  * an object: what exceeds them is refused before it is read. Members keep their order, so the same
  * values always give the same bytes. jansson is known to this room alone.
  */
@@ -22,6 +22,14 @@ struct json; /* reference counted */
 #define json_object img_json_object
 #define json_array  img_json_array
 #define json_string img_json_string
+
+/*
+ * A string of JSON may hold U+0000, which a C string cannot. In lists of strings, and where a
+ * function says so, it stands as these two bytes, which are never UTF-8, and is U+0000 again
+ * when it is written. Nothing that the kernel is told may hold it.
+ */
+#define JSON_NUL "\xc0\x80"
+bool json_has_nul(const char *s);
 
 #define JSON_DEPTH_MAX   64
 #define JSON_MEMBERS_MAX 4096
@@ -50,7 +58,8 @@ const struct json *json_at(const struct json *array, size_t index);
 /* Members in order: the @index-th key and value of an object. */
 const char *json_key_at(const struct json *object, size_t index);
 const struct json *json_value_at(const struct json *object, size_t index);
-const char *json_string(const struct json *value); /* NULL if it is none; never has a NUL inside */
+const char *json_string(const struct json *value); /* NULL if it is none, or has a NUL inside */
+char *json_text(const struct json *value);         /* with JSON_NUL, the caller's; NULL if none */
 int64_t json_int(const struct json *value, int64_t otherwise);
 bool json_bool(const struct json *value, bool otherwise);
 
@@ -71,7 +80,7 @@ int json_take_bool(const struct json *object, const char *key, bool *out, const 
 /* ---- making: setters take a new reference away from the caller ("take") ---- */
 struct json *json_object(void);
 struct json *json_array(void);
-struct json *json_new_string(const char *s); /* bytes that are not UTF-8 become U+FFFD */
+struct json *json_new_string(const char *s); /* JSON_NUL becomes U+0000, bytes not UTF-8 U+FFFD */
 struct json *json_new_int(int64_t n);
 struct json *json_new_bool(bool b);
 struct json *json_new_null(void);

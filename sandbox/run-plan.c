@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "common/fd.h"
+#include "common/json.h"
 #include "common/mem.h"
 #include "sandbox/caps.h"
 #include "sandbox/description.h"
@@ -40,6 +41,10 @@ int run_plan_argv(const struct run_config *config, const struct run_options *opt
 		return err_set(err, ERR_INPUT,
 			       "no command was given, and the image '%s' names none",
 			       options->image);
+	for (size_t i = 0; i < out->count; i++)
+		if (json_has_nul(out->items[i]))
+			return err_set(err, ERR_INPUT, "an argument of '%s' holds a NUL",
+				       options->image);
 	return 0;
 }
 
@@ -49,7 +54,7 @@ static void set_all(struct strlist *to, const struct strlist *from)
 		const char *equals = strchr(from->items[i], '=');
 		auto_free char *key = NULL;
 
-		if (!equals || equals == from->items[i])
+		if (!equals || equals == from->items[i] || json_has_nul(from->items[i]))
 			continue; /* no variable: an image may hold anything */
 		key = str_ndup(from->items[i], (size_t)(equals - from->items[i]));
 		strlist_env_set(to, key, equals + 1);

@@ -281,9 +281,10 @@ static void print_lines(const struct json *json)
 {
 	for (size_t i = 0; i < json_count(json); i++) {
 		const struct json *value = json_value_at(json, i);
+		const char *text = json_string(value);
 
-		if (json_is_string(value))
-			printf("%s: %s\n", json_key_at(json, i), json_string(value));
+		if (text)
+			printf("%s: %s\n", json_key_at(json, i), text);
 		else
 			printf("%s: %" PRId64 "\n", json_key_at(json, i), json_int(value, 0));
 	}

@@ -57,6 +57,10 @@ failing_run() { fails "$1" 1 "$(printf 'FROM localhost/bb\nRUN echo last words &
 @test "a failing RUN shows its status and its last words (root)" { need_root; failing_run root; }
 @test "a failing RUN shows its status and its last words (user)" { need_user; failing_run user; }
 
+nul() { fails "$1" 3 "$(printf 'FROM localhost/bb\nCMD ["\\u0000"]\nRUN ["echo", "a\\u0000b"]\n' | context)" 'Buildfile:3:1: RUN: an argument cannot hold a NUL'; }
+@test "a NUL in what RUN is to run is refused (root)" { need_root; nul root; }
+@test "a NUL in what RUN is to run is refused (user)" { need_user; nul user; }
+
 unknown_base() { fails "$1" 3 "$(printf 'FROM localhost/none\nRUN true\n' | context)" 'Buildfile:1' 'localhost/none'; }
 @test "a base that is not in the store (root)" { need_root; unknown_base root; }
 @test "a base that is not in the store (user)" { need_user; unknown_base user; }

@@ -28,7 +28,7 @@ static void put_quoted(struct strbuf *out, const char *s)
 	strbuf_putc(out, '"');
 	for (size_t i = 0, n; i < len; i += n) {
 		uint32_t rune = rune_next(s + i, len - i, &n);
-		const char *letter = rune < 0x80 ? strchr(letters, (int)rune) : NULL;
+		const char *letter = rune && rune < 0x80 ? strchr(letters, (int)rune) : NULL;
 
 		if (letter)
 			strbuf_printf(out, "\\%c", "abfnrtv\"\\"[letter - letters]);

@@ -23,10 +23,10 @@ static void test_quoted(void **state)
 	auto_strbuf struct strbuf out = STRBUF_INIT;
 
 	make_list(&list, (const char *[]){ "/bin/sh", "-c", "echo \"a\\b\"\t\x01", "\xc3\xa4\xff",
-					   "\xe2\x80\x8b", "", NULL });
+					   "\xe2\x80\x8b", "", "a\xc0\x80", NULL });
 	history_quoted_list(&list, &out);
 	assert_string_equal(out.data, "[\"/bin/sh\" \"-c\" \"echo \\\"a\\\\b\\\"\\t\\x01\" "
-				      "\"\xc3\xa4\\xff\" \"\\u200b\" \"\"]");
+				      "\"\xc3\xa4\\xff\" \"\\u200b\" \"\" \"a\\x00\"]");
 }
 
 static void test_duration(void **state)

@@ -46,6 +46,7 @@ static void gives_back_what_it_read(void **state)
 		"null",
 		"\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"",
 		"\"\\\"\\\\\\n\\u0001\"",
+		"[\"\\u0000\",\"a\\u0000b\\u0000\"]",
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -86,7 +87,7 @@ static void refuses_what_is_not_json(void **state)
 	refuses("{\"a\":1,\"a\":2}", "doc:1:", "duplicate object key");
 	refuses("\"\xff\"", "doc:1:", "unable to decode byte");
 	refuses("\"\xed\xa0\x80\"", "doc:1:", "unable to decode byte");
-	refuses("\"a\\u0000b\"", "doc:1:", "\\u0000");
+	refuses("{\"a\\u0000b\":1}", "doc:1:", "NUL byte in object key");
 	refuses("'a'", "doc:1:", "invalid token");
 	refuses("01", "doc:1:", "");
 	refuses("NaN", "doc:1:", "invalid token");
@@ -236,6 +237,27 @@ static void takes_and_checks(void **state)
 	assert_string_equal(err.text, "doc: not an object where 'i' should be");
 }
 
+static void keeps_nul_in_lists_only(void **state)
+{
+	auto_json struct json *doc = parse_ok("{\"s\":\"a\\u0000b\",\"l\":[\"\",\"a\\u0000b\"]}");
+	auto_json struct json *made = json_array();
+	auto_strlist struct strlist list = STRLIST_INIT;
+	auto_free char *s = NULL;
+	struct err err = ERR_INIT;
+
+	assert_null(json_string(json_get(doc, "s")));
+	assert_int_equal(json_take_string(doc, "s", &s, "doc", &err), -1);
+	assert_string_equal(err.text, "doc: 's' is not a string");
+	assert_int_equal(json_take_strlist(doc, "l", &list, "doc", &err), 0);
+	assert_string_equal(list.items[1], "a" JSON_NUL "b");
+	assert_true(json_has_nul(list.items[1]));
+	assert_false(json_has_nul(list.items[0]));
+	json_append(made, json_new_string("x" JSON_NUL "\xc0" JSON_NUL));
+	expect_text(made, "[\"x\\u0000\xef\xbf\xbd\\u0000\"]");
+	json_set_string(doc, "k" JSON_NUL, "v");
+	assert_non_null(json_get(doc, "k\xef\xbf\xbd\xef\xbf\xbd"));
+}
+
 static void makes_documents(void **state)
 {
 	auto_json struct json *doc = json_object();
@@ -298,6 +320,7 @@ int main(void)
 		cmocka_unit_test(refuses_too_many_members),
 		cmocka_unit_test(reads_or_says_none),
 		cmocka_unit_test(takes_and_checks),
+		cmocka_unit_test(keeps_nul_in_lists_only),
 		cmocka_unit_test(makes_documents),
 		cmocka_unit_test(replaces_what_is_not_utf8),
 	};

@@ -48,7 +48,8 @@ static const struct row rows[] = {
 	  "element 1 is no string" },
 	{ "L10 nested", "COPY [\"a\",[\"b\"]]",
 	  "2:6: COPY: the JSON form is an array of strings only", "element 2 is no string" },
-	{ "L10 NUL", "CMD [\"a\\u0000\"]", "2:5: CMD: an argument cannot hold a NUL", NULL },
+	{ "L10 NUL in a path", "VOLUME [\"a\\u0000\"]", "2:8: VOLUME: a path cannot hold a NUL",
+	  NULL },
 	/* heredocs */
 	{ "heredoc without end", "RUN cat <<EOF\nx", "2:9: the heredoc 'EOF' has no end",
 	  "a line that is exactly 'EOF' ends it" },

@@ -49,6 +49,8 @@ static const struct row lines[] = {
 	{ "L9 switches", F "COPY --link --parents=false a b\nCOPY --link=TRUE a b\n",
 	  S "  copy 2 \"a\" dest=\"b\" link\n  copy 3 \"a\" dest=\"b\" link\n" },
 	{ "L10 JSON", F "CMD [ \"a\", \"\\u00e4\\n\" ]\n", S "  cmd 2 exec \"a\" \"ä\\n\"\n" },
+	{ "L10 NUL", F "CMD [\"\\u0000\", \"a\\u0000b\\u00c0\"]\n",
+	  S "  cmd 2 exec \"\\x00\" \"a\\x00bÀ\"\n" },
 	{ "L10 no JSON", F "CMD ['a']\nCMD [\"a\"] b\nCMD [\"a\"\n",
 	  S "  cmd 2 shell \"['a']\"\n  cmd 3 shell \"[\\\"a\\\"] b\"\n  cmd 4 shell "
 	    "\"[\\\"a\\\"\"\n" },

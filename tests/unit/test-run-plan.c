@@ -84,7 +84,7 @@ static void the_environment_is_layered(void **state)
 	auto_strlist struct strlist env = STRLIST_INIT;
 	auto_strlist struct strlist bare = STRLIST_INIT;
 
-	words(&config.env, "PATH=/p A=image B=image broken =x");
+	words(&config.env, "PATH=/p A=image B=image broken =x C=\xc0\x80");
 	words(&options.env, "A=ours HOME=/h A=last");
 	run_plan_env(&config, &options, "box", "/home/u", &env);
 	joined(&env, "PATH=/p HOSTNAME=box TERM=xterm A=last B=image HOME=/h");
