@@ -70,6 +70,7 @@ static struct plan *make_plan(struct build *build, struct err *err)
 		.platform = request->platform,
 		.named = request->named,
 		.allowed = request->allowed,
+		.changes = request->changes,
 		.get_image = get_image,
 		.context = build,
 	};

@@ -10,6 +10,7 @@
 #include "builder/context.h"
 #include "builder/named.h"
 #include "builder/grants.h"
+#include "builder/plan-changes.h"
 #include "builder/progress.h"
 #include "common/digest.h"
 #include "common/err.h"
@@ -31,8 +32,9 @@ struct build_request {
 	const char *target; /* NULL: the last stage */
 	struct platform platform;
 	bool no_cache;
-	const struct grants *grants;  /* what RUN --mount=type=secret and ssh may have */
-	unsigned allowed;             /* enum plan_allowed */
+	const struct grants *grants; /* what RUN --mount=type=secret and ssh may have */
+	unsigned allowed;            /* enum plan_allowed */
+	struct plan_changes changes;
 	enum sandbox_network network; /* of RUN without --network */
 	bool has_epoch;
 	int64_t epoch;    /* SOURCE_DATE_EPOCH */

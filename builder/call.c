@@ -133,6 +133,7 @@ static struct plan_input plan_input(const struct build_request *request, struct 
 		.target = request->target,
 		.platform = request->platform,
 		.named = request->named,
+		.changes = request->changes,
 		.get_image = get_image,
 		.context = images,
 	};

@@ -201,7 +201,7 @@ static int run(const struct options *options, const char *context_path,
 
 int main(int argc, char **argv)
 {
-	struct options options = { .file = NULL };
+	struct options options = OPTIONS_INIT;
 	struct build_request request = { .interrupt_fd = -1 };
 	auto_strlist struct strlist args = STRLIST_INIT;
 	auto_strlist struct strlist build_args = STRLIST_INIT;
@@ -218,6 +218,7 @@ int main(int argc, char **argv)
 	}
 	fd_close(&request.interrupt_fd);
 	platform_release(&request.platform);
+	plan_changes_release(&request.changes);
 	options_release(&options);
 	return status;
 }

@@ -4,6 +4,7 @@
  * the texts that were given.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,12 +12,20 @@
 #include "builder/options.h"
 #include "builder/plan.h"
 #include "common/cmdline.h"
+#include "common/fd.h"
 #include "common/mem.h"
+
+#define ARG_FILE_MAX_BYTES ((size_t)1024 * 1024)
 
 void options_release(struct options *options)
 {
 	strlist_release(&options->tags);
 	strlist_release(&options->build_args);
+	strlist_release(&options->build_arg_files);
+	strlist_release(&options->uncached);
+	strlist_release(&options->env);
+	strlist_release(&options->unset_env);
+	strlist_release(&options->unset_labels);
 	strlist_release(&options->labels);
 	strlist_release(&options->contexts);
 	strlist_release(&options->secrets);
@@ -44,11 +53,28 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		  NULL },
 		{ 0, "build-arg", OPTION_LIST, &out->build_args, "NAME[=VALUE]",
 		  "value of an ARG; without \"=VALUE\" that of the environment", NULL },
+		{ 0, "build-arg-file", OPTION_LIST, &out->build_arg_files, "FILE",
+		  "values of ARGs, a line each; --build-arg goes before them", NULL },
+		{ 0, "from", OPTION_STRING, &out->from, "IMAGE",
+		  "base of the first stage, instead of what its FROM says", NULL },
+		{ 0, "env", OPTION_LIST, &out->env, "NAME[=VALUE]",
+		  "an ENV at the head of each stage; without \"=VALUE\" that of the environment",
+		  NULL },
+		{ 0, "unsetenv", OPTION_LIST, &out->unset_env, "NAME",
+		  "leave a variable out of the image; its steps still have it", NULL },
+		{ 0, "unsetlabel", OPTION_LIST, &out->unset_labels, "NAME",
+		  "leave a label out of the image, wherever it comes from", NULL },
 		{ 0, "label", OPTION_LIST, &out->labels, "NAME=VALUE", "label of the image", NULL },
 		{ 0, "target", OPTION_STRING, &out->target, "STAGE",
 		  "the stage to build (default: the last one)", NULL },
 		{ 0, "no-cache", OPTION_FLAG, &out->no_cache, NULL,
 		  "run every step; their results are remembered", NULL },
+		{ 0, "no-cache-filter", OPTION_LIST, &out->uncached, "STAGE[,STAGE]",
+		  "the same for the steps of these stages alone, by name or number", NULL },
+		{ 0, "skip-unused-stages", OPTION_FLAG, &out->skip_unused, NULL,
+		  "leave out the stages that the target does not need (default: true)", NULL },
+		{ 0, "layers", OPTION_FLAG, &out->layers, NULL,
+		  "keep and use the layers of steps (default: true, and nothing else)", NULL },
 		{ 0, "pull", OPTION_CHOICE, &out->pull, "WHEN",
 		  "images that are not in the store are an error with either (default: missing)",
 		  "missing|never" },
@@ -58,6 +84,8 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		  NULL },
 		{ 0, "network", OPTION_CHOICE, &out->network, "MODE",
 		  "network of RUN steps (default: the host's)", "default|host|none" },
+		{ 0, "http-proxy", OPTION_FLAG, &out->http_proxy, NULL,
+		  "RUN steps have the proxy variables of the environment (default: true)", NULL },
 		{ 0, "secret", OPTION_LIST, &out->secrets, "id=NAME[,src=FILE|,env=VAR]",
 		  "a secret for RUN --mount=type=secret,id=NAME", NULL },
 		{ 0, "ssh", OPTION_LIST, &out->agents, "default|NAME[=SOCKET]",
@@ -80,6 +108,10 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		{ 0, "rm", OPTION_IGNORED, NULL, NULL, "accepted; nothing is ever left", NULL },
 		{ 0, "force-rm", OPTION_IGNORED, NULL, NULL, "accepted; nothing is ever left",
 		  NULL },
+		{ 0, "compress", OPTION_IGNORED, NULL, NULL,
+		  "accepted; layers are compressed when they leave", NULL },
+		{ 0, "disable-content-trust", OPTION_IGNORED, NULL, NULL,
+		  "accepted; there is no content trust", NULL },
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
 	};
 	const struct cmdline cmdline = {
@@ -98,20 +130,84 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 }
 
 /* "NAME" alone takes the value from the environment; unset there, it is not given. */
-static int take_build_args(const struct strlist *given, struct strlist *out, struct err *err)
+static int take_build_arg(const char *text, struct strlist *out, struct err *err)
 {
-	for (size_t i = 0; i < given->count; i++) {
-		const char *text = given->items[i];
-		size_t len = strcspn(text, "=");
-		auto_free char *name = str_ndup(text, len);
-		const char *value = text[len] == '=' ? text + len + 1 : getenv(name);
+	size_t len = strcspn(text, "=");
+	auto_free char *name = str_ndup(text, len);
+	const char *value = text[len] == '=' ? text + len + 1 : getenv(name);
 
-		if (len == 0)
-			return err_set(err, ERR_USAGE, "--build-arg '%s' has no name", text);
-		if (value)
-			strlist_env_set(out, name, value);
+	if (len == 0)
+		return err_set(err, ERR_USAGE, "build argument '%s' has no name", text);
+	if (value)
+		strlist_env_set(out, name, value);
+	else
+		strlist_env_unset(out, name);
+	return 0;
+}
+
+/* A line as --build-arg; empty ones and comments are none. */
+static int take_build_arg_file(const char *path, struct strlist *out, struct err *err)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	auto_strbuf struct strbuf text = STRBUF_INIT;
+	char *rest;
+	char *line;
+
+	if (fd < 0)
+		return err_sys(err, "open '%s'", path);
+	if (fd_read_all(fd, ARG_FILE_MAX_BYTES, &text, path, err) < 0)
+		return -1;
+	if (strlen(text.data) != text.len)
+		return err_set(err, ERR_INPUT, "'%s' holds a NUL byte", path);
+	rest = text.data;
+	for (size_t number = 1; (line = strsep(&rest, "\n")); number++) {
+		line[strcspn(line, "\r")] = '\0';
+		if (!*line || *line == '#')
+			continue;
+		if (take_build_arg(line, out, err) < 0)
+			return err_prefix(err, "%s:%zu", path, number);
 	}
 	return 0;
+}
+
+/* Those of the command line go before all that files say. */
+static int take_build_args(const struct options *options, struct strlist *out, struct err *err)
+{
+	for (size_t i = 0; i < options->build_arg_files.count; i++)
+		if (take_build_arg_file(options->build_arg_files.items[i], out, err) < 0)
+			return err_prefix(err, "--build-arg-file");
+	for (size_t i = 0; i < options->build_args.count; i++)
+		if (take_build_arg(options->build_args.items[i], out, err) < 0)
+			return err_prefix(err, "--build-arg");
+	return 0;
+}
+
+static int take_changes(const struct options *options, struct plan_changes *out, struct err *err)
+{
+	out->from = options->from;
+	out->keeps_unused_stages = !options->skip_unused;
+	if (options->from && options->from[0] == '\0')
+		return err_set(err, ERR_USAGE, "--from names no image");
+	for (size_t i = 0; i < options->env.count; i++)
+		if (plan_changes_add_env(out, options->env.items[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < options->uncached.count; i++)
+		if (plan_changes_add_uncached(out, options->uncached.items[i], err) < 0)
+			return -1;
+	strlist_copy(&out->unset_env, &options->unset_env);
+	strlist_copy(&out->unset_labels, &options->unset_labels);
+	if (options->http_proxy)
+		plan_changes_take_proxies(out);
+	return 0;
+}
+
+/* Who wants one layer of all steps means something else than the cache. */
+static int check_layers(bool has_layers, struct err *err)
+{
+	if (has_layers)
+		return 0;
+	err_set(err, ERR_USAGE, "--layers=false is not supported: a step is a layer here");
+	return source_hint(err, "imgbuild --no-cache does every step anew");
 }
 
 /* "network.host" matters only where the steps' network is not the host's anyway. */
@@ -215,7 +311,9 @@ int options_prepare(const struct options *options, struct strlist *build_args,
 	request->tags = &options->tags;
 	request->target = options->target;
 	request->no_cache = options->no_cache;
-	if (take_build_args(&options->build_args, build_args, err) < 0 ||
+	if (check_layers(options->layers, err) < 0 ||
+	    take_build_args(options, build_args, err) < 0 ||
+	    take_changes(options, &request->changes, err) < 0 ||
 	    check_labels(&options->labels, err) < 0 || take_epoch(request, err) < 0 ||
 	    take_jobs(options->jobs, &request->jobs, err) < 0 ||
 	    take_platform(options->platform, &request->platform, err) < 0 ||

@@ -12,6 +12,7 @@
 struct options {
 	struct strlist tags;
 	struct strlist build_args;
+	struct strlist build_arg_files;
 	struct strlist labels;
 	struct strlist contexts;
 	const char *file;
@@ -29,10 +30,22 @@ struct options {
 	struct strlist secrets;
 	struct strlist agents;
 	struct strlist allowed;
+	struct strlist uncached;
+	struct strlist env;
+	struct strlist unset_env;
+	struct strlist unset_labels;
+	const char *from;
 	bool no_cache;
+	bool skip_unused;
+	bool http_proxy;
+	bool layers;
 	bool quiet;
 };
 
+#define OPTIONS_INIT                                                     \
+	{                                                                \
+		.skip_unused = true, .http_proxy = true, .layers = true, \
+	}
 void options_release(struct options *options);
 
 /* As cmdline_parse. */

@@ -12,6 +12,7 @@ struct planner {
 	struct strlist globals;   /* the platform's ARGs and those before the first FROM */
 	struct strlist used_args; /* names of --build-args that something asked for */
 	int *positions;           /* of each stage of the AST in the plan, or -1 */
+	bool *uncached;           /* of each stage of the AST */
 };
 
 /* What an instruction is taken from. */
@@ -23,6 +24,19 @@ struct origin {
 
 /* Plan one stage and all that it needs; *out_index is its place in the plan. */
 int plan_stage(struct planner *planner, size_t number, size_t *out_index, struct err *err);
+
+/* By name, else by number. */
+bool plan_find_stage(const struct ast *ast, const char *text, size_t *out_number);
+
+/* ---- plan-changes.c: what input->changes and input->labels ask for ---- */
+bool plan_is_proxy(const char *name);
+void plan_set_proxies(struct planner *planner);
+/* ERR_INPUT when one of the names is no stage. */
+int plan_set_uncached(struct planner *planner, struct err *err);
+/* The configuration of the image that comes out. */
+void plan_change_image(const struct planner *planner, struct plan_stage *target);
+/* An ENV instruction, or NULL when there is nothing to set. */
+char *plan_changes_env_text(const struct plan_changes *changes);
 
 /* The number of the stage that input->target means. */
 int plan_target(const struct planner *planner, size_t *out_number, struct err *err);

@@ -157,14 +157,23 @@ static int base_on_image(struct planner *planner, struct plan_stage *stage, cons
 	return 0;
 }
 
+static int name_base(struct planner *planner, struct plan_stage *stage, struct err *err)
+{
+	if (planner->input->changes.from && stage->number == 0) {
+		stage->base_name = str_dup(planner->input->changes.from);
+		return 0;
+	}
+	return expand_global(planner, stage->stage->base, stage->stage->base_at, &stage->base_name,
+			     err);
+}
+
 static int find_base(struct planner *planner, struct plan_stage *stage, struct err *err)
 {
 	struct image_config *image = &stage->image;
 	const struct named_context *named = NULL;
 	int number;
 
-	if (expand_global(planner, stage->stage->base, stage->stage->base_at, &stage->base_name,
-			  err) < 0)
+	if (name_base(planner, stage, err) < 0)
 		return -1;
 	if (stage->base_name[0] == '\0') {
 		err_set(err, ERR_INPUT, "the name '%s' comes out empty", stage->stage->base);
@@ -232,6 +241,14 @@ static int run_triggers(struct planner *planner, struct plan_stage *stage, struc
 	return 0;
 }
 
+/* --env */
+static int add_given_env(struct planner *planner, struct plan_stage *stage, struct err *err)
+{
+	auto_free char *text = plan_changes_env_text(&planner->input->changes);
+
+	return text ? plan_text(planner, stage, text, false, err) : 0;
+}
+
 static void name_stage(struct planner *planner, struct plan_stage *stage)
 {
 	if (stage->stage->name)
@@ -247,7 +264,8 @@ static int fill_stage(struct planner *planner, struct plan_stage *stage, struct 
 	struct origin origin = { .ast = planner->ast, .stage = stage->number };
 
 	name_stage(planner, stage);
-	if (find_base(planner, stage, err) < 0 || run_triggers(planner, stage, err) < 0)
+	if (find_base(planner, stage, err) < 0 || run_triggers(planner, stage, err) < 0 ||
+	    add_given_env(planner, stage, err) < 0)
 		return -1;
 	for (size_t i = 0; i < stage->stage->instruction_count; i++)
 		if (plan_instruction(planner, stage, &origin, stage->stage->instructions[i], err) <
@@ -268,6 +286,7 @@ int plan_stage(struct planner *planner, size_t number, size_t *out_index, struct
 	stage = mem_alloc(sizeof(*stage));
 	stage->stage = planner->ast->stages[number];
 	stage->number = number;
+	stage->is_uncached = planner->uncached[number];
 	if (fill_stage(planner, stage, err) < 0) {
 		stage_release(stage);
 		return -1;
@@ -337,55 +356,31 @@ int plan_globals(struct planner *planner, size_t target, struct err *err)
 	return set_global_args(planner, err);
 }
 
-static const char *const proxy_names[] = { "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY",
-					   "ALL_PROXY" };
-
-/* Proxies need no ARG; programs ask for either case, so both are set. */
-static void set_proxies(struct planner *planner)
+bool plan_find_stage(const struct ast *ast, const char *text, size_t *out_number)
 {
-	const struct strlist *given = planner->input->build_args;
+	int number = ast_find_stage(ast, text, ast->stage_count);
+	unsigned long index;
+	char *end;
 
-	for (size_t i = 0; i < given->count; i++) {
-		const char *equals = strchr(given->items[i], '=');
-		size_t len = equals ? (size_t)(equals - given->items[i]) : 0;
-
-		for (size_t k = 0; k < sizeof(proxy_names) / sizeof(proxy_names[0]); k++) {
-			char lower[16];
-			size_t j = 0;
-
-			if (len != strlen(proxy_names[k]) ||
-			    strncasecmp(given->items[i], proxy_names[k], len) != 0)
-				continue;
-			for (; j < len; j++)
-				lower[j] = (char)tolower((unsigned char)proxy_names[k][j]);
-			lower[j] = '\0';
-			strlist_env_set(&planner->plan->proxy_env, proxy_names[k], equals + 1);
-			strlist_env_set(&planner->plan->proxy_env, lower, equals + 1);
-		}
+	if (number >= 0) {
+		*out_number = (size_t)number;
+		return true;
 	}
+	index = strtoul(text, &end, 10);
+	if (!isdigit((unsigned char)text[0]) || *end != '\0' || index >= ast->stage_count)
+		return false;
+	*out_number = index;
+	return true;
 }
 
 int plan_target(const struct planner *planner, size_t *out_number, struct err *err)
 {
 	const struct ast *ast = planner->ast;
 	const char *target = planner->input->target;
-	char *end;
-	unsigned long index;
-	int number;
 
 	*out_number = ast->stage_count - 1;
-	if (!target || target[0] == '\0')
+	if (!target || target[0] == '\0' || plan_find_stage(ast, target, out_number))
 		return 0;
-	number = ast_find_stage(ast, target, ast->stage_count);
-	if (number >= 0) {
-		*out_number = (size_t)number;
-		return 0;
-	}
-	index = strtoul(target, &end, 10);
-	if (isdigit((unsigned char)target[0]) && *end == '\0' && index < ast->stage_count) {
-		*out_number = index;
-		return 0;
-	}
 	return err_set(err, ERR_INPUT, "target stage '%s' is not in %s", target, ast->source.name);
 }
 
@@ -402,10 +397,7 @@ static bool is_builtin_arg(const char *name)
 	for (size_t i = 0; builtin_args[i]; i++)
 		if (strcmp(name, builtin_args[i]) == 0)
 			return true;
-	for (size_t i = 0; i < sizeof(proxy_names) / sizeof(proxy_names[0]); i++)
-		if (strcasecmp(name, proxy_names[i]) == 0)
-			return true;
-	return false;
+	return plan_is_proxy(name);
 }
 
 static void note_unused_args(struct planner *planner)
@@ -420,37 +412,29 @@ static void note_unused_args(struct planner *planner)
 	}
 }
 
-static void set_labels(struct planner *planner, struct plan_stage *target)
-{
-	const struct strlist *labels = planner->input->labels;
-
-	for (size_t i = 0; labels && i < labels->count; i++) {
-		const char *equals = strchr(labels->items[i], '=');
-		auto_free char *key = str_ndup(labels->items[i], strcspn(labels->items[i], "="));
-
-		strlist_env_set(&target->image.config.labels, key, equals ? equals + 1 : "");
-	}
-	strlist_sort(&target->image.config.labels);
-}
-
 static int make(struct planner *planner, struct err *err)
 {
 	const char *hostname = plan_build_arg(planner, "BUILDKIT_SANDBOX_HOSTNAME");
 	const char *cache_ns = plan_build_arg(planner, "BUILDKIT_CACHE_MOUNT_NS");
 	size_t number;
 	size_t index;
+	size_t also;
 
-	if (plan_target(planner, &number, err) < 0 || plan_globals(planner, number, err) < 0)
+	if (plan_target(planner, &number, err) < 0 || plan_globals(planner, number, err) < 0 ||
+	    plan_set_uncached(planner, err) < 0)
 		return -1;
-	set_proxies(planner);
+	plan_set_proxies(planner);
 	planner->plan->hostname = str_dup(hostname && hostname[0] ? hostname : "buildkitsandbox");
 	planner->plan->cache_ns = str_dup(cache_ns ? cache_ns : "");
-	for (size_t i = 0; planner->input->all_stages && i < planner->ast->stage_count; i++)
+	also = planner->input->all_stages                    ? planner->ast->stage_count
+	       : planner->input->changes.keeps_unused_stages ? number
+							     : 0;
+	for (size_t i = 0; i < also; i++)
 		if (plan_stage(planner, i, &index, err) < 0)
 			return -1;
 	if (plan_stage(planner, number, &index, err) < 0)
 		return -1;
-	set_labels(planner, planner->plan->stages[index]);
+	plan_change_image(planner, planner->plan->stages[index]);
 	note_unused_args(planner);
 	return 0;
 }
@@ -468,6 +452,7 @@ struct plan *plan_make(const struct plan_input *input, struct err *err)
 	strlist_release(&planner.globals);
 	strlist_release(&planner.used_args);
 	free(planner.positions);
+	free(planner.uncached);
 	if (result < 0) {
 		plan_free(planner.plan);
 		return NULL;

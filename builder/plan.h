@@ -10,6 +10,7 @@
 #include "builder/chmod.h"
 #include "builder/ignore.h"
 #include "builder/named.h"
+#include "builder/plan-changes.h"
 #include "builder/remote.h"
 #include "common/digest.h"
 #include "builder/runmount.h"
@@ -130,6 +131,7 @@ struct plan_stage {
 	struct step **steps;
 	size_t step_count;
 	size_t layer_count; /* steps that make a layer */
+	bool is_uncached;   /* all steps are done, even those that were done before */
 	/* config, platform and author are those of the image that comes out; layers and
 	 * history those of the base image, if there is one */
 	struct image_config image;
@@ -166,6 +168,7 @@ struct plan_input {
 	const struct named_contexts *named; /* or NULL */
 	bool all_stages;  /* plan also what the target does not need; it need not come last then */
 	unsigned allowed; /* enum plan_allowed */
+	struct plan_changes changes; /* borrowed lists */
 	/* The configuration of an image by name, borrowed; out_index is kept for the caller. */
 	int (*get_image)(void *context, const char *name, const struct image_config **out_config,
 			 size_t *out_index, struct err *err);

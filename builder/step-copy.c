@@ -127,7 +127,7 @@ static struct download_place download_place(const struct copying *copying)
 
 	return (struct download_place){
 		.store = request->store,
-		.no_cache = request->no_cache,
+		.no_cache = request->no_cache || copying->run->plan->is_uncached,
 		.interrupt_fd = request->interrupt_fd,
 	};
 }

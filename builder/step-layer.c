@@ -41,7 +41,7 @@ int step_lookup(struct stage_run *run, const struct digest *key, struct step_out
 {
 	out->key = *key;
 	out->is_cached = false;
-	if (run->build->request->no_cache)
+	if (run->build->request->no_cache || run->plan->is_uncached)
 		return 0;
 	claims_take(&run->build->claims, key, run);
 	return stepcache_find(run->build->request->store, key, chain_id(&run->result->chain),

@@ -101,3 +101,19 @@ void strlist_env_set(struct strlist *list, const char *key, const char *value)
 	}
 	strlist_take(list, item);
 }
+
+void strlist_env_unset(struct strlist *list, const char *key)
+{
+	size_t len = strlen(key);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (is_key(list->items[i], key, len))
+			free(list->items[i]);
+		else
+			list->items[kept++] = list->items[i];
+	}
+	if (list->items)
+		list->items[kept] = NULL;
+	list->count = kept;
+}

@@ -32,5 +32,6 @@ void strlist_sort(struct strlist *list); /* by bytes; keeps duplicates */
 /* Environment style lists, "KEY=value": the value or NULL (borrowed); set replaces in place. */
 const char *strlist_env_get(const struct strlist *list, const char *key);
 void strlist_env_set(struct strlist *list, const char *key, const char *value);
+void strlist_env_unset(struct strlist *list, const char *key);
 
 #endif

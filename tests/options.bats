@@ -1,0 +1,228 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Options of imgbuild that users of docker, buildah and podman know: what each does to the image and to what its steps see.
+# As root and as an ordinary user where a step sees it.
+
+load lib
+
+setup_file() {
+	make_scratch
+	PATH=$top_builddir:$top_builddir/storage:$PATH
+	export PATH
+	unset http_proxy HTTP_PROXY https_proxy HTTPS_PROXY ftp_proxy FTP_PROXY no_proxy NO_PROXY all_proxy ALL_PROXY
+	busybox_tar "$T/bb.tar"
+	chmod 644 "$T/bb.tar"
+	! is_root || as root imgstore import "$T/bb.tar" localhost/bb >&2
+	! have_user || as user imgstore import "$T/bb.tar" localhost/bb >&2
+}
+teardown_file() {
+	remove_scratch
+}
+setup() {
+	CTX=$(mktemp -d "$T/ctx.XXXXXX")
+	chmod 755 "$CTX"
+	cd "$CTX" || return 1
+}
+store_of() { if [ "$1" = root ]; then echo "$ROOT_STORE"; else echo "$USER_STORE"; fi; }
+
+# build WHO [OPTIONS…]: Buildfile on stdin, unless there is one; messages in $OUTPUT, the image is "test"
+build() {
+	local who=$1
+	shift
+	[ -t 0 ] || cat >Buildfile.new
+	[ ! -s Buildfile.new ] || mv Buildfile.new Buildfile
+	if [ "$who" = user ] && is_root; then chown -R "$TEST_USER:" "$CTX"; fi
+	status=0
+	OUTPUT=$(as "$who" imgbuild -t test "$@" "$CTX" 2>&1 >"$T/id") || status=$?
+	echo "$OUTPUT"
+	ID=$(cat "$T/id")
+	return "$status"
+}
+# refused WHO STATUS PATTERN [OPTIONS…]: Buildfile on stdin
+refused() {
+	local who=$1 want=$2 pattern=$3
+	shift 3
+	build "$who" "$@" && { echo "was built"; return 1; }
+	[ "$status" = "$want" ] || { echo "status $status"; return 1; }
+	[[ $OUTPUT == *"$pattern"* ]] || { echo "not said: $pattern"; return 1; }
+	assert_store_idle "$(store_of "$who")"
+}
+exported() {
+	local out manifest
+	out=$(mktemp -d "$T/out.XXXXXX")
+	if [ "$1" = user ] && is_root; then chown "$TEST_USER" "$out"; fi
+	as "$1" imgpush -q --compression none test "oci:$out/o:latest" >/dev/null
+	manifest=$(jq -r '.manifests[0].digest' "$out/o/index.json" | cut -d: -f2)
+	CONFIG=$out/o/blobs/sha256/$(jq -r .config.digest "$out/o/blobs/sha256/$manifest" | cut -d: -f2)
+	mapfile -t LAYERS < <(jq -r '.layers[].digest' "$out/o/blobs/sha256/$manifest" | sed "s|sha256:|$out/o/blobs/sha256/|")
+}
+names() { tar -tf "${LAYERS[$(($1 - 1))]}" | { grep -vxF ./ || true; } | tr '\n' ' '; }
+content() { tar -xOf "${LAYERS[$(($1 - 1))]}" "$2"; }
+same() { [ "$1" = "$2" ] || { printf 'got:    %q\nwanted: %q\n' "$1" "$2"; return 1; }; }
+cached() { grep -c '^#[0-9]* CACHED' <<<"$OUTPUT" || true; }
+refute() { # refute CMD…: it must fail
+	! "$@"
+}
+some_root() { if is_root; then echo root; else echo user; fi; }
+# with_env CMD…: with the variables of $EXTRA_ENV, which the ordinary user has anyway
+with_env() {
+	local v result=0
+	for v in $EXTRA_ENV; do export "${v?}"; done
+	"$@" || result=$?
+	for v in $EXTRA_ENV; do unset "${v%%=*}"; done
+	return $result
+}
+
+# ---- what the plan is made of ----
+
+@test "--build-arg-file: lines as --build-arg, which goes before them" {
+	local who
+	who=$(some_root)
+	printf '# comment\n\nA=file\r\nB=file\nC=a = b\nFROM_ENV\nGONE=file\n' >args
+	printf 'B=second\nGONE\n' >more
+	EXTRA_ENV=FROM_ENV=env with_env build "$who" --build-arg A=line --build-arg-file args --build-arg-file more <<'E'
+FROM localhost/bb
+ARG A
+ARG B
+ARG C
+ARG FROM_ENV
+ARG GONE=default
+LABEL a=$A b=$B c=$C env=$FROM_ENV gone=$GONE
+E
+	exported "$who"
+	same "$(jq -c .config.Labels "$CONFIG")" '{"a":"line","b":"second","c":"a = b","env":"env","gone":"default"}'
+	printf 'A=1\n=2\n' >bad
+	refused "$who" 2 "--build-arg-file: bad:2: build argument '=2' has no name" --build-arg-file bad
+	refused "$who" 5 "--build-arg-file: open 'none': No such file" --build-arg-file none
+	printf 'A=\0\n' >nul
+	refused "$who" 3 "'nul' holds a NUL byte" --build-arg-file nul
+}
+
+@test "--no-cache-filter: the steps of a stage, by name and number, and no others" {
+	local who
+	who=$(some_root)
+	cat >Buildfile <<'E'
+FROM localhost/bb AS One
+RUN echo one >/one
+FROM localhost/bb
+RUN echo two >/two
+FROM localhost/bb AS three
+COPY --from=One /one /
+COPY --from=1 /two /
+RUN date +%N >/now
+E
+	build "$who"
+	build "$who"
+	same "$(cached)" 5
+	build "$who" --no-cache-filter one
+	# what takes its files finds the same content, so it is not done again
+	same "$(cached)" 4
+	build "$who" --no-cache-filter=1,three
+	same "$(cached)" 1
+	build "$who"
+	same "$(cached)" 5
+	refused "$who" 3 "--no-cache-filter: there is no stage 'four' in Buildfile" --no-cache-filter four
+	refused "$who" 2 "--no-cache-filter 'one,': a stage has no name" --no-cache-filter one,
+}
+
+@test "--from replaces the base of the first stage, and no other" {
+	local who
+	who=$(some_root)
+	build "$who" -t localhost/other <<'E'
+FROM localhost/bb
+LABEL is=other
+RUN echo other >/file
+E
+	build "$who" --from localhost/other <<'E'
+FROM no.such/image AS first
+FROM first
+RUN [ "$(cat /file)" = other ]
+FROM localhost/bb
+RUN [ ! -e /file ]
+COPY --from=first /file /
+LABEL a=b
+E
+	exported "$who"
+	same "$(content 3 file)" other
+	refused "$who" 3 "localhost/none" --from localhost/none
+	refused "$who" 2 "--from names no image" --from ""
+	# a stage without a base gets one, a named context is found
+	mkdir "$CTX/dir"
+	echo x >dir/in-context
+	build "$who" --from ctx --build-context "ctx=$CTX/dir" <<<$'FROM scratch\nLABEL a=b'
+	exported "$who"
+	same "$(names 1)" "in-context "
+}
+
+@test "--skip-unused-stages=false: all stages before the target are done" {
+	local who
+	who=$(some_root)
+	cat >Buildfile <<'E'
+FROM localhost/bb AS unused
+RUN echo unused-ran
+FROM localhost/bb AS target
+RUN echo target-ran
+FROM localhost/bb AS later
+RUN echo later-ran
+E
+	build "$who" --no-cache --target target
+	refute grep -q '^#[0-9]* [0-9.]* unused-ran' <<<"$OUTPUT"
+	build "$who" --no-cache --target target --skip-unused-stages=false
+	grep -q '^#[0-9]* [0-9.]* unused-ran' <<<"$OUTPUT"
+	grep -q '^#[0-9]* [0-9.]* target-ran' <<<"$OUTPUT"
+	refute grep -q '^#[0-9]* [0-9.]* later-ran' <<<"$OUTPUT"
+	exported "$who"
+	grep -q 'target-ran' <<<"$(jq -r '.history[-1].created_by' "$CONFIG")"
+	same "${#LAYERS[@]}" 2
+	# what nobody needs can still fail
+	refused "$who" 1 "exit status 3" --skip-unused-stages=false <<<$'FROM localhost/bb AS unused\nRUN exit 3\nFROM localhost/bb\n'
+	build "$who" <<<$'FROM localhost/bb AS unused\nRUN exit 3\nFROM localhost/bb\n'
+}
+
+@test "--env is an ENV of each stage; --unsetenv and --unsetlabel take from the image" {
+	local who
+	who=$(some_root)
+	build "$who" -t localhost/labelled <<<$'FROM localhost/bb\nLABEL keep=1 base=2\nENV BASE=old'
+	EXTRA_ENV=OWN=mine with_env build "$who" --env A=1 --env 'B=x "y" $A \\' --env OWN --env NOT_SET --env C=env --unsetenv BASE --unsetenv C \
+		--label given=1 --unsetlabel base --unsetlabel given --unsetlabel never <<'E'
+FROM localhost/labelled AS one
+RUN [ "$A" = 1 ] && [ "$OWN" = mine ] && [ "$BASE" = old ] && [ -z "${NOT_SET+x}" ]
+FROM localhost/labelled
+ENV C=file D=$A
+RUN [ "$C" = file ] && [ "$D" = 1 ] && [ "$B" = 'x "y" $A \\' ]
+COPY --from=one /etc/passwd /
+E
+	exported "$who"
+	same "$(jq -c '.config.Env | sort' "$CONFIG")" '["A=1","B=x \"y\" $A \\\\","D=1","OWN=mine","PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]'
+	same "$(jq -c .config.Labels "$CONFIG")" '{"keep":"1"}'
+	refused "$who" 2 "--env '=x' has no name of a variable" --env =x
+	refused "$who" 2 "--env 'A': its value has a line end" --env $'A=1\n2'
+}
+
+http_proxy_test() {
+	cat >Buildfile <<'E'
+FROM localhost/bb
+RUN env | grep -i _proxy | sort | tr '\n' ' '; echo .
+E
+	EXTRA_ENV="http_proxy=http://small:1 HTTPS_PROXY=http://large:2 NO_PROXY=N no_proxy=n FTP_PROXY=" with_env build "$1" --no-cache
+	grep -q ' HTTPS_PROXY=http://large:2 HTTP_PROXY=http://small:1 NO_PROXY=N http_proxy=http://small:1 https_proxy=http://large:2 no_proxy=n \.$' <<<"$OUTPUT"
+	exported "$1"
+	refute grep -qi proxy= "$CONFIG"
+	# no key has them
+	EXTRA_ENV=http_proxy=http://other:3 with_env build "$1"
+	same "$(cached)" 1
+	EXTRA_ENV=http_proxy=http://small:1 with_env build "$1" --no-cache --build-arg http_proxy=http://arg
+	grep -q ' HTTP_PROXY=http://arg http_proxy=http://arg \.$' <<<"$OUTPUT"
+	EXTRA_ENV=http_proxy=http://small:1 with_env build "$1" --no-cache --http-proxy=false
+	grep -q '^#[0-9]* [0-9.]* \.$' <<<"$OUTPUT"
+}
+@test "--http-proxy: steps have the proxies of the environment, image and keys have not (root)" { need_root; http_proxy_test root; }
+@test "--http-proxy: steps have the proxies of the environment, image and keys have not (user)" { need_user; http_proxy_test user; }
+
+@test "options without effect, and one that is refused" {
+	local who
+	who=$(some_root)
+	build "$who" --compress --disable-content-trust=false --layers --layers=true --rm <<<$'FROM localhost/bb\nLABEL a=b'
+	refused "$who" 2 "--layers=false is not supported" --layers=false
+	refused "$who" 2 "no-such-option" --no-such-option
+}
