@@ -11,11 +11,11 @@
 #include "layers/codec-internal.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <zlib.h>
 
 #include "common/mem.h"
+#include "common/thread.h"
 
 #define THREADS_MAX 8
 
@@ -83,23 +83,18 @@ static void *gzip_thread(void *arg)
 	return NULL;
 }
 
-/* Signals are the main thread's. A host that gives no thread gets the same bytes without. */
+/* A host that gives no thread gets the same bytes without. */
 static void start_threads(struct gzip_sink *self)
 {
 	unsigned want = codec_threads(THREADS_MAX);
-	sigset_t all, old;
+	struct err ignored = ERR_INIT;
 
 	self->threads_decided = true;
 	if (want < 2)
 		return;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	while (self->thread_count < want) {
-		if (pthread_create(&self->threads[self->thread_count], NULL, gzip_thread, self))
-			break;
+	while (self->thread_count < want &&
+	       thread_start(&self->threads[self->thread_count], gzip_thread, self, &ignored) == 0)
 		self->thread_count++;
-	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 static void stop_threads(struct gzip_sink *self)

@@ -6,11 +6,11 @@
 #include "storage/trash-internal.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "common/mem.h"
+#include "common/thread.h"
 
 struct item {
 	struct tmpdir tmp;
@@ -48,20 +48,6 @@ static void *work(void *context)
 	return NULL;
 }
 
-/* Signals are for the threads that know what to do about them. */
-static bool start_worker(struct trash *trash)
-{
-	sigset_t all;
-	sigset_t before;
-	bool started;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	started = pthread_create(&trash->worker, NULL, work, trash) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return started;
-}
-
 struct trash *trash_new(void)
 {
 	struct trash *trash = mem_alloc(sizeof(*trash));
@@ -88,11 +74,12 @@ void trash_free(struct trash *trash)
 
 void trash_take(struct trash *trash, struct tmpdir *tmp)
 {
+	struct err ignored = ERR_INIT; /* without a worker the caller removes it himself */
 	struct item *item;
 
 	pthread_mutex_lock(&trash->lock);
 	if (!trash->has_worker)
-		trash->has_worker = start_worker(trash);
+		trash->has_worker = thread_start(&trash->worker, work, trash, &ignored) == 0;
 	if (trash->has_worker) {
 		item = mem_alloc(sizeof(*item));
 		item->tmp = *tmp;
