@@ -48,6 +48,12 @@ struct sink *sink_to_nothing(void);
 struct sink *sink_digest(struct sink *next, struct digest *out_digest, uint64_t *out_len);
 /* Copy to both (both taken). */
 struct sink *sink_tee(struct sink *first, struct sink *second);
+/*
+ * Pass on to @next (taken) in a thread of its own, so that what is slow there holds nobody up.
+ * Keeps 1 MiB at the most; a short stream starts no thread. What fails behind it is told by a
+ * later write, or at finish.
+ */
+struct sink *sink_thread(struct sink *next);
 
 struct source {
 	/* Up to @len bytes; 0 at the end, -1 on error. May be short. */

@@ -176,7 +176,8 @@ static int make_blob(struct store *store, const struct layer *layer, struct laye
 	if (blob_writer_open(store, &writer, err) < 0)
 		return -1;
 	sink = sink_digest(sink_to_fd(writer.tmp.fd, "blob"), &blob->digest, &blob->size_bytes);
-	sink = codec_compress(sink, blob->codec, blob->level, err);
+	/* to write takes as long as to compress: both at the same time */
+	sink = codec_compress(sink_thread(sink), blob->codec, blob->level, err);
 	if (!sink)
 		return -1;
 	if (layer_write_tar(store, layer, sink, err) < 0 || sink_finish(sink, err) < 0)

@@ -173,6 +173,124 @@ static void another_length_is_refused(void **state)
 	assert_int_equal(err.kind, ERR_INPUT);
 }
 
+/* Takes what comes slowly, so that the writer is ahead of it; fails from the n-th write on. */
+struct slow_sink {
+	struct sink sink;
+	struct strbuf *out;
+	unsigned writes_left;
+	bool *freed;
+};
+
+static int slow_write(struct sink *sink, const void *data, size_t len, struct err *err)
+{
+	struct slow_sink *self = (struct slow_sink *)sink;
+
+	if (self->writes_left == 0)
+		return err_set(err, ERR_SYSTEM, "the disk is full");
+	self->writes_left--;
+	usleep(2000);
+	strbuf_add(self->out, data, len);
+	return 0;
+}
+
+static int slow_finish(struct sink *sink, struct err *err)
+{
+	strbuf_puts(((struct slow_sink *)sink)->out, "end");
+	return 0;
+}
+
+static void slow_free(struct sink *sink)
+{
+	*((struct slow_sink *)sink)->freed = true;
+	free(sink);
+}
+
+static struct sink *slow_sink(struct strbuf *out, unsigned writes, bool *freed)
+{
+	struct slow_sink *self = mem_alloc(sizeof(*self));
+
+	self->sink = (struct sink){ .write = slow_write, .finish = slow_finish, .free = slow_free };
+	self->out = out;
+	self->writes_left = writes;
+	self->freed = freed;
+	return &self->sink;
+}
+
+static void a_thread_keeps_the_order_of_what_is_written(void **state)
+{
+	auto_strbuf struct strbuf got = STRBUF_INIT;
+	auto_strbuf struct strbuf want = STRBUF_INIT;
+	struct err err = ERR_INIT;
+	bool is_freed = false;
+
+	{
+		auto_sink struct sink *sink = sink_thread(slow_sink(&got, UINT32_MAX, &is_freed));
+
+		for (unsigned i = 0; i < 400000; i++) {
+			size_t from = want.len;
+
+			strbuf_printf(&want, "%u,", i);
+			assert_int_equal(sink_write(sink, want.data + from, want.len - from, &err),
+					 0);
+		}
+		assert_int_equal(sink_finish(sink, &err), 0);
+		strbuf_puts(&want, "end");
+		assert_int_equal(got.len, want.len);
+		assert_memory_equal(got.data, want.data, want.len);
+	}
+	assert_true(is_freed);
+}
+
+static void a_thread_passes_on_what_is_short(void **state)
+{
+	auto_strbuf struct strbuf got = STRBUF_INIT;
+	struct err err = ERR_INIT;
+	bool is_freed = false;
+	auto_sink struct sink *sink = sink_thread(slow_sink(&got, 1, &is_freed));
+
+	assert_int_equal(sink_write(sink, "short", 5, &err), 0);
+	assert_int_equal(sink_finish(sink, &err), 0);
+	assert_string_equal(got.data, "shortend");
+}
+
+static void a_failure_behind_a_thread_is_told(void **state)
+{
+	auto_free char *block = mem_alloc(1 << 20);
+	auto_strbuf struct strbuf got = STRBUF_INIT;
+	struct err err = ERR_INIT;
+	bool is_freed = false;
+	auto_sink struct sink *sink = sink_thread(slow_sink(&got, 2, &is_freed));
+	unsigned writes = 0;
+
+	/* it never waits for room that nobody makes */
+	while (writes < 20 && sink_write(sink, block, 1 << 20, &err) == 0)
+		writes++;
+	assert_in_range(writes, 0, 5);
+	assert_string_equal(err.text, "the disk is full");
+
+	/* and at the end, when nothing was written since */
+	sink_free(sink);
+	sink = sink_thread(slow_sink(&got, 0, &is_freed));
+	err_clear(&err);
+	assert_int_equal(sink_write(sink, block, (1 << 18) + 1, &err), 0);
+	assert_int_equal(sink_finish(sink, &err), -1);
+	assert_string_equal(err.text, "the disk is full");
+}
+
+static void a_thread_that_is_given_up_ends(void **state)
+{
+	auto_free char *block = mem_alloc(1 << 20);
+	auto_strbuf struct strbuf got = STRBUF_INIT;
+	struct err err = ERR_INIT;
+	bool is_freed = false;
+	struct sink *sink = sink_thread(slow_sink(&got, UINT32_MAX, &is_freed));
+
+	assert_int_equal(sink_write(sink, block, 1 << 20, &err), 0);
+	sink_free(sink);
+	assert_true(is_freed);
+	assert_true(got.len % (1 << 18) == 0 && got.len <= 1 << 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +302,10 @@ int main(void)
 		cmocka_unit_test(the_expected_digest_passes),
 		cmocka_unit_test(another_digest_is_refused_every_time),
 		cmocka_unit_test(another_length_is_refused),
+		cmocka_unit_test(a_thread_keeps_the_order_of_what_is_written),
+		cmocka_unit_test(a_thread_passes_on_what_is_short),
+		cmocka_unit_test(a_failure_behind_a_thread_is_told),
+		cmocka_unit_test(a_thread_that_is_given_up_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
