@@ -195,6 +195,7 @@ static int copy_regular(struct copier *copier, struct select_item *item,
 {
 	auto_digest_state struct digest_state state = { 0 };
 	bool wants_digest = !item->has_digest;
+	bool is_late;
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, item->mtime };
 	auto_close int from_fd = -1;
 	auto_close int to_fd = -1;
@@ -209,6 +210,8 @@ static int copy_regular(struct copier *copier, struct select_item *item,
 		return err_sys(err, "stat '%s'", item->path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_INPUT, "'%s' was changed while it was copied", item->path);
+	is_late = wants_digest && copier->request->late && st.st_size >= LATE_DIGEST_MIN_BYTES;
+	wants_digest = wants_digest && !is_late;
 	to_fd = make_file(place, err);
 	if (to_fd < 0)
 		return -1;
@@ -223,6 +226,9 @@ static int copy_regular(struct copier *copier, struct select_item *item,
 				      err) < 0)
 			return -1;
 	}
+	if (is_late &&
+	    late_digests_add(copier->request->late, copier->tree, item, to_fd, &st, err) < 0)
+		return -1;
 	if (copy_set_owner(copier, item, to_fd, err) < 0)
 		return -1;
 	if (futimens(to_fd, times) < 0)

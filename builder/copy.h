@@ -8,6 +8,7 @@
 
 #include "builder/chmod.h"
 #include "builder/follow.h"
+#include "builder/late-digest.h"
 #include "builder/select.h"
 #include "common/err.h"
 #include "layers/entry.h"
@@ -54,7 +55,8 @@ int copy_open_directory(const struct copy_target *target, const char *path,
 /*
  * Put one source of @selection at @dest (absolute or not, links are followed in the target). A
  * file goes into @dest when @dest_is_dir or it is a directory, else it becomes @dest; of a
- * directory the contents go into @dest. Digests that were not known are, afterwards.
+ * directory the contents go into @dest. Digests that were not known are, afterwards, or once @late
+ * is finished.
  * @interrupt_fd: readable when the user wants to stop: ERR_INTERRUPTED.
  */
 struct copy_request {
@@ -64,6 +66,7 @@ struct copy_request {
 	const char *dest;
 	bool dest_is_dir;
 	const struct copy_options *options;
+	struct late_digests *late; /* gets those of large files; NULL: none are put off */
 	int interrupt_fd;
 };
 int copy_source_to(const struct copy_target *target, const struct copy_request *request,

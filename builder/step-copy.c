@@ -45,6 +45,7 @@ struct copying {
 	bool *is_archive; /* of each source of the selection */
 	bool has_archive;
 	struct copy_options options;
+	struct late_digests *late;
 };
 
 static void copying_release(struct copying *copying)
@@ -57,6 +58,7 @@ static void copying_release(struct copying *copying)
 	selection_release(&copying->selection);
 	free(copying->words);
 	free(copying->is_archive);
+	late_digests_free(copying->late);
 }
 
 static void use_context(struct copying *copying, const struct build_request *request)
@@ -418,6 +420,7 @@ static int place_sources(struct copying *copying, const struct copy_target *targ
 		.dest = copying->plan->dest,
 		.dest_is_dir = copying->plan->dest_is_dir,
 		.options = &copying->options,
+		.late = copying->late,
 		.interrupt_fd = copying->run->build->request->interrupt_fd,
 	};
 	const struct plan_copy *plan = copying->plan;
@@ -497,15 +500,19 @@ static int make_copy(struct copying *copying, const struct digest *bare, struct 
 {
 	auto_layer_work struct layer_work work = LAYER_WORK_INIT;
 	struct store *store = copying->tree.store;
+	struct pack_result packed;
 
+	copying->late = late_digests_new();
 	if (resolve_owner(copying, err) < 0 || open_work(copying, &work, err) < 0 ||
-	    make_layer(copying, &work, err) < 0)
+	    make_layer(copying, &work, err) < 0 ||
+	    layer_work_pack(copying->run, &work, NULL, &packed, err) < 0)
 		return -1;
 	/* archives were not copied, so not digested either */
-	if (select_digest_all(&copying->tree, &copying->selection, err) < 0)
+	if (late_digests_finish(copying->late, &copying->selection, err) < 0 ||
+	    select_digest_all(&copying->tree, &copying->selection, err) < 0)
 		return -1;
 	key_by_files(copying, true, &out->key);
-	if (layer_work_finish(copying->run, &work, NULL, out, err) < 0)
+	if (layer_work_publish(copying->run, &work, &packed, out, err) < 0)
 		return -1;
 	return stepcache_put(store, bare, &out->result, err);
 }

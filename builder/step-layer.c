@@ -157,31 +157,46 @@ static int hide_root(struct layer_work *work, int view_fd, enum overlay_ns ns, s
 	return work->is_alone ? entry_copy_metadata(view_fd, work->draft.fs_fd, ns, "/", err) : 0;
 }
 
-int layer_work_finish(struct stage_run *run, struct layer_work *work,
-		      const struct layer_extras *extras, struct step_outcome *out, struct err *err)
+int layer_work_pack(struct stage_run *run, struct layer_work *work,
+		    const struct layer_extras *extras, struct pack_result *out, struct err *err)
+{
+	enum overlay_ns ns = store_overlay_ns(run->build->request->store);
+	int view_fd;
+
+	if (hide_root(work, work->empty.view_fd, ns, err) < 0 ||
+	    pack_work(run, work, extras, out, err) < 0)
+		return -1;
+	if (!work->is_alone)
+		return 0;
+	view_fd = chain_view(&run->result->chain, err);
+	return view_fd < 0 ? -1 : hide_root(work, view_fd, ns, err);
+}
+
+int layer_work_publish(struct stage_run *run, struct layer_work *work,
+		       const struct pack_result *packed, struct step_outcome *out, struct err *err)
 {
 	struct store *store = run->build->request->store;
-	struct pack_result packed;
 	struct layer_facts facts = {
-		.diff_id = &packed.diff_id,
+		.diff_id = &packed->diff_id,
 		.parent_chain = chain_id(&run->result->chain),
 		.is_ours = true,
+		.tar_bytes = packed->tar_bytes,
+		.content_bytes = packed->content_bytes,
+		.entries = packed->entries,
 	};
 
-	if (hide_root(work, work->empty.view_fd, store_overlay_ns(store), err) < 0 ||
-	    pack_work(run, work, extras, &packed, err) < 0)
-		return -1;
-	if (work->is_alone) {
-		int view_fd = chain_view(&run->result->chain, err);
-
-		if (view_fd < 0 || hide_root(work, view_fd, store_overlay_ns(store), err) < 0)
-			return -1;
-	}
-	facts.tar_bytes = packed.tar_bytes;
-	facts.content_bytes = packed.content_bytes;
-	facts.entries = packed.entries;
 	if (layer_draft_commit(store, &work->draft, &facts, &out->result.layer, err) < 0)
 		return -1;
 	out->result.created_ns = now_ns();
 	return stepcache_put(store, &out->key, &out->result, err);
+}
+
+int layer_work_finish(struct stage_run *run, struct layer_work *work,
+		      const struct layer_extras *extras, struct step_outcome *out, struct err *err)
+{
+	struct pack_result packed;
+
+	if (layer_work_pack(run, work, extras, &packed, err) < 0)
+		return -1;
+	return layer_work_publish(run, work, &packed, out, err);
 }

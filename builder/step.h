@@ -14,6 +14,7 @@
 #include "builder/plan.h"
 #include "common/tmpfile.h"
 #include "layers/config.h"
+#include "layers/pack.h"
 #include "storage/image.h"
 #include "storage/stepcache.h"
 
@@ -131,7 +132,13 @@ struct layer_extras { /* of the init layer; NULL: none */
 	int init_fd;
 	const struct strlist *drop_files;
 };
-/* Pack, publish, and remember under out->key. It must not be mounted any more. */
+/* Pack what was made. It must not be mounted any more. */
+int layer_work_pack(struct stage_run *run, struct layer_work *work,
+		    const struct layer_extras *extras, struct pack_result *out, struct err *err);
+/* Publish what was packed, and remember it under out->key. */
+int layer_work_publish(struct stage_run *run, struct layer_work *work,
+		       const struct pack_result *packed, struct step_outcome *out, struct err *err);
+/* Both, one after the other. */
 int layer_work_finish(struct stage_run *run, struct layer_work *work,
 		      const struct layer_extras *extras, struct step_outcome *out, struct err *err);
 
