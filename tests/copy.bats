@@ -562,6 +562,25 @@ row68() { # times do not count, content and the execute bit do
 	build "$1" <<<"$text"
 	same "$(cached)" 0
 }
+row68_large() { # a large file, several of them, one with two names: they are digested while the layer is packed
+	mkdir "$CTX/d"
+	for i in 1 2 3; do head -c $((i * 4500000)) /dev/urandom >"$CTX/d/$i"; done
+	ln "$CTX/d/1" "$CTX/d/again"
+	local text=$'FROM localhost/bb\nCOPY d /d\n' sums
+	sums=$(cd "$CTX/d" && sha256sum 1 2 3 again)
+	made "$1" <<<"$text"
+	mkdir "$T/large" && tar -xf "${LAYERS[1]}" -C "$T/large"
+	same "$(cd "$T/large/d" && sha256sum 1 2 3 again)" "$sums"
+	rm -r "$T/large"
+	# what is read again for its new times has the digest that it was remembered by
+	touch -d @1500000000 "$CTX/d/1" "$CTX/d/2"
+	build "$1" <<<"$text"
+	same "$(cached)" 1
+	printf x | dd of="$CTX/d/2" bs=1 seek=8999999 conv=notrunc status=none
+	touch -d @1500000000 "$CTX/d/2"
+	build "$1" <<<"$text"
+	same "$(cached)" 0
+}
 row69() { # a mode or owner that is given: the source's does not count
 	echo "content $1" >"$CTX/f" && chmod 644 "$CTX/f"
 	local text=$'FROM localhost/bb\nCOPY --chmod=600 f /1/\nCOPY --chmod=go= f /2/\nCOPY f /3/'
@@ -701,6 +720,8 @@ row62() { # here documents
 @test "row 58: a directory becomes a file (user)" { need_user; row58 user; }
 @test "row 68: what a cached copy depends on (root)" { need_root; row68 root; }
 @test "row 68: what a cached copy depends on (user)" { need_user; row68 user; }
+@test "row 68: large files (root)" { need_root; row68_large root; }
+@test "row 68: large files (user)" { need_user; row68_large user; }
 @test "row 69: with --chmod and --chown the source has no say (root)" { need_root; row69 root; }
 @test "row 69: with --chmod and --chown the source has no say (user)" { need_user; row69 user; }
 @test "--from of what is not there (root)" { need_root; from_nowhere root; }
