@@ -115,41 +115,6 @@ static int pump(struct copier *copier, int from_fd, int to_fd, off_t size,
 	return n < 0 ? -1 : 0;
 }
 
-/* Only what is not a hole; the copy gets the same length. */
-static int copy_sparse(int from_fd, int to_fd, off_t size, const char *path, struct err *err)
-{
-	off_t at = 0;
-
-	while (at < size) {
-		off_t data = lseek(from_fd, at, SEEK_DATA);
-		off_t hole;
-
-		if (data < 0 && errno == ENXIO)
-			break;
-		if (data < 0)
-			return err_sys(err, "find data in '%s'", path);
-		hole = lseek(from_fd, data, SEEK_HOLE);
-		if (hole < 0 || lseek(from_fd, data, SEEK_SET) < 0 ||
-		    lseek(to_fd, data, SEEK_SET) < 0)
-			return err_sys(err, "seek in '%s'", path);
-		if (fd_copy(from_fd, to_fd, (uint64_t)(hole - data), NULL, path, err) < 0)
-			return -1;
-		at = hole;
-	}
-	if (ftruncate(to_fd, size) < 0)
-		return err_sys(err, "set the size of '%s'", path);
-	return 0;
-}
-
-/* Copy without looking at the bytes. */
-static int copy_blind(int from_fd, int to_fd, const struct stat *st, const char *path,
-		      struct err *err)
-{
-	if ((uint64_t)st->st_blocks * 512 < (uint64_t)st->st_size)
-		return copy_sparse(from_fd, to_fd, st->st_size, path, err);
-	return fd_copy(from_fd, to_fd, UINT64_MAX, NULL, path, err);
-}
-
 /*
  * Clone or copy, and digest if @state is not NULL. A small file is read and written: that
  * is faster than to ask whether it can be cloned.
@@ -165,7 +130,7 @@ static int copy_content(struct copier *copier, int from_fd, int to_fd, const str
 		return state ? pump(copier, from_fd, -1, st->st_size, state, path, err) : 0;
 	if (state && !is_sparse)
 		return pump(copier, from_fd, to_fd, st->st_size, state, path, err);
-	if (copy_blind(from_fd, to_fd, st, path, err) < 0)
+	if (fd_copy_file(from_fd, to_fd, st, path, err) < 0)
 		return -1;
 	if (!state)
 		return 0;

@@ -150,6 +150,38 @@ int fd_copy(int from, int to, uint64_t len, uint64_t *out_len, const char *what,
 	return 0;
 }
 
+/* Only what is not a hole; the copy gets the same length. */
+static int copy_sparse(int from, int to, off_t size, const char *what, struct err *err)
+{
+	off_t at = 0;
+
+	while (at < size) {
+		off_t data = lseek(from, at, SEEK_DATA);
+		off_t hole;
+
+		if (data < 0 && errno == ENXIO)
+			break;
+		if (data < 0)
+			return err_sys(err, "find data in '%s'", what);
+		hole = lseek(from, data, SEEK_HOLE);
+		if (hole < 0 || lseek(from, data, SEEK_SET) < 0 || lseek(to, data, SEEK_SET) < 0)
+			return err_sys(err, "seek in '%s'", what);
+		if (fd_copy(from, to, (uint64_t)(hole - data), NULL, what, err) < 0)
+			return -1;
+		at = hole;
+	}
+	if (ftruncate(to, size) < 0)
+		return err_sys(err, "set the size of '%s'", what);
+	return 0;
+}
+
+int fd_copy_file(int from, int to, const struct stat *st, const char *what, struct err *err)
+{
+	if ((uint64_t)st->st_blocks * 512 < (uint64_t)st->st_size)
+		return copy_sparse(from, to, st->st_size, what, err);
+	return fd_copy(from, to, UINT64_MAX, NULL, what, err);
+}
+
 const char *fd_path(int fd, char *buf)
 {
 	snprintf(buf, FD_PATH_MAX, "/proc/self/fd/%d", fd);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "common/err.h"
@@ -48,6 +49,9 @@ int fd_read_all(int fd, size_t limit, struct strbuf *out, const char *what, stru
  * when out_len is not NULL. Holes are not looked for.
  */
 int fd_copy(int from, int to, uint64_t len, uint64_t *out_len, const char *what, struct err *err);
+
+/* A whole regular file, @st its stat, into an empty one: with its holes, else as fd_copy. */
+int fd_copy_file(int from, int to, const struct stat *st, const char *what, struct err *err);
 
 /* "/proc/self/fd/N" for calls that take only a path. @buf holds FD_PATH_MAX bytes; returns @buf. */
 #define FD_PATH_MAX 32
