@@ -8,6 +8,7 @@
 
 #include "builder/build.h"
 #include "builder/history.h"
+#include "builder/squash.h"
 #include "builder/step.h"
 #include "common/fd.h"
 #include "common/log.h"
@@ -170,6 +171,8 @@ static int record_image(struct build *build, struct digest *out_id, struct err *
 	auto_strbuf struct strbuf text = STRBUF_INIT;
 
 	settle_config(build, &config);
+	if (request->squash != SQUASH_NONE && squash_layers(build, &config, err) < 0)
+		return -1;
 	image_config_format(&config, &text);
 	if (image_put(request->store, text.data, text.len, NULL, 0, out_id, err) < 0)
 		return -1;

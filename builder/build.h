@@ -19,6 +19,13 @@
 #include "sandbox/initlayer.h"
 #include "storage/store.h"
 
+/* Which layers become one in the end. */
+enum squash_mode {
+	SQUASH_NONE,
+	SQUASH_NEW, /* those that the build made; the base's stay as they are */
+	SQUASH_ALL,
+};
+
 /* A whole build: plan, steps, image. */
 struct build_request {
 	struct store *store;
@@ -35,6 +42,7 @@ struct build_request {
 	const struct grants *grants; /* what RUN --mount=type=secret and ssh may have */
 	unsigned allowed;            /* enum plan_allowed */
 	struct plan_changes changes;
+	enum squash_mode squash;
 	enum sandbox_network network; /* of RUN without --network */
 	bool has_epoch;
 	int64_t epoch;    /* SOURCE_DATE_EPOCH */

@@ -75,6 +75,10 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		  "leave out the stages that the target does not need (default: true)", NULL },
 		{ 0, "layers", OPTION_FLAG, &out->layers, NULL,
 		  "keep and use the layers of steps (default: true, and nothing else)", NULL },
+		{ 0, "squash", OPTION_FLAG, &out->squash, NULL,
+		  "put the layers that are made into one, above those of the base", NULL },
+		{ 0, "squash-all", OPTION_FLAG, &out->squash_all, NULL,
+		  "put all layers into one, those of the base too", NULL },
 		{ 0, "pull", OPTION_CHOICE, &out->pull, "WHEN",
 		  "images that are not in the store are an error with either (default: missing)",
 		  "missing|never" },
@@ -311,6 +315,9 @@ int options_prepare(const struct options *options, struct strlist *build_args,
 	request->tags = &options->tags;
 	request->target = options->target;
 	request->no_cache = options->no_cache;
+	request->squash = options->squash_all ? SQUASH_ALL
+			  : options->squash   ? SQUASH_NEW
+					      : SQUASH_NONE;
 	if (check_layers(options->layers, err) < 0 ||
 	    take_build_args(options, build_args, err) < 0 ||
 	    take_changes(options, &request->changes, err) < 0 ||

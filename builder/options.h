@@ -39,6 +39,8 @@ struct options {
 	bool skip_unused;
 	bool http_proxy;
 	bool layers;
+	bool squash;
+	bool squash_all;
 	bool quiet;
 };
 

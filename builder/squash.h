@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUILDER_SQUASH_H
+#define BUILDER_SQUASH_H
+
+#include "builder/step.h"
+
+/*
+ * Put layers of the target, which is done, into one, as the request says, and have
+ * @config (the target's, settled) speak of it: its entries of history stay and have no layer any
+ * more, one that has it is added. Of a single layer nothing is made. The layers that it was
+ * made of stay in the cache.
+ */
+int squash_layers(struct build *build, struct image_config *config, struct err *err);
+
+#endif
