@@ -164,11 +164,22 @@ void source_mask_passwords(char *text)
 	}
 }
 
+/* As a string: what ends one becomes another character that is not shown either. */
+static char *copy_line(const struct source_file *source, int number, size_t *out_len)
+{
+	const char *line = source_line(source, number, out_len);
+	char *copy = mem_alloc(*out_len + 1);
+
+	memcpy(copy, line, *out_len);
+	for (char *nul; (nul = memchr(copy, '\0', *out_len));)
+		*nul = '\1';
+	return copy;
+}
+
 static void put_excerpt(struct strbuf *out, const struct source_file *source, struct position at)
 {
 	size_t len, from = 0, to, before, column = at.column > 0 ? (size_t)at.column - 1 : 0;
-	const char *original = source_line(source, at.line, &len);
-	auto_free char *line = str_ndup(original, len);
+	auto_free char *line = copy_line(source, at.line, &len);
 	bool is_cut;
 
 	source_mask_passwords(line);
