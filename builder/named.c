@@ -99,13 +99,14 @@ static int open_layout(struct named_context *item, const char *rest, struct stor
 	auto_strbuf struct strbuf id = STRBUF_INIT;
 	auto_free char *place = str_format("oci:%s", rest);
 	auto_free char *name = store_name(item->name);
-	const char *argv[] = { NULL, "-q", "--root", store_root_path(store), place, name, NULL };
+	const char *argv[] = { NULL, "-q", "--root", NULL, place, name, NULL };
 
 	if (!store) {
 		item->kind = NAMED_IMAGE;
 		item->image = ptr_steal(&name);
 		return 0;
 	}
+	argv[3] = store_root_path(store);
 	if (proc_self_dir(&program, err) < 0)
 		return -1;
 	strbuf_puts(&program, "/imgpull");

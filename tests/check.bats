@@ -85,6 +85,7 @@ findings() { # WHO
 	has "Buildfile:4"
 	has "variable '\$v' is not defined"
 	ask 0 "$dir" --check --build-context a=docker-image://localhost/not-there
+	ask 0 "$dir" --check --build-context a=oci-layout:///not/there:tag
 }
 
 @test "--check names files that the ignore file leaves out" {
