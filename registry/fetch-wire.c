@@ -7,6 +7,7 @@
 
 #include "common/json.h"
 #include "common/mem.h"
+#include "registry/disposition.h"
 
 #define REQUEST "fetch request"
 #define RESULT  "fetch result"
@@ -135,6 +136,14 @@ static int take_error(const struct json *root, struct err *err)
 	return -1;
 }
 
+/* It becomes a name in the image; whoever wrote this has read what a server sent. */
+static bool is_clean(const char *name)
+{
+	auto_free char *clean = disposition_clean_name(name);
+
+	return clean && strcmp(clean, name) == 0;
+}
+
 int fetch_result_parse(const char *data, size_t len, struct fetch_result *out, struct err *err)
 {
 	auto_json struct json *root = json_parse(data, len, RESULT, err);
@@ -157,6 +166,10 @@ int fetch_result_parse(const char *data, size_t len, struct fetch_result *out, s
 		return err_prefix(err, RESULT);
 	if (result.commit && !fetch_is_commit(result.commit))
 		return err_set(err, ERR_REMOTE, RESULT ": '%s' is no commit", result.commit);
+	if (result.filename && !is_clean(result.filename))
+		return err_set(err, ERR_REMOTE, RESULT ": '%s' is no file name", result.filename);
+	if (size < 0)
+		return err_set(err, ERR_REMOTE, RESULT ": a size below 0");
 	result.size_bytes = (uint64_t)size;
 	*out = result;
 	result = (struct fetch_result){ .etag = NULL };

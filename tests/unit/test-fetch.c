@@ -134,6 +134,30 @@ static void a_commit_is_hex_digits(void **state)
 	assert_string_equal(err.text, "fetch result: '../../x' is no commit");
 }
 
+static void a_file_name_is_one_component(void **state)
+{
+	static const char *const bad[] = { "../../x", "..", "a/b", "", "a\\nb" };
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		auto_free char *text = str_format("{\"filename\":\"%s\"}", bad[i]);
+		auto_fetch_result struct fetch_result result = { .etag = NULL };
+		struct err err = ERR_INIT;
+
+		assert_int_equal(fetch_result_parse(text, strlen(text), &result, &err), -1);
+		assert_int_equal(err.kind, ERR_REMOTE);
+	}
+}
+
+static void a_size_is_not_negative(void **state)
+{
+	static const char text[] = "{\"size\":-5}";
+	auto_fetch_result struct fetch_result result = { .etag = NULL };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(fetch_result_parse(text, strlen(text), &result, &err), -1);
+	assert_string_equal(err.text, "fetch result: a size below 0");
+}
+
 static void limits_are_numbers(void **state)
 {
 	struct fetch_request request = { .url = NULL };
@@ -160,6 +184,8 @@ int main(void)
 		cmocka_unit_test(incomplete_requests_are_refused),
 		cmocka_unit_test(errors_come_through),
 		cmocka_unit_test(a_commit_is_hex_digits),
+		cmocka_unit_test(a_file_name_is_one_component),
+		cmocka_unit_test(a_size_is_not_negative),
 		cmocka_unit_test(limits_are_numbers),
 	};
 
