@@ -17,7 +17,6 @@
 #include "builder/source.h"
 #include "common/fd.h"
 #include "common/mem.h"
-#include "common/strlist.h"
 
 void grants_release(struct grants *grants)
 {
@@ -54,18 +53,18 @@ const struct grant_agent *grants_agent(const struct grants *grants, const char *
 
 /* ---- secrets ---- */
 
-struct secret_option {
-	const char *id;
-	const char *file;
-	const char *variable;
-	const char *type;
-};
+void secret_spec_release(struct secret_spec *spec)
+{
+	strlist_release(&spec->fields);
+	*spec = (struct secret_spec)SECRET_SPEC_INIT;
+}
 
-static int read_field(struct secret_option *option, const char *field, struct err *err)
+static int read_field(struct secret_spec *spec, const char **type, const char *field,
+		      struct err *err)
 {
 	static const char *const names[] = { "id", "src", "source", "env", "type", NULL };
-	const char **const targets[] = { &option->id, &option->file, &option->file,
-					 &option->variable, &option->type };
+	const char **const targets[] = { &spec->id, &spec->file, &spec->file, &spec->variable,
+					 type };
 	size_t len = strcspn(field, "=");
 
 	for (size_t i = 0; names[i]; i++) {
@@ -81,28 +80,46 @@ static int read_field(struct secret_option *option, const char *field, struct er
 }
 
 /* What type= says, and what is left out. */
-static int settle(struct secret_option *option, struct err *err)
+static int settle(struct secret_spec *spec, const char *type, struct err *err)
 {
-	const char *type = option->type ? option->type : "file";
 	bool is_env = strcmp(type, "env") == 0;
 
 	if (!is_env && strcmp(type, "file") != 0)
 		return err_set(err, ERR_USAGE, "--secret: type is file or env, not '%s'", type);
-	if (!option->id || option->id[0] == '\0')
+	if (!spec->id || spec->id[0] == '\0')
 		return err_set(err, ERR_USAGE, "--secret needs 'id=NAME'");
-	if (is_env && !option->variable) {
-		option->variable = option->file;
-		option->file = NULL;
+	if (is_env && !spec->variable) {
+		spec->variable = spec->file;
+		spec->file = NULL;
 	}
-	if (option->file && option->variable)
+	if (spec->file && spec->variable)
 		return err_set(err, ERR_USAGE, "--secret '%s': a file or a variable, not both",
-			       option->id);
-	if (!option->file && !option->variable) {
-		if (is_env || getenv(option->id))
-			option->variable = option->id;
+			       spec->id);
+	if (!spec->file && !spec->variable) {
+		if (is_env || getenv(spec->id))
+			spec->variable = spec->id;
 		else
-			option->file = option->id;
+			spec->file = spec->id;
 	}
+	return 0;
+}
+
+int grants_parse_secret(const char *text, struct secret_spec *out, struct err *err)
+{
+	auto_secret_spec struct secret_spec spec = SECRET_SPEC_INIT;
+	const char *type = "file";
+
+	if (csv_split(text, &spec.fields, err) < 0) {
+		err->kind = ERR_USAGE;
+		return err_prefix(err, "--secret");
+	}
+	for (size_t i = 0; i < spec.fields.count; i++)
+		if (read_field(&spec, &type, spec.fields.items[i], err) < 0)
+			return -1;
+	if (settle(&spec, type, err) < 0)
+		return -1;
+	*out = spec;
+	spec = (struct secret_spec)SECRET_SPEC_INIT;
 	return 0;
 }
 
@@ -130,16 +147,15 @@ static int read_file(const char *path, struct grant_secret *out, struct err *err
 	return 0;
 }
 
-static int read_secret(const struct secret_option *option, struct grant_secret *out,
-		       struct err *err)
+static int read_secret(const struct secret_spec *spec, struct grant_secret *out, struct err *err)
 {
 	const char *value;
 
-	if (option->file)
-		return read_file(option->file, out, err);
-	value = getenv(option->variable);
+	if (spec->file)
+		return read_file(spec->file, out, err);
+	value = getenv(spec->variable);
 	if (!value)
-		return err_set(err, ERR_USAGE, "the variable '%s' is not set", option->variable);
+		return err_set(err, ERR_USAGE, "the variable '%s' is not set", spec->variable);
 	out->value = str_dup(value);
 	out->len = strlen(value);
 	return 0;
@@ -147,27 +163,19 @@ static int read_secret(const struct secret_option *option, struct grant_secret *
 
 int grants_add_secret(struct grants *grants, const char *text, struct err *err)
 {
-	auto_strlist struct strlist fields = STRLIST_INIT;
-	struct secret_option option = { .id = NULL };
+	auto_secret_spec struct secret_spec spec = SECRET_SPEC_INIT;
 	struct grant_secret *secret;
 
-	if (csv_split(text, &fields, err) < 0) {
-		err->kind = ERR_USAGE;
-		return err_prefix(err, "--secret");
-	}
-	for (size_t i = 0; i < fields.count; i++)
-		if (read_field(&option, fields.items[i], err) < 0)
-			return -1;
-	if (settle(&option, err) < 0)
+	if (grants_parse_secret(text, &spec, err) < 0)
 		return -1;
-	if (grants_secret(grants, option.id))
-		return err_set(err, ERR_USAGE, "--secret '%s' is given twice", option.id);
+	if (grants_secret(grants, spec.id))
+		return err_set(err, ERR_USAGE, "--secret '%s' is given twice", spec.id);
 	grants->secrets =
 		mem_resize(grants->secrets, grants->secret_count + 1, sizeof(*grants->secrets));
 	secret = &grants->secrets[grants->secret_count++];
-	*secret = (struct grant_secret){ .id = str_dup(option.id) };
-	if (read_secret(&option, secret, err) < 0)
-		return err_prefix(err, "--secret '%s'", option.id);
+	*secret = (struct grant_secret){ .id = str_dup(spec.id) };
+	if (read_secret(&spec, secret, err) < 0)
+		return err_prefix(err, "--secret '%s'", spec.id);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "common/err.h"
+#include "common/strlist.h"
 
 /*
  * What the command line lends to RUN steps: secrets (--secret) and agents for
@@ -43,9 +44,24 @@ void grants_release(struct grants *grants);
  *   field  = "id=" NAME | ( "src=" | "source=" ) FILE | "env=" VARIABLE | "type=" ( "file" | "env"
  * )
  *
- * Without file and variable it is the variable NAME if there is one, else the file
- * NAME. It is read now. ERR_USAGE; ERR_SYSTEM when it cannot be read.
+ * Without file and variable it is the variable NAME if there is one, else the file NAME.
  */
+struct secret_spec {
+	struct strlist fields; /* what the others point into */
+	const char *id;
+	const char *file; /* one of these two, the other is NULL */
+	const char *variable;
+};
+#define SECRET_SPEC_INIT               \
+	{                              \
+		.fields = STRLIST_INIT \
+	}
+#define auto_secret_spec __attribute__((cleanup(secret_spec_release)))
+void secret_spec_release(struct secret_spec *spec);
+/* ERR_USAGE. Nothing is read yet. */
+int grants_parse_secret(const char *text, struct secret_spec *out, struct err *err);
+
+/* Parse one and read it now. ERR_USAGE; ERR_SYSTEM when it cannot be read. */
 int grants_add_secret(struct grants *grants, const char *text, struct err *err);
 
 /*
