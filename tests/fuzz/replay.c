@@ -2,11 +2,9 @@
 /*
  * Gives every file of a corpus to a fuzz target, once, as an ordinary test:
  * tests/fuzz/fuzz-NAME reads tests/fuzz/corpus/NAME, or the files and
- * directories that it is given. Speaks TAP. A target that finds something
- * wrong aborts.
- *
- * To search for more: compile the target with -fsanitize=fuzzer,address,undefined
- * instead of linking it with this file.
+ * directories that it is given. Speaks TAP: a test for each file with a name, one
+ * for all those that a search gathered, which are called by their digests. A
+ * target that finds something wrong aborts.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -60,6 +58,60 @@ static int replay(const char *path)
 	return 0;
 }
 
+/* Forty hex digits: nobody gave it a name. */
+static int is_gathered(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+
+	return strlen(name) == 40 && strspn(name, "0123456789abcdef") == 40;
+}
+
+static int replay_gathered(const struct strlist *files)
+{
+	int failed = 0;
+
+	for (size_t i = 0; i < files->count; i++) {
+		if (!is_gathered(files->items[i]))
+			continue;
+		/* which one it was, should this be the last line */
+		printf("# %s\n", files->items[i]);
+		fflush(stdout);
+		failed |= replay(files->items[i]);
+	}
+	return failed;
+}
+
+static int replay_all(const struct strlist *files)
+{
+	size_t gathered = 0, number = 0;
+	int failed = 0;
+
+	for (size_t i = 0; i < files->count; i++)
+		gathered += is_gathered(files->items[i]) ? 1 : 0;
+	printf("1..%zu\n", files->count - gathered + (gathered > 0));
+	for (size_t i = 0; i < files->count; i++) {
+		const char *slash = strrchr(files->items[i], '/');
+		int result;
+
+		if (is_gathered(files->items[i]))
+			continue;
+		result = replay(files->items[i]);
+		failed |= result;
+		printf("%s %zu - %s\n", result < 0 ? "not ok" : "ok", ++number,
+		       slash ? slash + 1 : files->items[i]);
+		fflush(stdout);
+	}
+	if (gathered > 0) {
+		int result = replay_gathered(files);
+
+		failed |= result;
+		printf("%s %zu - %zu that a search gathered\n", result < 0 ? "not ok" : "ok",
+		       ++number, gathered);
+	}
+	return failed;
+}
+
 int main(int argc, char **argv)
 {
 	auto_strlist struct strlist files = STRLIST_INIT;
@@ -67,7 +119,6 @@ int main(int argc, char **argv)
 	const char *dash = strrchr(argv[0], '-');
 	auto_free char *corpus = str_format("%s/tests/fuzz/corpus/%s", source ? source : ".",
 					    dash ? dash + 1 : argv[0]);
-	int failed = 0;
 
 	for (int i = 1; i < argc || i == 1; i++) {
 		const char *path = i < argc ? argv[i] : corpus;
@@ -78,15 +129,5 @@ int main(int argc, char **argv)
 		}
 	}
 	strlist_sort(&files);
-	printf("1..%zu\n", files.count);
-	for (size_t i = 0; i < files.count; i++) {
-		int result = replay(files.items[i]);
-
-		failed |= result;
-		printf("%s %zu - %s\n", result < 0 ? "not ok" : "ok", i + 1,
-		       strrchr(files.items[i], '/') ? strrchr(files.items[i], '/') + 1
-						    : files.items[i]);
-		fflush(stdout);
-	}
-	return failed || files.count == 0;
+	return replay_all(&files) || files.count == 0;
 }
