@@ -4,45 +4,14 @@
 # image unpacked by umoci. As root and as an ordinary user, with the same expectations.
 
 load lib
+load layers
 
 setup_file() {
 	make_scratch
-	busybox_tar "$T/bb.tar"
-	chmod 644 "$T/bb.tar"
-	! is_root || as root imgstore import "$T/bb.tar" localhost/bb >&2
-	! have_user || as user imgstore import "$T/bb.tar" localhost/bb >&2
+	bases_setup
 }
 teardown_file() {
 	remove_scratch
-}
-
-# build WHO NAME: Buildfile on stdin; leaves the layout in $OUT, and $LAYERS: the layer tars, lowest first
-build() {
-	local who=$1 name=$2
-	CTX=$T/$who-$name
-	mkdir -p "$CTX"
-	cat >"$CTX/Buildfile"
-	OUT=$T/$who-$name-oci
-	chmod -R a+rX "$CTX"
-	if [ "$who" = user ] && is_root; then
-		install -d -o "$TEST_USER" "$OUT"
-	fi
-	as "$who" imgbuild -q --no-cache -t "$name" "$CTX" >&2
-	as "$who" imgpush -q --compression none "$name" "oci:$OUT:latest" >&2
-	local manifest
-	manifest=$(jq -r '.manifests[0].digest' "$OUT/index.json" | cut -d: -f2)
-	CONFIG=$OUT/blobs/sha256/$(jq -r .config.digest "$OUT/blobs/sha256/$manifest" | cut -d: -f2)
-	mapfile -t LAYERS < <(jq -r '.layers[].digest' "$OUT/blobs/sha256/$manifest" | sed "s|sha256:|$OUT/blobs/sha256/|")
-}
-# names of layer N (1 is the base), one per line, without the root: a step that makes a name in / changes its time,
-# and whether that falls into the second of the layer below is chance
-names() { tar -tf "${LAYERS[$(($1 - 1))]}" | grep -vxF './' || true; }
-# verbose listing of one entry of layer N
-entry() { tar --numeric-owner --full-time -tvf "${LAYERS[$(($1 - 1))]}" "$2"; }
-tree() { # the image unpacked elsewhere
-	rm -rf "$T/unpacked"
-	umoci unpack --image "$OUT:latest" "$T/unpacked" >&2
-	dump_tree --no-times "$T/unpacked/rootfs"
 }
 
 row1() { # deleted in one layer, made again with other content in the next
@@ -74,7 +43,7 @@ E
 	grep -q '^link dir ' "$T/tree"
 	grep -q '^empty link .* -> full$' "$T/tree"
 	grep -q '^pipe dir ' "$T/tree"
-	! grep -q '^full/' "$T/tree"
+	not grep -q '^full/' "$T/tree"
 	as "$1" imgrun --rm row2 sh -c '[ "$(cat /full)" = y ] && [ "$(ls /link)" = in ] && [ "$(cat /empty)" = y ]'
 }
 @test "row 2: a file, link or fifo replaced by a directory and the reverse (root)" { need_root; row2 root; }
@@ -210,7 +179,7 @@ RUN mkdir /d && echo x >/d/f && setfattr -n user.mine -v kept /d/f 2>/dev/null; 
 RUN rm -rf /d && mkdir /d && echo y >/d/f && echo z >>/etc/passwd && mkdir /etc/new
 E
 	for layer in "${LAYERS[@]}"; do
-		! grep -aqE 'overlay\.(opaque|origin|impure|nlink|redirect|metacopy|upper|uuid)' "$layer"
+		not grep -aqE 'overlay\.(opaque|origin|impure|nlink|redirect|metacopy|upper|uuid)' "$layer"
 	done
 }
 @test "row 28: no attribute of overlayfs is in a layer (root)" { need_root; row28 root; }

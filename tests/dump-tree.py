@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Print a tree as text, a line per file, so that trees can be compared with diff(1).
 
-dump-tree.py [--no-times] [--no-dir-times] [--shift UID GID] DIR
+dump-tree.py [--no-times] [--no-dir-times] [--whole] DIR
 
-Hard links are shown by the first path that has the inode.
+Names of one file are shown by the first path that has the inode. With --whole the time of DIR itself
+and overlay's own names of attributes are shown, too: for trees in which these are a user's.
 """
 import hashlib
 import os
@@ -23,12 +24,15 @@ def digest(path):
 def main():
     args = sys.argv[1:]
     times = dir_times = True
+    whole = False
     while args and args[0].startswith('--'):
         option = args.pop(0)
         if option == '--no-times':
             times = dir_times = False
         elif option == '--no-dir-times':
             dir_times = False
+        elif option == '--whole':
+            whole = True
         else:
             sys.exit('unknown option ' + option)
     root = os.fsencode(args[0])
@@ -48,18 +52,18 @@ def main():
                  '%04o' % stat.S_IMODE(st.st_mode), '%d:%d' % (st.st_uid, st.st_gid)]
         if kind == stat.S_IFREG:
             words += [str(st.st_size), digest(full)]
-            if st.st_nlink > 1:
-                seen = first.setdefault((st.st_dev, st.st_ino), path)
-                words.append('same-as:' + os.fsdecode(seen))
+        if kind != stat.S_IFDIR and st.st_nlink > 1:
+            seen = first.setdefault((st.st_dev, st.st_ino), path)
+            words.append('same-as:' + seen.decode('utf-8', 'backslashreplace'))
         if kind == stat.S_IFLNK:
-            words.append('-> ' + os.fsdecode(os.readlink(full)))
+            words.append('-> ' + os.readlink(full).decode('utf-8', 'backslashreplace'))
         if kind in (stat.S_IFCHR, stat.S_IFBLK):
             words.append('%d,%d' % (os.major(st.st_rdev), os.minor(st.st_rdev)))
         for name in sorted(os.listxattr(full, follow_symlinks=False)):
-            if name.startswith(('trusted.overlay.', 'user.overlay.', 'security.selinux')):
+            if not whole and name.startswith(('trusted.overlay.', 'user.overlay.', 'security.selinux')):
                 continue
             words.append(name + '=' + os.getxattr(full, name, follow_symlinks=False).hex())
-        if times and (dir_times or kind != stat.S_IFDIR) and path != b'.':
+        if times and (dir_times or kind != stat.S_IFDIR) and (whole or path != b'.'):
             words.append('@%d.%09d' % divmod(st.st_mtime_ns, 10**9))
         print(' '.join(words))
 

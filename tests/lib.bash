@@ -31,6 +31,13 @@ as() {
 	user) as_user "$@" ;;
 	esac
 }
+# not CMD…: it fails ("! CMD" alone never fails a test)
+not() {
+	if "$@"; then
+		echo "should have failed: $*" >&2
+		return 1
+	fi
+}
 need_root() { is_root || skip "needs root"; }
 need_user() {
 	have_user || skip "there is no user $TEST_USER"
