@@ -47,6 +47,7 @@ struct diff_level {
 	ino_t lower_ino;
 	bool is_given;  /* nothing left to do before a child is given */
 	bool is_opaque; /* its mark hides something */
+	bool has_whiteouts;
 };
 
 /* A file of the upper that is no directory. */

@@ -77,9 +77,12 @@ static int strip_directory(const struct diff *diff, const struct diff_level *lev
 	if (level->marks.is_opaque && !level->is_opaque &&
 	    opaque_clear(level->fd, diff->options->ns, err) < 0)
 		return err_prefix(err, "%s", diff_shown_path(diff));
-	if (!level->marks.has_bookkeeping)
-		return 0;
-	return overlay_xattrs_strip(level->fd, diff->options->ns, diff_shown_path(diff), err);
+	if (level->marks.has_bookkeeping &&
+	    overlay_xattrs_strip(level->fd, diff->options->ns, diff_shown_path(diff), err) < 0)
+		return -1;
+	if (level->has_whiteouts && whiteouts_note(level->fd, diff->options->ns, err) < 0)
+		return err_prefix(err, "%s", diff_shown_path(diff));
+	return 0;
 }
 
 int diff_settle_directory(const struct diff *diff, const struct diff_level *level, struct err *err)

@@ -252,9 +252,10 @@ static int visit_whiteout(struct diff *diff, struct diff_level *level, const cha
 		return 0;
 	if (!is_given && exists_below(diff, level, name, &is_given, err) < 0)
 		return -1;
-	if (is_given)
-		return give_mark(diff, level, ENTRY_WHITEOUT, err);
-	return diff_settle_dropped(diff, level, name, err);
+	if (!is_given)
+		return diff_settle_dropped(diff, level, name, err);
+	level->has_whiteouts = true;
+	return give_mark(diff, level, ENTRY_WHITEOUT, err);
 }
 
 static int visit_socket(struct diff *diff, struct diff_level *level, const char *name,
@@ -269,6 +270,7 @@ static int visit_socket(struct diff *diff, struct diff_level *level, const char 
 		return -1;
 	if (!hides)
 		return diff_settle_dropped(diff, level, name, err);
+	level->has_whiteouts = true;
 	if (give_mark(diff, level, ENTRY_WHITEOUT, err) < 0)
 		return -1;
 	return diff_settle_socket(diff, level, name, err);

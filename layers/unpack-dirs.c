@@ -128,6 +128,8 @@ static int set_marks(const struct unpack_tree *tree, const struct unpack_dir *di
 		return 0;
 	if (dir->is_opaque && opaque_set(fd, ns, err) < 0)
 		return -1;
+	if (dir->has_whiteouts && whiteouts_note(fd, ns, err) < 0)
+		return -1;
 	if (!*dir->path && !dir->is_explicit)
 		return implied_root_set(fd, ns, err);
 	return 0;
@@ -142,9 +144,11 @@ static int finish_one(const struct unpack_tree *tree, struct unpack_dir *dir, st
 		return -1;
 	if (fd < 0)
 		return 0;
-	if (dir->has_whiteouts && unpack_is_hidden(tree, dir->path) &&
-	    sweep_whiteouts(fd, dir->path, err) < 0)
-		return -1;
+	if (dir->has_whiteouts && unpack_is_hidden(tree, dir->path)) {
+		if (sweep_whiteouts(fd, dir->path, err) < 0)
+			return -1;
+		dir->has_whiteouts = false;
+	}
 	if (take_from_below(tree, dir, err) < 0 ||
 	    unpack_set_owner(fd, "", dir->uid, dir->gid, dir->path, err) < 0)
 		return -1;

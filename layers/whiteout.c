@@ -86,11 +86,12 @@ static int mark_get(int fd, enum overlay_ns ns, const char *word, bool *out_is_s
 	return 0;
 }
 
-static int mark_set(int fd, enum overlay_ns ns, const char *word, struct err *err)
+static int mark_set(int fd, enum overlay_ns ns, const char *word, const char *value,
+		    struct err *err)
 {
 	char name[NAME_SIZE_MAX];
 
-	if (xattr_write_fd(fd, own_name(ns, word, name), "y", 1) < 0)
+	if (xattr_write_fd(fd, own_name(ns, word, name), value, strlen(value)) < 0)
 		return err_sys(err, "set attribute '%s'", name);
 	return 0;
 }
@@ -112,12 +113,17 @@ int opaque_get(int dir_fd, enum overlay_ns ns, bool *out_is_opaque, struct err *
 
 int opaque_set(int dir_fd, enum overlay_ns ns, struct err *err)
 {
-	return mark_set(dir_fd, ns, "opaque", err);
+	return mark_set(dir_fd, ns, "opaque", "y", err);
 }
 
 int opaque_clear(int dir_fd, enum overlay_ns ns, struct err *err)
 {
 	return mark_clear(dir_fd, ns, "opaque", err);
+}
+
+int whiteouts_note(int dir_fd, enum overlay_ns ns, struct err *err)
+{
+	return mark_set(dir_fd, ns, "origin", "", err);
 }
 
 int implied_root_get(int layer_fd, enum overlay_ns ns, bool *out_is_implied, struct err *err)
@@ -127,7 +133,7 @@ int implied_root_get(int layer_fd, enum overlay_ns ns, bool *out_is_implied, str
 
 int implied_root_set(int layer_fd, enum overlay_ns ns, struct err *err)
 {
-	return mark_set(layer_fd, ns, "implied-root", err);
+	return mark_set(layer_fd, ns, "implied-root", "y", err);
 }
 
 static int strip_one(int fd, const char *name, enum overlay_ns ns, const char *path,

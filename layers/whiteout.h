@@ -40,6 +40,14 @@ int opaque_set(int dir_fd, enum overlay_ns ns, struct err *err);
 int opaque_clear(int dir_fd, enum overlay_ns ns, struct err *err);
 
 /*
+ * Mark a directory that holds whiteouts. Where a directory is in one layer only, the kernel lists
+ * what is in there as it stands, and a whiteout of what was never below is a name that cannot be
+ * opened. It looks closer at directories that were copied up, which an attribute overlay.origin
+ * says; an empty one names no origin.
+ */
+int whiteouts_note(int dir_fd, enum overlay_ns ns, struct err *err);
+
+/*
  * A tar need not have an entry for its root, and a directory always has one: the
  * attribute overlay.implied-root on a layer's directory (unknown to the kernel, hidden by it)
  * says that the layer's tar has none, so that packing it again gives none. A directory without the

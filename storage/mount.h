@@ -38,8 +38,7 @@ struct mount_request {
  * read-only view is what the topmost layer with an entry for it says.
  *
  * A single layer without an upper is an overlay over an empty directory all the
- * same: marks of deletions in it cannot be opened then. Their names are still
- * listed where a directory exists in one layer only, as with any overlayfs mount.
+ * same: marks of deletions in it do not show then.
  */
 int mount_layers(struct store *store, const struct mount_request *request, struct err *err);
 
