@@ -12,6 +12,7 @@
 #include "builder/grants.h"
 #include "builder/plan-changes.h"
 #include "builder/progress.h"
+#include "builder/run-settings.h"
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/strlist.h"
@@ -43,7 +44,8 @@ struct build_request {
 	unsigned allowed;            /* enum plan_allowed */
 	struct plan_changes changes;
 	enum squash_mode squash;
-	enum sandbox_network network; /* of RUN without --network */
+	struct run_settings run_settings; /* of every RUN */
+	enum sandbox_network network;     /* of RUN without --network */
 	bool has_epoch;
 	int64_t epoch;    /* SOURCE_DATE_EPOCH */
 	size_t jobs;      /* stages that may run at the same time; 0: as many as can */

@@ -190,7 +190,8 @@ static int run(const struct options *options, const char *context_path,
 		call.method = CALL_CHECK;
 	if (call.method != CALL_BUILD)
 		return ask(options, &call, context_path, request, out_status, err);
-	if (userns_enter(&userns, err) < 0 || options_grants(options, &grants, err) < 0)
+	if (userns_enter(&userns, err) < 0 || options_grants(options, &grants, err) < 0 ||
+	    volumes_open(&request->run_settings.volumes, err) < 0)
 		return -1;
 	if (userns.mode == USERNS_SINGLE)
 		log_warn("files and processes can belong to one user only: %s", userns.why_single);
@@ -219,6 +220,7 @@ int main(int argc, char **argv)
 	fd_close(&request.interrupt_fd);
 	platform_release(&request.platform);
 	plan_changes_release(&request.changes);
+	run_settings_release(&request.run_settings);
 	options_release(&options);
 	return status;
 }

@@ -28,6 +28,7 @@ void options_release(struct options *options)
 	strlist_release(&options->unset_labels);
 	strlist_release(&options->labels);
 	strlist_release(&options->contexts);
+	run_setting_texts_release(&options->run);
 	strlist_release(&options->secrets);
 	strlist_release(&options->agents);
 	strlist_release(&options->allowed);
@@ -88,6 +89,29 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		  NULL },
 		{ 0, "network", OPTION_CHOICE, &out->network, "MODE",
 		  "network of RUN steps (default: the host's)", "default|host|none" },
+		{ 0, "add-host", OPTION_LIST, &out->run.add_hosts, "NAME:ADDRESS",
+		  "a line of /etc/hosts for RUN steps; the address of this machine is host-gateway",
+		  NULL },
+		{ 0, "no-hosts", OPTION_FLAG, &out->run.no_hosts, NULL,
+		  "RUN steps see the image's own /etc/hosts", NULL },
+		{ 0, "no-hostname", OPTION_FLAG, &out->run.no_hostname, NULL,
+		  "RUN steps see the image's own /etc/hostname", NULL },
+		{ 0, "dns", OPTION_LIST, &out->run.dns, "ADDRESS|none",
+		  "name server for RUN steps; none: the image's own /etc/resolv.conf", NULL },
+		{ 0, "dns-search", OPTION_LIST, &out->run.dns_searches, "DOMAIN|.",
+		  "where RUN steps look for short names; . is nowhere", NULL },
+		{ 0, "dns-option", OPTION_LIST, &out->run.dns_options, "OPTION",
+		  "option of /etc/resolv.conf for RUN steps", NULL },
+		{ 0, "ulimit", OPTION_LIST, &out->run.ulimits, "NAME=SOFT[:HARD]|host",
+		  "limit of the processes of RUN steps", NULL },
+		{ 0, "shm-size", OPTION_STRING, &out->run.shm_size, "SIZE",
+		  "size of /dev/shm in RUN steps (default: 64m)", NULL },
+		{ 'v', "volume", OPTION_LIST, &out->run.volumes, "DIR:TARGET[:ro|rw,O]",
+		  "a directory or file that every RUN step sees at TARGET; O: what is written "
+		  "is thrown away",
+		  NULL },
+		{ 0, "group-add", OPTION_LIST, &out->run.groups, "GROUP",
+		  "one more group for the processes of RUN steps", NULL },
 		{ 0, "http-proxy", OPTION_FLAG, &out->http_proxy, NULL,
 		  "RUN steps have the proxy variables of the environment (default: true)", NULL },
 		{ 0, "secret", OPTION_LIST, &out->secrets, "id=NAME[,src=FILE|,env=VAR]",
@@ -328,5 +352,5 @@ int options_prepare(const struct options *options, struct strlist *build_args,
 				  &request->network, err) < 0 ||
 	    take_allowed(&options->allowed, request, err) < 0)
 		return -1;
-	return 0;
+	return run_settings_make(&options->run, request->network, &request->run_settings, err);
 }

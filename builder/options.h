@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "builder/build.h"
+#include "builder/run-settings.h"
 #include "common/err.h"
 #include "common/strlist.h"
 
@@ -36,6 +37,7 @@ struct options {
 	struct strlist unset_labels;
 	const char *from;
 	bool no_cache;
+	struct run_setting_texts run;
 	bool skip_unused;
 	bool http_proxy;
 	bool layers;

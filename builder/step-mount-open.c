@@ -129,16 +129,14 @@ static int open_context(struct step_mounts *mounts, struct step_mount *mount, st
 	return mount->fd < 0 ? -1 : note_type(mount, mount->fd, err);
 }
 
-/* An upper for writes that nobody will see again. */
-static int open_upper(struct step_mounts *mounts, struct step_mount *mount,
+/* An upper for writes that nobody will see again; its root looks like that of @view_fd. */
+static int open_upper(struct step_mounts *mounts, struct step_mount *mount, int view_fd,
 		      struct mount_request *request, struct err *err)
 {
-	int view_fd = chain_view(&mount->chain, err);
+	struct store *store = store_of(mounts);
 
-	if (view_fd < 0 || layer_draft_open(store_of(mounts), &mount->draft, err) < 0)
-		return -1;
-	if (entry_copy_metadata(view_fd, mount->draft.fs_fd, store_overlay_ns(store_of(mounts)),
-				"/", err) < 0)
+	if (layer_draft_open(store, &mount->draft, err) < 0 ||
+	    entry_copy_metadata(view_fd, mount->draft.fs_fd, store_overlay_ns(store), "/", err) < 0)
 		return -1;
 	request->upper_fd = mount->draft.fs_fd;
 	request->work_fd = mount->draft.work_fd;
@@ -152,9 +150,14 @@ static int open_from(struct step_mounts *mounts, struct step_mount *mount, struc
 	struct mount_request request = { .upper_fd = -1, .work_fd = -1 };
 	auto_close int fd = -1;
 
-	if (chain_open(&mount->chain, err) < 0 ||
-	    (!options->is_read_only && open_upper(mounts, mount, &request, err) < 0))
+	if (chain_open(&mount->chain, err) < 0)
 		return -1;
+	if (!options->is_read_only) {
+		int view_fd = chain_view(&mount->chain, err);
+
+		if (view_fd < 0 || open_upper(mounts, mount, view_fd, &request, err) < 0)
+			return -1;
+	}
 	request.lowers = mount->chain.fds;
 	request.lower_count = mount->chain.fd_count;
 	mount->kind = SANDBOX_MOUNT_TREE;
@@ -177,6 +180,44 @@ static int open_bind(struct step_mounts *mounts, struct step_mount *mount, struc
 	mount->flags |= SANDBOX_MOUNT_NODEV;
 	return mount->plan->has_layers ? open_from(mounts, mount, err)
 				       : open_context(mounts, mount, err);
+}
+
+/* ---- volumes ---- */
+
+/* The host's directory below an upper that is thrown away. */
+static int open_overlay(struct step_mounts *mounts, struct step_mount *mount, struct err *err)
+{
+	struct mount_request request = { .upper_fd = -1, .work_fd = -1, .lower_count = 1 };
+	char self[FD_PATH_MAX];
+	auto_close int fd = -1;
+
+	fd = open(fd_path(mount->volume->fd, self), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "open the directory '%s'", mount->volume->source);
+	if (!mount->volume->read_only && open_upper(mounts, mount, fd, &request, err) < 0)
+		return -1;
+	request.lowers = &fd;
+	mount->kind = SANDBOX_MOUNT_TREE;
+	mount->fd = mount_layers(store_of(mounts), &request, err);
+	return mount->fd < 0 ? -1 : 0;
+}
+
+static int open_volume(struct step_mounts *mounts, struct step_mount *mount, struct err *err)
+{
+	const struct volume *volume = mount->volume;
+
+	mount->is_file = volume->is_file;
+	mount->flags |= SANDBOX_MOUNT_NODEV;
+	if (volume->read_only)
+		mount->flags |= SANDBOX_MOUNT_READ_ONLY;
+	if (volume->is_overlay && open_overlay(mounts, mount, err) < 0)
+		return err_prefix(err, "--volume");
+	if (volume->is_overlay)
+		return 0;
+	mount->kind = SANDBOX_MOUNT_BIND;
+	mount->flags |= SANDBOX_MOUNT_RECURSIVE;
+	mount->fd = fcntl(volume->fd, F_DUPFD_CLOEXEC, 0);
+	return mount->fd < 0 ? err_sys(err, "duplicate a descriptor") : 0;
 }
 
 /* ---- cache ---- */
@@ -389,6 +430,8 @@ static int open_script(const struct step_mounts *mounts, struct step_mount *moun
 
 int step_mount_open(struct step_mounts *mounts, struct step_mount *mount, struct err *err)
 {
+	if (mount->volume)
+		return open_volume(mounts, mount, err);
 	if (!mount->plan)
 		return open_script(mounts, mount, err);
 	if (options_of(mount)->is_read_only)

@@ -49,7 +49,8 @@ static int locate(const struct step_mounts *mounts, const struct step_mount *mou
 
 /* ---- selecting ---- */
 
-static void add_mount(struct step_mounts *mounts, const struct plan_mount *plan, const char *target)
+static struct step_mount *add_mount(struct step_mounts *mounts, const struct plan_mount *plan,
+				    const char *target)
 {
 	struct step_mount *mount = &mounts->items[mounts->count++];
 
@@ -62,6 +63,7 @@ static void add_mount(struct step_mounts *mounts, const struct plan_mount *plan,
 		.draft = LAYER_DRAFT_INIT,
 		.cache = CACHEMOUNT_INIT,
 	};
+	return mount;
 }
 
 /* The layers of a stage or image: its own list, so that nobody else's is touched. */
@@ -104,15 +106,20 @@ static int select_mount(struct step_mounts *mounts, struct step_mount *mount, st
 int step_mounts_select(struct stage_run *run, const struct step *step, struct step_mounts *out,
 		       struct err *err)
 {
+	const struct volumes *volumes = &run->build->request->run_settings.volumes;
 	const struct plan_run *plan = &step->run;
 
 	out->run = run;
 	out->step = step;
-	out->items = mem_array(plan->mount_count + 1, sizeof(*out->items));
+	out->items = mem_array(volumes->count + plan->mount_count + 1, sizeof(*out->items));
+	/* first: at the same place the step's own mount is what it sees */
+	for (size_t i = 0; i < volumes->count; i++)
+		add_mount(out, NULL, volumes->items[i].target)->volume = &volumes->items[i];
 	for (size_t i = 0; i < plan->mount_count; i++) {
-		add_mount(out, &plan->mounts[i], plan->mounts[i].target);
-		if (select_mount(out, &out->items[i], err) < 0)
-			return locate(out, &out->items[i], err);
+		struct step_mount *mount = add_mount(out, &plan->mounts[i], plan->mounts[i].target);
+
+		if (select_mount(out, mount, err) < 0)
+			return locate(out, mount, err);
 	}
 	if (plan->script)
 		add_mount(out, NULL, plan->script_path);
@@ -242,7 +249,7 @@ static void add_point(struct step_mounts *mounts, const struct step_mount *mount
 	bool is_there = mount->kind == SANDBOX_MOUNT_TMPFS || mount->fd >= 0;
 
 	/* the script is in /dev, which is the sandbox's own */
-	if (mount->plan && mount->target && is_there)
+	if ((mount->plan || mount->volume) && mount->target && is_there)
 		strlist_addf(&mounts->points, "%c%s", mount->is_file ? 'f' : 'd', mount->target);
 }
 

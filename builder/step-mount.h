@@ -19,7 +19,8 @@
  * they write but caches is gone with the release.
  */
 struct step_mount {
-	const struct plan_mount *plan; /* NULL: the step's script */
+	const struct plan_mount *plan; /* NULL: a volume, or the step's script */
+	const struct volume *volume;   /* of the command line; or NULL */
 	const char *target;            /* NULL: nothing is mounted */
 	unsigned flags;                /* enum sandbox_mount_flag */
 	enum sandbox_mount_kind kind;

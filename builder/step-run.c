@@ -28,14 +28,6 @@
 #define TAIL_LINES  20
 #define TITLE_BYTES 100
 
-void init_room_release(struct init_room *room)
-{
-	tmpdir_release(&room->dir);
-	strlist_release(&room->drop_files);
-	strlist_release(&room->points);
-	*room = (struct init_room)INIT_ROOM_INIT;
-}
-
 static enum sandbox_network network_of(const struct stage_run *run, const struct plan_run *plan)
 {
 	switch (plan->network) {
@@ -67,72 +59,9 @@ static void run_key(const struct stage_run *run, const struct plan_run *plan,
 	cachekey_string(&key, "hostname", run->build->plan->hostname);
 	if (plan->is_insecure)
 		cachekey_number(&key, "insecure", 1);
+	run_settings_key(&run->build->request->run_settings, &key);
 	step_mounts_key(mounts, &key);
 	cachekey_final(&key, out);
-}
-
-static int fill_init_room(struct stage_run *run, enum sandbox_network network,
-			  const struct strlist *points, struct init_room *room, struct err *err)
-{
-	struct store *store = run->build->request->store;
-	const char *hostname = run->build->plan->hostname;
-	auto_free char *hostname_text = str_format("%s\n", hostname);
-	auto_strbuf struct strbuf hosts = STRBUF_INIT;
-	auto_strbuf struct strbuf resolv = STRBUF_INIT;
-	auto_free struct initlayer_point *list = NULL;
-	struct initlayer_options options = {
-		.ns = store_overlay_ns(store),
-		.hostname = hostname_text,
-	};
-
-	if (initlayer_hosts_text(hostname, NULL, &hosts, err) < 0 ||
-	    initlayer_resolv_text(network, &resolv, err) < 0)
-		return -1;
-	options.hosts = hosts.data;
-	options.resolv_conf = resolv.data;
-	options.view_fd = chain_view(&run->result->chain, err);
-	if (options.view_fd < 0 || tmpdir_make(&room->dir, store_tmp_fd(store), err) < 0)
-		return -1;
-	options.dir_fd = room->dir.fd;
-	list = mem_array(points->count + 1, sizeof(*list));
-	for (size_t i = 0; i < points->count; i++)
-		list[i] = (struct initlayer_point){ .path = points->items[i] + 1,
-						    .is_file = points->items[i][0] == 'f' };
-	options.points = list;
-	options.point_count = points->count;
-	return initlayer_make(&options, &room->drop_files, err);
-}
-
-static bool same_points(const struct strlist *a, const struct strlist *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++)
-		if (strcmp(a->items[i], b->items[i]) != 0)
-			return false;
-	return true;
-}
-
-/* The init layer for what is below this step: that of the step before, if nothing has changed. */
-static int prepare_init_room(struct stage_run *run, enum sandbox_network network,
-			     const struct strlist *points, struct err *err)
-{
-	struct init_room *room = &run->init;
-
-	if (chain_open(&run->result->chain, err) < 0)
-		return -1;
-	if (room->dir.fd >= 0 && room->fd_count == run->result->chain.fd_count &&
-	    room->network == network && same_points(&room->points, points))
-		return 0;
-	init_room_release(room);
-	if (fill_init_room(run, network, points, room, err) < 0) {
-		init_room_release(room);
-		return err_prefix(err, "prepare the root");
-	}
-	room->fd_count = run->result->chain.fd_count;
-	room->network = network;
-	strlist_copy(&room->points, points);
-	return 0;
 }
 
 /* A working directory that only the image's configuration knows is made, as for containers. */
@@ -210,6 +139,20 @@ static void open_up(struct sandbox_description *out)
 			out->mounts[i].flags &= ~(unsigned)SANDBOX_MOUNT_READ_ONLY;
 }
 
+/* What the command line says about every step. */
+static int apply_settings(const struct run_settings *settings, int root_fd, struct user_ids *ids,
+			  struct sandbox_description *out, struct err *err)
+{
+	for (size_t i = 0; i < settings->groups.count; i++)
+		if (user_add_group(root_fd, settings->groups.items[i], ids, err) < 0)
+			return err_prefix(err, "--group-add");
+	for (size_t i = 0; i < settings->limits.count; i++)
+		sandbox_description_add_rlimit(out, &settings->limits.items[i]);
+	if (settings->shm_bytes)
+		sandbox_description_set_shm(out, settings->shm_bytes);
+	return 0;
+}
+
 static int describe(struct stage_run *run, const struct plan_run *plan,
 		    const struct step_mounts *mounts, int root_fd, struct sandbox_description *out,
 		    struct err *err)
@@ -217,7 +160,8 @@ static int describe(struct stage_run *run, const struct plan_run *plan,
 	auto_user_ids struct user_ids ids = USER_IDS_INIT;
 
 	sandbox_description_defaults(out);
-	if (user_resolve(root_fd, plan->user, &ids, err) < 0)
+	if (user_resolve(root_fd, plan->user, &ids, err) < 0 ||
+	    apply_settings(&run->build->request->run_settings, root_fd, &ids, out, err) < 0)
 		return -1;
 	out->root_fd = root_fd;
 	out->hostname = str_dup(run->build->plan->hostname);
@@ -421,7 +365,7 @@ static int make_layer(struct stage_run *run, const struct step *step, struct ste
 	struct layer_extras extras;
 
 	if (step_mounts_open(mounts, err) < 0 ||
-	    prepare_init_room(run, network_of(run, &step->run), &mounts->points, err) < 0 ||
+	    init_room_prepare(run, network_of(run, &step->run), &mounts->points, err) < 0 ||
 	    layer_work_open(run, &work, err) < 0)
 		return -1;
 	extras.init_fd = run->init.dir.fd;

@@ -71,6 +71,13 @@ struct stage_run {
 	size_t shown; /* steps that progress was told of */
 };
 
+/*
+ * run->init for what is below its next step: that of the step before, if nothing has changed.
+ * @points: as of step_mounts.
+ */
+int init_room_prepare(struct stage_run *run, enum sandbox_network network,
+		      const struct strlist *points, struct err *err);
+
 /* Tell the graph what the stages need before they can begin. */
 void stage_add_needs(struct build *build);
 /* One stage, in a thread of its own. */

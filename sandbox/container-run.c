@@ -23,6 +23,7 @@
 #include "sandbox/description.h"
 #include "sandbox/launch.h"
 #include "sandbox/run-plan.h"
+#include "sandbox/volume.h"
 #include "sandbox/seccomp.h"
 #include "sandbox/user.h"
 #include "storage/container.h"
@@ -97,13 +98,26 @@ static int check_terminal(const struct run_options *options, struct err *err)
 	return 0;
 }
 
+static int take_volumes(struct run *run, struct err *err)
+{
+	const struct strlist *texts = &run->options->volumes;
+
+	if (volumes_parse(texts, &run->volumes, err) < 0)
+		return -1;
+	for (size_t i = 0; i < run->volumes.count; i++)
+		if (run->volumes.items[i].is_overlay)
+			return err_set(err, ERR_USAGE, "--volume '%s': 'O' is not supported here",
+				       texts->items[i]);
+	return 0;
+}
+
 /* All that can be wrong with the command line and the image is found out first. */
 static int prepare(struct run *run, struct err *err)
 {
 	const struct run_options *options = run->options;
 
-	if (check_terminal(options, err) < 0 ||
-	    volumes_parse(&options->volumes, &run->volumes, err) < 0 ||
+	if (check_terminal(options, err) < 0 || take_volumes(run, err) < 0 ||
+	    initlayer_hosts_check(&options->add_hosts, options->network, err) < 0 ||
 	    run_plan_capabilities(options, &run->capabilities, err) < 0 ||
 	    volumes_open(&run->volumes, err) < 0)
 		return -1;
@@ -168,8 +182,9 @@ static int make_initlayer(struct run *run, struct err *err)
 		.point_count = run->volumes.count,
 	};
 
-	if (initlayer_hosts_text(run->hostname, &run->options->add_hosts, &hosts, err) < 0 ||
-	    initlayer_resolv_text(run->options->network, &resolv_conf, err) < 0)
+	if (initlayer_hosts_text(run->hostname, &run->options->add_hosts, run->options->network,
+				 &hosts, err) < 0 ||
+	    initlayer_resolv_text(run->options->network, NULL, &resolv_conf, err) < 0)
 		return -1;
 	options.hosts = hosts.data;
 	options.resolv_conf = resolv_conf.data;

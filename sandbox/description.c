@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/mem.h"
 #include "sandbox/caps.h"
@@ -46,6 +47,28 @@ void sandbox_description_add_mount(struct sandbox_description *description,
 		.data = str_dup(data),
 	};
 	description->mount_count++;
+}
+
+void sandbox_description_add_rlimit(struct sandbox_description *description,
+				    const struct sandbox_rlimit *limit)
+{
+	size_t count = description->rlimit_count++;
+
+	description->rlimits =
+		mem_resize(description->rlimits, count + 1, sizeof(description->rlimits[0]));
+	description->rlimits[count] = *limit;
+}
+
+void sandbox_description_set_shm(struct sandbox_description *description, uint64_t size_bytes)
+{
+	for (size_t i = 0; i < description->mount_count; i++) {
+		struct sandbox_mount *mount = &description->mounts[i];
+
+		if (strcmp(mount->target, "/dev/shm") != 0)
+			continue;
+		free(mount->data);
+		mount->data = str_format("mode=1777,size=%" PRIu64, size_bytes);
+	}
 }
 
 /* ---- printing ---- */

@@ -140,6 +140,11 @@ void sandbox_description_add_mount(struct sandbox_description *description,
 				   enum sandbox_mount_kind kind, const char *target, unsigned flags,
 				   int source_fd, const char *data);
 
+void sandbox_description_add_rlimit(struct sandbox_description *description,
+				    const struct sandbox_rlimit *limit);
+/* The size of /dev/shm that defaults gave another one. */
+void sandbox_description_set_shm(struct sandbox_description *description, uint64_t size_bytes);
+
 /* A stable text, a line per value: for tests and --debug. */
 void sandbox_description_print(const struct sandbox_description *description, struct strbuf *out);
 

@@ -53,12 +53,31 @@ int sandbox_network_parse(const char *text, enum sandbox_network *out, struct er
 
 /*
  * The texts, appended. hosts: as docker writes it, @hostname (may be NULL) at
- * 127.0.0.1, then @add_hosts ("name:ip", may be NULL); the host's own entries
- * are not copied. resolv.conf: the host's own for the host's network (a stub
- * server on its loopback is in reach there), empty for none.
+ * 127.0.0.1, then @add_hosts (may be NULL); the host's own entries are not
+ * copied. resolv.conf: the host's own for the host's network (a stub server on
+ * its loopback is in reach there), empty for none; what @dns (may be NULL)
+ * says goes before all that it says of that kind.
+ *
+ *   add_host = NAME { ";" NAME } ( ":" | "=" ) ( ADDRESS | "[" ADDRESS "]" | "host-gateway" )
+ *
+ * "host-gateway" is the host: 127.0.0.1, since the network is its own; with none
+ * the line is left out.
  */
-int initlayer_hosts_text(const char *hostname, const struct strlist *add_hosts, struct strbuf *out,
-			 struct err *err);
-int initlayer_resolv_text(enum sandbox_network network, struct strbuf *out, struct err *err);
+struct initlayer_dns {
+	struct strlist servers;
+	struct strlist searches; /* "." alone: none */
+	struct strlist options;
+};
+int initlayer_hosts_text(const char *hostname, const struct strlist *add_hosts,
+			 enum sandbox_network network, struct strbuf *out, struct err *err);
+int initlayer_resolv_text(enum sandbox_network network, const struct initlayer_dns *dns,
+			  struct strbuf *out, struct err *err);
+
+/* ERR_USAGE when one is not written so, or wants the gateway of no network. */
+int initlayer_hosts_check(const struct strlist *add_hosts, enum sandbox_network network,
+			  struct err *err);
+int initlayer_dns_check(const struct initlayer_dns *dns, struct err *err);
+/* The names of each, with blanks between: what steps can depend on. */
+int initlayer_host_names(const struct strlist *add_hosts, struct strlist *out, struct err *err);
 
 #endif

@@ -27,6 +27,7 @@
 #include "common/fd.h"
 #include "common/mem.h"
 #include "common/strbuf.h"
+#include "sandbox/limits.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -36,8 +37,14 @@ static int set_limits(const struct sandbox_description *description, struct err 
 		const struct sandbox_rlimit *row = &description->rlimits[i];
 		const struct rlimit limit = { .rlim_cur = row->soft, .rlim_max = row->hard };
 
-		if (setrlimit((__rlimit_resource_t)row->resource, &limit) < 0)
-			return err_sys(err, "set limit %d", row->resource);
+		if (setrlimit((__rlimit_resource_t)row->resource, &limit) == 0)
+			continue;
+		if (errno == EPERM)
+			return err_set(err, ERR_SYSTEM,
+				       "set limit '%s': only who has CAP_SYS_RESOURCE on the host "
+				       "may raise the hard one",
+				       limits_name(row->resource));
+		return err_sys(err, "set limit '%s'", limits_name(row->resource));
 	}
 	return 0;
 }

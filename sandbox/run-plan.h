@@ -28,28 +28,6 @@ void run_plan_env(const struct run_config *config, const struct run_options *opt
 /* Docker's default set, --cap-add and --cap-drop applied; what is dropped by name is gone. */
 int run_plan_capabilities(const struct run_options *options, uint64_t *out, struct err *err);
 
-/* One --volume. ERR_USAGE for what is not supported. */
-struct volume {
-	char *source;
-	char *target; /* absolute */
-	bool read_only;
-	int fd; /* of the source, once it was opened; else -1 */
-	bool is_file;
-};
-struct volumes {
-	struct volume *items;
-	size_t count;
-};
-#define VOLUMES_INIT          \
-	{                     \
-		.items = NULL \
-	}
-#define auto_volumes __attribute__((cleanup(volumes_release)))
-void volumes_release(struct volumes *volumes);
-int volumes_parse(const struct strlist *texts, struct volumes *out, struct err *err);
-/* Open all sources. */
-int volumes_open(struct volumes *volumes, struct err *err);
-
 /*
  * A file of --env-file: "K=V", "K" (from our own environment), blank lines and
  * lines that begin with "#"; appended to @out. And one -e of the same two forms.

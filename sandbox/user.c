@@ -172,6 +172,19 @@ static bool has_member(char *members, const char *name)
 	return false;
 }
 
+static int append_group(struct user_ids *ids, gid_t gid, const char *name, struct err *err)
+{
+	if (ids->group_count == USER_GROUPS_MAX)
+		return err_set(err, ERR_INPUT, "user '%s' is in more than %d groups", name,
+			       USER_GROUPS_MAX);
+	/* grow at powers of two */
+	if ((ids->group_count & (ids->group_count - 1)) == 0)
+		ids->groups =
+			mem_resize(ids->groups, 2 * ids->group_count + 1, sizeof(ids->groups[0]));
+	ids->groups[ids->group_count++] = gid;
+	return 0;
+}
+
 /* All groups that list @name as a member. */
 static int add_groups(struct strbuf *group, const char *name, struct user_ids *ids, struct err *err)
 {
@@ -182,14 +195,8 @@ static int add_groups(struct strbuf *group, const char *name, struct user_ids *i
 	while (next_line(&lines, fields)) {
 		if (!number(fields[2], &gid) || !has_member(fields[3], name))
 			continue;
-		if (ids->group_count == USER_GROUPS_MAX)
-			return err_set(err, ERR_INPUT, "user '%s' is in more than %d groups", name,
-				       USER_GROUPS_MAX);
-		/* grow at powers of two */
-		if ((ids->group_count & (ids->group_count - 1)) == 0)
-			ids->groups = mem_resize(ids->groups, 2 * ids->group_count + 1,
-						 sizeof(ids->groups[0]));
-		ids->groups[ids->group_count++] = gid;
+		if (append_group(ids, gid, name, err) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -293,6 +300,15 @@ int user_resolve(int root_fd, const char *text, struct user_ids *out, struct err
 	*out = ids;
 	ids = (struct user_ids)USER_IDS_INIT;
 	return 0;
+}
+
+int user_add_group(int root_fd, const char *text, struct user_ids *ids, struct err *err)
+{
+	gid_t gid;
+
+	if (resolve_group(root_fd, text, &gid, err) < 0)
+		return -1;
+	return append_group(ids, gid, text, err);
 }
 
 int user_resolve_chown(int root_fd, const char *text, uid_t *out_uid, gid_t *out_gid,

@@ -38,6 +38,9 @@ void user_ids_release(struct user_ids *ids);
  */
 int user_resolve(int root_fd, const char *text, struct user_ids *out, struct err *err);
 
+/* One more group for @ids, by name or number. */
+int user_add_group(int root_fd, const char *text, struct user_ids *ids, struct err *err);
+
 /*
  * For --chown: a number alone is uid and gid; a name alone its uid, and the gid
  * is the same number, as docker's manual has it.

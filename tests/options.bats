@@ -226,3 +226,151 @@ E
 	refused "$who" 2 "--layers=false is not supported" --layers=false
 	refused "$who" 2 "no-such-option" --no-such-option
 }
+
+# ---- what steps see ----
+
+hosts_test() {
+	build "$1" --add-host db:10.0.0.7 --add-host 'one;two=10.0.0.8' --add-host six=[::2] --add-host here:host-gateway <<'E'
+FROM localhost/bb
+RUN sed -n '7,$p' /etc/hosts | tr '\t\n' ' ;'; echo; echo 10.9.9.9 mine >>/etc/hosts
+RUN --network=none tail -n +7 /etc/hosts | tr '\t\n' ' ;'; echo .
+E
+	grep -q ' 10.0.0.7 db;10.0.0.8 one two;::2 six;127.0.0.1 here;$' <<<"$OUTPUT"
+	grep -q ' 10.0.0.7 db;10.0.0.8 one two;::2 six;\.$' <<<"$OUTPUT"
+	exported "$1"
+	same "$(names 2)$(names 3)" ""
+	refute grep -q 10.0.0 "$CONFIG"
+	# the key has the names, and not their addresses
+	build "$1" --add-host db:10.1.1.1 --add-host 'one;two=10.1.1.2' --add-host six=10.1.1.3 --add-host here:10.1.1.4
+	same "$(cached)" 2
+	build "$1" --add-host other:10.1.1.1 --add-host 'one;two=10.1.1.2' --add-host six=10.1.1.3 --add-host here:10.1.1.4
+	same "$(cached)" 0
+	refused "$1" 2 "--add-host 'db': not of the form NAME:ADDRESS" --add-host db
+	refused "$1" 2 "--add-host 'db:nowhere': 'nowhere' is not an address" --add-host db:nowhere
+	refused "$1" 2 "without a network there is no gateway" --add-host h:host-gateway --network none
+	refused "$1" 2 "--no-hosts leaves no file" --no-hosts --add-host db:10.0.0.7
+}
+@test "--add-host: in the steps' hosts, in no layer; names are in the key, addresses not (root)" { need_root; hosts_test root; }
+@test "--add-host: in the steps' hosts, in no layer; names are in the key, addresses not (user)" { need_user; hosts_test user; }
+
+own_files_test() {
+	build "$1" -t localhost/own <<'E'
+FROM localhost/bb
+COPY <<hosts <<hostname <<resolv.conf /etc/
+own hosts
+hosts
+own hostname
+hostname
+own resolv
+resolv.conf
+E
+	cat >Buildfile <<'E'
+FROM localhost/own
+RUN cat /etc/hosts /etc/hostname /etc/resolv.conf | grep -c ^own; hostname; echo more >>/etc/hosts; echo more >>/etc/hostname; echo more >>/etc/resolv.conf
+E
+	build "$1" --no-hosts --no-hostname --dns none
+	grep -q '^#[0-9]* [0-9.]* 3$' <<<"$OUTPUT"
+	grep -q '^#[0-9]* [0-9.]* buildkitsandbox$' <<<"$OUTPUT"
+	# they are the image's own files, and so is what is done to them
+	exported "$1"
+	same "$(names 3)" "etc/ etc/hostname etc/hosts etc/resolv.conf "
+	same "$(content 3 etc/hosts)" $'own hosts\nmore'
+	build "$1"
+	same "$(cached)" 0
+	grep -q '^#[0-9]* [0-9.]* 0$' <<<"$OUTPUT"
+	exported "$1"
+	same "$(names 3)" ""
+}
+@test "--no-hosts, --no-hostname, --dns none: the image's own files (root)" { need_root; own_files_test root; }
+@test "--no-hosts, --no-hostname, --dns none: the image's own files (user)" { need_user; own_files_test user; }
+
+dns_test() {
+	cat >Buildfile <<'E'
+FROM localhost/bb
+RUN grep -v '^#' /etc/resolv.conf | tr '\n' ';'; echo .
+E
+	build "$1" --dns 10.0.0.1 --dns ::2 --dns-search a.example --dns-search b.example --dns-option ndots:3
+	grep -q '[0-9 ;]nameserver 10.0.0.1;nameserver ::2;search a.example b.example;options ndots:3;\.$' <<<"$OUTPUT"
+	same "$(grep -c nameserver <<<"$(grep -o 'nameserver' <<<"$OUTPUT")")" 2
+	exported "$1"
+	same "$(names 2)" ""
+	build "$1" --no-cache --dns-search .
+	refute grep -q ' search ' <<<"$OUTPUT"
+	refused "$1" 2 "--dns 'here' is not an address" --dns here
+	refused "$1" 2 "--dns-search 'a b' is not a domain" --dns-search 'a b'
+	refused "$1" 2 "mean nothing without a network" --dns 10.0.0.1 --network none
+	refused "$1" 2 "--dns none leaves no file" --dns none --dns-option x
+}
+@test "--dns, --dns-search, --dns-option replace what the host says (root)" { need_root; dns_test root; }
+@test "--dns, --dns-search, --dns-option replace what the host says (user)" { need_user; dns_test user; }
+
+limits_test() {
+	local hard
+	cat >Buildfile <<'E'
+FROM localhost/bb
+RUN ulimit -Sn; ulimit -Hn; ulimit -Sc; df -k /dev/shm | awk '/shm/ { print $2 "k" }'
+E
+	build "$1" --ulimit nofile=100:200 --ulimit core=0 --shm-size 8m
+	same "$(grep -E '^#[0-9]+ [0-9.]+ [0-9k]+$' <<<"$OUTPUT" | cut -d' ' -f3 | tr '\n' ' ')" "100 200 0 8192k "
+	build "$1" --ulimit nofile=100:200 --ulimit core=0 --shm-size 8192k
+	same "$(cached)" 1
+	build "$1" --ulimit nofile=100:201 --ulimit core=0 --shm-size 8m
+	same "$(cached)" 0
+	build "$1" --ulimit host
+	same "$(grep -E '^#[0-9]+ [0-9.]+ [0-9]+k$' <<<"$OUTPUT" | cut -d' ' -f3)" "65536k"
+	refused "$1" 2 "there is no limit 'files'" --ulimit files=1
+	refused "$1" 2 "--shm-size: 'x' is no size" --shm-size x
+	refused "$1" 2 "--shm-size '0' leaves no room" --shm-size 0
+}
+@test "--ulimit and --shm-size (root)" { need_root; limits_test root; }
+@test "--ulimit and --shm-size (user)" { need_user; limits_test user; }
+
+@test "--ulimit above what we have needs CAP_SYS_RESOURCE" {
+	need_user
+	# a hard limit is lowered by anybody, and raised by nobody without the capability
+	(ulimit -n 512 && refused user 5 "Buildfile:2:1: RUN: set limit 'nofile': only who has CAP_SYS_RESOURCE on the host may raise the hard one" \
+		--ulimit nofile=1024 <<<$'FROM localhost/bb\nRUN true')
+}
+
+volume_test() {
+	mkdir dir
+	echo host >dir/file
+	echo one >single
+	[ "$1" != root ] || chmod -R a+rwX .
+	build "$1" -v "$CTX/dir:/data/in" -v "$CTX/single:/one:ro" -v "$CTX/dir:/over:O" -v ./dir:/relative:ro,z <<'E'
+FROM localhost/bb
+RUN [ "$(cat /data/in/file)" = host ] && echo written >/data/in/new && [ "$(cat /one /relative/file | tr '\n' ' ')" = "one host " ] && ! touch /relative/x && ! sh -c 'echo x >>/one'
+RUN [ "$(cat /over/new)" = written ] && echo lost >/over/file && rm /over/new && [ "$(cat /data/in/file)" = host ]
+RUN [ "$(cat /over/file)" = host ]
+RUN --mount=type=tmpfs,target=/data/in [ -z "$(ls /data/in)" ]
+RUN --mount=type=tmpfs,target=/data/in/sub [ -e /data/in/file ]
+E
+	same "$(cat dir/new)" written
+	same "$(cat dir/file)" host
+	exported "$1"
+	local i
+	for i in 2 3 4 5 6; do same "$(names $i)" ""; done
+	assert_store_idle "$(store_of "$1")"
+	# where it lies on the host is not in the key
+	mv dir moved
+	build "$1" -v "$CTX/moved:/data/in" -v "$CTX/single:/one:ro" -v "$CTX/moved:/over:O" -v ./moved:/relative:ro,z
+	same "$(cached)" 5
+	refused "$1" 5 "--volume: open '/no/such'" -v /no/such:/x
+	refused "$1" 2 "'U' is not supported" -v "$CTX:/x:U"
+	refused "$1" 2 "'/' is no absolute path below '/'" -v "$CTX:/"
+	refused "$1" 2 "'O' is for directories" -v "$CTX/single:/x:O" --no-cache
+}
+@test "--volume: seen by every step, in no layer; O throws writes away (root)" { need_root; volume_test root; }
+@test "--volume: seen by every step, in no layer; O throws writes away (user)" { need_user; volume_test user; }
+
+group_test() {
+	build "$1" --group-add users --group-add 4321 <<'E'
+FROM localhost/bb
+USER daemon
+RUN [ "$(id -G)" = "1 100 4321" ]
+E
+	refused "$1" 3 "there is no group 'nobodys'" --group-add nobodys --no-cache
+	refused "$1" 2 "--group-add 'keep-groups'" --group-add keep-groups
+}
+@test "--group-add: by name and number (root)" { need_root; group_test root; }
+@test "--group-add: by name and number (user)" { need_user; group_test user; }

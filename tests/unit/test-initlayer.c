@@ -289,13 +289,16 @@ static void mount_points_of_another_kind_are_told(void **state)
 static void hosts_are_written_as_docker_does(void **state)
 {
 	struct strlist add = STRLIST_INIT;
+	struct strlist names = STRLIST_INIT;
 	struct strbuf text = STRBUF_INIT;
 	struct err err = ERR_INIT;
 
 	strlist_add(&add, "db:10.0.0.7");
 	strlist_add(&add, "six=[::2]");
 	strlist_add(&add, "six-too:fe80::1");
-	assert_int_equal(initlayer_hosts_text("box", &add, &text, &err), 0);
+	strlist_add(&add, "one;two=10.0.0.8");
+	strlist_add(&add, "here:host-gateway");
+	assert_int_equal(initlayer_hosts_text("box", &add, SANDBOX_NETWORK_HOST, &text, &err), 0);
 	assert_string_equal(text.data, "127.0.0.1\tlocalhost box\n"
 				       "::1\tlocalhost ip6-localhost ip6-loopback\n"
 				       "fe00::\tip6-localnet\n"
@@ -304,7 +307,18 @@ static void hosts_are_written_as_docker_does(void **state)
 				       "ff02::2\tip6-allrouters\n"
 				       "10.0.0.7\tdb\n"
 				       "::2\tsix\n"
-				       "fe80::1\tsix-too\n");
+				       "fe80::1\tsix-too\n"
+				       "10.0.0.8\tone two\n"
+				       "127.0.0.1\there\n");
+	strbuf_truncate(&text, 0);
+	assert_int_equal(initlayer_hosts_text("box", &add, SANDBOX_NETWORK_NONE, &text, &err), 0);
+	assert_non_null(strstr(text.data, "10.0.0.8\tone two\n"));
+	assert_null(strstr(text.data, "here"));
+	assert_int_equal(initlayer_host_names(&add, &names, &err), 0);
+	assert_int_equal(names.count, 5);
+	assert_string_equal(names.items[1], "six");
+	assert_string_equal(names.items[3], "one two");
+	strlist_release(&names);
 	strbuf_release(&text);
 	strlist_release(&add);
 }
@@ -319,8 +333,9 @@ static void hosts_that_are_none_are_refused(void **state)
 		  "--add-host 'db:1.2.3.4\n5.6.7.8 x': '1.2.3.4\n5.6.7.8 x' is not an address" },
 		{ "a b:1.2.3.4", "--add-host 'a b:1.2.3.4': 'a b' is not a host name" },
 		{ ":1.2.3.4", "--add-host ':1.2.3.4': '' is not a host name" },
-		{ "h:host-gateway", "--add-host 'h:host-gateway': there is no gateway, the network "
-				    "is the host's own or none" },
+		{ "a;:1.2.3.4", "--add-host 'a;:1.2.3.4': '' is not a host name" },
+		{ "h:[host-gateway", "--add-host 'h:[host-gateway': '[host-gateway' is not an "
+				     "address" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -329,12 +344,75 @@ static void hosts_that_are_none_are_refused(void **state)
 		struct err err = ERR_INIT;
 
 		strlist_add(&add, rows[i][0]);
-		assert_int_equal(initlayer_hosts_text("box", &add, &text, &err), -1);
+		assert_int_equal(
+			initlayer_hosts_text("box", &add, SANDBOX_NETWORK_HOST, &text, &err), -1);
 		assert_int_equal(err.kind, ERR_USAGE);
 		assert_string_equal(err.text, rows[i][1]);
+		assert_int_equal(initlayer_hosts_check(&add, SANDBOX_NETWORK_HOST, &err), -1);
 		assert_int_equal(text.len, 0);
 		strlist_release(&add);
 	}
+}
+
+static void a_gateway_needs_a_network(void **state)
+{
+	struct strlist add = STRLIST_INIT;
+	struct err err = ERR_INIT;
+
+	strlist_add(&add, "h=host-gateway");
+	assert_int_equal(initlayer_hosts_check(&add, SANDBOX_NETWORK_HOST, &err), 0);
+	assert_int_equal(initlayer_hosts_check(&add, SANDBOX_NETWORK_NONE, &err), -1);
+	assert_string_equal(err.text,
+			    "--add-host 'h=host-gateway': without a network there is no gateway");
+	strlist_release(&add);
+}
+
+/* Whatever the host's file says, what is given stands in the place of its kind. */
+static void name_servers_replace_the_hosts(void **state)
+{
+	struct initlayer_dns dns = { .servers = STRLIST_INIT };
+	struct strbuf text = STRBUF_INIT;
+	struct err err = ERR_INIT;
+
+	strlist_add(&dns.servers, "10.0.0.1");
+	strlist_add(&dns.servers, "fe80::1");
+	strlist_add(&dns.searches, "a.example");
+	strlist_add(&dns.searches, "b.example");
+	strlist_add(&dns.options, "ndots:3");
+	assert_int_equal(initlayer_resolv_text(SANDBOX_NETWORK_HOST, &dns, &text, &err), 0);
+	assert_non_null(strstr(text.data, "nameserver 10.0.0.1\nnameserver fe80::1\n"
+					  "search a.example b.example\noptions ndots:3\n"));
+	assert_ptr_equal(strstr(text.data, "nameserver"), strstr(text.data, "nameserver 10.0.0.1"));
+	strbuf_truncate(&text, 0);
+	assert_int_equal(initlayer_resolv_text(SANDBOX_NETWORK_NONE, &dns, &text, &err), 0);
+	assert_int_equal(text.len, 0);
+	strlist_release(&dns.searches);
+	strlist_add(&dns.searches, ".");
+	assert_int_equal(initlayer_resolv_text(SANDBOX_NETWORK_HOST, &dns, &text, &err), 0);
+	assert_null(strstr(text.data, "search"));
+	strbuf_release(&text);
+	strlist_release(&dns.servers);
+	strlist_release(&dns.searches);
+	strlist_release(&dns.options);
+}
+
+static void name_servers_that_are_none_are_refused(void **state)
+{
+	struct initlayer_dns dns = { .servers = STRLIST_INIT };
+	struct err err = ERR_INIT;
+
+	strlist_add(&dns.options, "ndots:1\nnameserver 1.2.3.4");
+	assert_int_equal(initlayer_dns_check(&dns, &err), -1);
+	assert_int_equal(err.kind, ERR_USAGE);
+	strlist_add(&dns.searches, "a b");
+	assert_int_equal(initlayer_dns_check(&dns, &err), -1);
+	assert_string_equal(err.text, "--dns-search 'a b' is not a domain");
+	strlist_add(&dns.servers, "localhost");
+	assert_int_equal(initlayer_dns_check(&dns, &err), -1);
+	assert_string_equal(err.text, "--dns 'localhost' is not an address");
+	strlist_release(&dns.servers);
+	strlist_release(&dns.searches);
+	strlist_release(&dns.options);
 }
 
 static void networks_have_names(void **state)
@@ -367,6 +445,9 @@ int main(void)
 		cmocka_unit_test(mount_points_of_another_kind_are_told),
 		cmocka_unit_test(hosts_are_written_as_docker_does),
 		cmocka_unit_test(hosts_that_are_none_are_refused),
+		cmocka_unit_test(a_gateway_needs_a_network),
+		cmocka_unit_test(name_servers_replace_the_hosts),
+		cmocka_unit_test(name_servers_that_are_none_are_refused),
 		cmocka_unit_test(networks_have_names),
 	};
 

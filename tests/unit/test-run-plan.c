@@ -13,6 +13,7 @@
 #include "sandbox/caps.h"
 #include "sandbox/description.h"
 #include "sandbox/run-plan.h"
+#include "sandbox/volume.h"
 #include "tests/unit/scratch.h"
 
 /* "a b" as a list. */
@@ -136,15 +137,17 @@ static void volumes_are_paths(void **state)
 	auto_strlist struct strlist texts = STRLIST_INIT;
 	struct err err = ERR_INIT;
 
-	words(&texts, "/a:/b ./x:/y:ro /c:/d/e:rw");
+	words(&texts, "/a:/b ./x:/y:ro /c:/d/e:rw /f:/g:O,ro");
 	assert_int_equal(volumes_parse(&texts, &volumes, &err), 0);
-	assert_int_equal(volumes.count, 3);
+	assert_int_equal(volumes.count, 4);
 	assert_string_equal(volumes.items[0].source, "/a");
 	assert_string_equal(volumes.items[0].target, "/b");
 	assert_false(volumes.items[0].read_only);
 	assert_string_equal(volumes.items[1].source, "./x");
 	assert_true(volumes.items[1].read_only);
 	assert_false(volumes.items[2].read_only);
+	assert_false(volumes.items[2].is_overlay);
+	assert_true(volumes.items[3].read_only && volumes.items[3].is_overlay);
 }
 
 static void volumes_that_are_none_are_refused(void **state)
@@ -157,9 +160,10 @@ static void volumes_that_are_none_are_refused(void **state)
 		{ "/a:b", "--volume '/a:b': 'b' is no absolute path below '/'" },
 		{ "/a:", "--volume '/a:': '' is no absolute path below '/'" },
 		{ "/a://", "--volume '/a://': '//' is no absolute path below '/'" },
-		{ "/a:/b:z", "--volume '/a:/b:z': 'z' is not supported (supported: ro, rw)" },
-		{ "/a:/b:ro,z",
-		  "--volume '/a:/b:ro,z': 'ro,z' is not supported (supported: ro, rw)" },
+		{ "/a:/b:U",
+		  "--volume '/a:/b:U': 'U' is not supported (supported: ro, rw, O, z, Z)" },
+		{ "/a:/b:ro,",
+		  "--volume '/a:/b:ro,': '' is not supported (supported: ro, rw, O, z, Z)" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
