@@ -162,6 +162,10 @@ static void settle_config(struct build *build, struct image_config *out)
 	if (request->has_epoch)
 		image_time_format((struct timespec){ .tv_sec = request->epoch }, epoch_text);
 	history_settle(out, request->has_epoch ? epoch_text : NULL);
+	if (request->file_times == FILE_TIMES_SET) {
+		free(out->created);
+		out->created = str_dup(epoch_text);
+	}
 }
 
 static int record_image(struct build *build, struct digest *out_id, struct err *err)

@@ -20,6 +20,13 @@
 #include "sandbox/initlayer.h"
 #include "storage/store.h"
 
+/* What the time that a build was given means for the files of the layers that are made. */
+enum file_times {
+	FILE_TIMES_KEEP,
+	FILE_TIMES_CLAMP, /* no file is later */
+	FILE_TIMES_SET,   /* all files have it */
+};
+
 /* Which layers become one in the end. */
 enum squash_mode {
 	SQUASH_NONE,
@@ -47,7 +54,8 @@ struct build_request {
 	struct run_settings run_settings; /* of every RUN */
 	enum sandbox_network network;     /* of RUN without --network */
 	bool has_epoch;
-	int64_t epoch;    /* SOURCE_DATE_EPOCH */
+	int64_t epoch; /* of what is new in the configuration: epoch.h */
+	enum file_times file_times;
 	size_t jobs;      /* stages that may run at the same time; 0: as many as can */
 	int interrupt_fd; /* readable when all is to stop; or -1 */
 	/* gets what the checks of the stages that are built found, also when that fails the

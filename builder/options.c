@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "builder/epoch.h"
 #include "builder/options.h"
 #include "builder/plan.h"
 #include "common/cmdline.h"
@@ -80,6 +81,14 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		  "put the layers that are made into one, above those of the base", NULL },
 		{ 0, "squash-all", OPTION_FLAG, &out->squash_all, NULL,
 		  "put all layers into one, those of the base too", NULL },
+		{ 0, "timestamp", OPTION_STRING, &out->timestamp, "SECONDS",
+		  "the time of the image and of all files in the layers that are made", NULL },
+		{ 0, "source-date-epoch", OPTION_STRING, &out->source_date_epoch, "SECONDS",
+		  "the time of the image; no file of the layers that are made is later "
+		  "(default: $SOURCE_DATE_EPOCH)",
+		  NULL },
+		{ 0, "rewrite-timestamp", OPTION_FLAG, &out->rewrite_timestamp, NULL,
+		  "have these two change the times of files (default: true)", NULL },
 		{ 0, "pull", OPTION_CHOICE, &out->pull, "WHEN",
 		  "images that are not in the store are an error with either (default: missing)",
 		  "missing|never" },
@@ -276,25 +285,16 @@ static int check_labels(const struct strlist *labels, struct err *err)
 	return 0;
 }
 
-/* --build-arg SOURCE_DATE_EPOCH, else the environment's. */
-static int take_epoch(struct build_request *request, struct err *err)
+/* "--rewrite-timestamp" alone changes nothing: it is so wherever there is a time. */
+static int take_epoch(const struct options *options, struct build_request *request, struct err *err)
 {
-	const char *text = strlist_env_get(request->build_args, "SOURCE_DATE_EPOCH");
-	char *end;
+	const struct epoch_options epoch = {
+		.timestamp = options->timestamp,
+		.source_date_epoch = options->source_date_epoch,
+		.keeps_files = !options->rewrite_timestamp,
+	};
 
-	if (!text)
-		text = getenv("SOURCE_DATE_EPOCH");
-	if (!text || text[0] == '\0')
-		return 0;
-	errno = 0;
-	request->epoch = strtoll(text, &end, 10);
-	/* years beyond 9999 cannot be written as RFC 3339 */
-	if (errno != 0 || *end != '\0' || text[0] < '0' || text[0] > '9' ||
-	    request->epoch > INT64_C(253402300799))
-		return err_set(err, ERR_USAGE, "SOURCE_DATE_EPOCH '%s' is not a number of seconds",
-			       text);
-	request->has_epoch = true;
-	return 0;
+	return epoch_take(&epoch, request, err);
 }
 
 /* Steps wait for disks and servers as often as they compute. */
@@ -345,7 +345,7 @@ int options_prepare(const struct options *options, struct strlist *build_args,
 	if (check_layers(options->layers, err) < 0 ||
 	    take_build_args(options, build_args, err) < 0 ||
 	    take_changes(options, &request->changes, err) < 0 ||
-	    check_labels(&options->labels, err) < 0 || take_epoch(request, err) < 0 ||
+	    check_labels(&options->labels, err) < 0 || take_epoch(options, request, err) < 0 ||
 	    take_jobs(options->jobs, &request->jobs, err) < 0 ||
 	    take_platform(options->platform, &request->platform, err) < 0 ||
 	    sandbox_network_parse(options->network ? options->network : "default",

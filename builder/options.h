@@ -41,6 +41,9 @@ struct options {
 	bool skip_unused;
 	bool http_proxy;
 	bool layers;
+	const char *timestamp;
+	const char *source_date_epoch;
+	bool rewrite_timestamp;
 	bool squash;
 	bool squash_all;
 	bool quiet;
@@ -49,6 +52,7 @@ struct options {
 #define OPTIONS_INIT                                                     \
 	{                                                                \
 		.skip_unused = true, .http_proxy = true, .layers = true, \
+		.rewrite_timestamp = true,                               \
 	}
 void options_release(struct options *options);
 

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "builder/copy.h"
+#include "builder/epoch.h"
 #include "builder/history.h"
 #include "common/fd.h"
 #include "common/mem.h"
@@ -32,6 +33,7 @@ static void make_key(struct squash *squash)
 	if (below)
 		cachekey_digest(&key, "below", below);
 	cachekey_digest(&key, "chain", chain_id(squash->all));
+	epoch_key(squash->build->request, &key);
 	cachekey_final(&key, &squash->key);
 }
 
@@ -62,7 +64,8 @@ static int pack(struct squash *squash, int upper_fd, struct pack_result *out, st
 	int all_fd = below_fd < 0 ? -1 : chain_view(squash->all, err);
 
 	options.ns = store_overlay_ns(squash->build->request->store);
-	options.settle = true; /* times are settled already: no file of a layer is touched */
+	options.settle = true;
+	epoch_of_files(squash->build->request, &options);
 	if (all_fd < 0 || entry_copy_metadata(all_fd, upper_fd, options.ns, "/", err) < 0)
 		return -1;
 	return pack_upper(below_fd, upper_fd, &options, out, err);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "builder/epoch.h"
 #include "builder/step.h"
 #include "common/fd.h"
 #include "common/mem.h"
@@ -23,8 +24,7 @@ void step_key_init(const struct stage_run *run, const char *kind, struct cacheke
 	 */
 	if (chain)
 		cachekey_digest(key, "below", chain);
-	if (request->has_epoch)
-		cachekey_number(key, "epoch", request->epoch);
+	epoch_key(request, key);
 }
 
 void step_key_init_alone(const struct stage_run *run, const char *kind, struct cachekey *key)
@@ -32,8 +32,7 @@ void step_key_init_alone(const struct stage_run *run, const char *kind, struct c
 	const struct build_request *request = run->build->request;
 
 	cachekey_init(key, kind, NULL);
-	if (request->has_epoch)
-		cachekey_number(key, "epoch", request->epoch);
+	epoch_key(request, key);
 }
 
 int step_lookup(struct stage_run *run, const struct digest *key, struct step_outcome *out,
@@ -135,8 +134,7 @@ static int pack_work(struct stage_run *run, struct layer_work *work,
 
 	options.ns = store_overlay_ns(request->store);
 	options.settle = true;
-	if (request->has_epoch)
-		options.clamp_epoch = request->epoch;
+	epoch_of_files(request, &options);
 	if (extras) {
 		options.init_fd = extras->init_fd;
 		options.drop_files = (const char *const *)extras->drop_files->items;

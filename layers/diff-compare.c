@@ -19,7 +19,7 @@ struct timespec diff_published_mtime(const struct diff *diff, const struct stat 
 {
 	struct timespec mtime = { .tv_sec = st->st_mtim.tv_sec };
 
-	if (mtime.tv_sec > diff->options->clamp_epoch)
+	if (mtime.tv_sec > diff->options->clamp_epoch || diff->options->sets_times)
 		mtime.tv_sec = diff->options->clamp_epoch;
 	return mtime;
 }

@@ -26,8 +26,9 @@
  * all); else it is left out.
  *
  * Times: the published mtime of an upper file is its whole second (truncated
- * towards minus infinity), and not later than clamp_epoch. A file whose full upper mtime equals the
- * lower's counts as equal too (a copy-up that changed nothing of a lower with nanoseconds).
+ * towards minus infinity), and not later than clamp_epoch, or that with sets_times. A file whose
+ * full upper mtime equals the lower's counts as equal too (a copy-up that changed nothing of a
+ * lower with nanoseconds).
  *
  * Hard links: the first name in walk order is the file, later ones are ENTRY_HARDLINK to it. If one
  * name of an inode is given, all names of it in the upper are given. A hard link whose other names
@@ -36,6 +37,7 @@
 struct diff_options {
 	enum overlay_ns ns;
 	int64_t clamp_epoch; /* SOURCE_DATE_EPOCH, or INT64_MAX for none */
+	bool sets_times;     /* the published mtime of every file is clamp_epoch */
 	const char *const
 		*drop_files; /* ended by NULL, or NULL: paths ("etc/hosts") where a regular file in
 			      * the upper is not given, and a whiteout only if the lower view has

@@ -289,6 +289,19 @@ static void times_are_clamped(void **state)
 	expect_settled("f /f @2500\nf /new @2500\n");
 }
 
+static void times_are_set(void **state)
+{
+	sh("mkdir lower/d; echo x > lower/d/f; echo x > lower/kept; echo x > lower/ours");
+	settle_times();
+	sh("touch -d @5000 lower/kept; touch -d @2500 lower/ours; cp -a lower/. upper;"
+	   "touch -d @3000 upper/ours; touch -d @9 upper/d/f; echo n > upper/old;"
+	   "touch -d @-4 upper/old; touch -d @7 upper/d; touch -d @10 upper; touch -d @10 lower");
+	options.clamp_epoch = 2500;
+	options.sets_times = true;
+	/* what has the time below already, and what was not touched, is as it was */
+	expect_settled("d /d @2500\nf /d/f @2500\nf /old @2500\n");
+}
+
 static void hard_links_name_the_first(void **state)
 {
 	sh("cd upper; mkdir a z; echo x > a/f; ln a/f b; ln a/f z/g; ln -s t s; ln s s2;"
@@ -523,6 +536,7 @@ int main(void)
 		WITH_PLACE(types_may_change),
 		WITH_PLACE(whole_seconds_are_published),
 		WITH_PLACE(times_are_clamped),
+		WITH_PLACE(times_are_set),
 		WITH_PLACE(hard_links_name_the_first),
 		WITH_PLACE(one_name_given_gives_all),
 		WITH_PLACE(links_that_changed_nothing_go),
