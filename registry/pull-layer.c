@@ -326,19 +326,10 @@ static int find_below(struct pull *pull, size_t count, struct layer *out, struct
 static int open_below(struct pull *pull, size_t count, struct err *err)
 {
 	auto_free struct layer *layers = mem_array(count, sizeof(*layers));
-	auto_free int *fds = mem_array(count, sizeof(*fds));
-	struct mount_request request = {
-		.lowers = fds, .lower_count = count, .upper_fd = -1, .work_fd = -1
-	};
-	int mount_fd;
 
-	if (find_below(pull, count, layers, err) < 0 ||
-	    mount_open_layers(pull->store, layers, count, fds, err) < 0)
+	if (find_below(pull, count, layers, err) < 0)
 		return -1;
-	mount_fd = mount_layers(pull->store, &request, err);
-	for (size_t i = 0; i < count; i++)
-		fd_close(&fds[i]);
-	return mount_fd;
+	return mount_view(pull->store, layers, count, err);
 }
 
 static int pull_onto_below(struct pull *pull, size_t position, struct err *err)

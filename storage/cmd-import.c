@@ -93,9 +93,8 @@ int cmd_import(int argc, char **argv)
 					 .max_args = 2 };
 	auto_strlist struct strlist args = STRLIST_INIT;
 	struct err err = ERR_INIT;
-	bool done = false;
 
-	if (cmdline_parse(&cmdline, argc, argv, &args, &done, &err) == 0 && !done)
+	if (command_begin(&cmdline, argc, argv, &args, &err))
 		import(root, args.items[0], args.count > 1 ? args.items[1] : NULL, message, &err);
 	return command_end(&err);
 }

@@ -157,9 +157,8 @@ int cmd_inspect(int argc, char **argv)
 					 .max_args = SIZE_MAX };
 	auto_strlist struct strlist args = STRLIST_INIT;
 	struct err err = ERR_INIT;
-	bool done = false;
 
-	if (cmdline_parse(&cmdline, argc, argv, &args, &done, &err) == 0 && !done)
+	if (command_begin(&cmdline, argc, argv, &args, &err))
 		inspect(root, &args, &err);
 	return command_end(&err);
 }
@@ -282,9 +281,8 @@ int cmd_history(int argc, char **argv)
 					 .max_args = 1 };
 	auto_strlist struct strlist args = STRLIST_INIT;
 	struct err err = ERR_INIT;
-	bool done = false;
 
-	if (cmdline_parse(&cmdline, argc, argv, &args, &done, &err) == 0 && !done)
+	if (command_begin(&cmdline, argc, argv, &args, &err))
 		history(root, args.items[0], format, no_trunc, &err);
 	return command_end(&err);
 }

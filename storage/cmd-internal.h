@@ -6,9 +6,11 @@
 #include <stdint.h>
 
 #include "common/cmdline.h"
+#include "common/digest.h"
 #include "common/err.h"
 #include "common/json.h"
 #include "common/strbuf.h"
+#include "common/strlist.h"
 #include "common/userns.h"
 #include "storage/store.h"
 
@@ -43,6 +45,9 @@ int cmd_unshare(int argc, char **argv);
 		0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL \
 	}
 
+/* Parse the command line; true when there is something to do that --help and the like did not. */
+bool command_begin(const struct cmdline *cmdline, int argc, char **argv, struct strlist *out_args,
+		   struct err *err);
 /* Enter the user namespace where one is needed, and open the store. @out_userns may be NULL. */
 int command_open(const char *root, struct userns *out_userns, struct store **out, struct err *err);
 /* Print the error if there is one, see that all of stdout was written; the exit status. */

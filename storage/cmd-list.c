@@ -122,9 +122,8 @@ int cmd_ls(int argc, char **argv)
 					 .options = options };
 	auto_strlist struct strlist args = STRLIST_INIT;
 	struct err err = ERR_INIT;
-	bool done = false;
 
-	if (cmdline_parse(&cmdline, argc, argv, &args, &done, &err) == 0 && !done)
+	if (command_begin(&cmdline, argc, argv, &args, &err))
 		ls(&values, &err);
 	return command_end(&err);
 }
@@ -200,9 +199,8 @@ int cmd_ps(int argc, char **argv)
 					 .options = options };
 	auto_strlist struct strlist args = STRLIST_INIT;
 	struct err err = ERR_INIT;
-	bool done = false;
 
-	if (cmdline_parse(&cmdline, argc, argv, &args, &done, &err) == 0 && !done)
+	if (command_begin(&cmdline, argc, argv, &args, &err))
 		ps(root, format, &err);
 	return command_end(&err);
 }

@@ -37,24 +37,6 @@ static int check_mode(const struct userns *userns, struct err *err)
 			       "imgstore mount");
 }
 
-/* All layers of the image as one detached, read-only tree. */
-static int mount_image(struct store *store, const struct image *image, struct err *err)
-{
-	size_t count = image->config.diff_id_count;
-	auto_free int *fds = mem_array(count, sizeof(*fds));
-	struct mount_request request = {
-		.lowers = fds, .lower_count = count, .upper_fd = -1, .work_fd = -1
-	};
-	int mount_fd;
-
-	if (mount_open_layers(store, image->layers, count, fds, err) < 0)
-		return -1;
-	mount_fd = mount_layers(store, &request, err);
-	for (size_t i = 0; i < count; i++)
-		fd_close(&fds[i]);
-	return mount_fd;
-}
-
 /* ROOT/mounts/ID, made. */
 static char *own_target(struct store *store, const struct image *image, struct err *err)
 {
@@ -90,7 +72,8 @@ static char *given_target(const char *path, struct err *err)
 static int mount_at(struct store *store, const struct image *image, const char *target,
 		    struct err *err)
 {
-	auto_close int mount_fd = mount_image(store, image, err);
+	auto_close int mount_fd =
+		mount_view(store, image->layers, image->config.diff_id_count, err);
 
 	if (mount_fd < 0 || mount_attach(mount_fd, target, true, err) < 0)
 		return -1;
@@ -138,9 +121,8 @@ int cmd_mount(int argc, char **argv)
 					 .max_args = 2 };
 	auto_strlist struct strlist args = STRLIST_INIT;
 	struct err err = ERR_INIT;
-	bool done = false;
 
-	if (cmdline_parse(&cmdline, argc, argv, &args, &done, &err) == 0 && !done)
+	if (command_begin(&cmdline, argc, argv, &args, &err))
 		do_mount(root, args.items[0], args.count > 1 ? args.items[1] : NULL, &err);
 	return command_end(&err);
 }
@@ -214,9 +196,8 @@ int cmd_umount(int argc, char **argv)
 					 .max_args = 1 };
 	auto_strlist struct strlist args = STRLIST_INIT;
 	struct err err = ERR_INIT;
-	bool done = false;
 
-	if (cmdline_parse(&cmdline, argc, argv, &args, &done, &err) == 0 && !done)
+	if (command_begin(&cmdline, argc, argv, &args, &err))
 		do_umount(root, args.items[0], &err);
 	return command_end(&err);
 }
@@ -251,9 +232,8 @@ int cmd_unshare(int argc, char **argv)
 					 .stop_at_positional = true };
 	auto_strlist struct strlist args = STRLIST_INIT;
 	struct err err = ERR_INIT;
-	bool done = false;
 
-	if (cmdline_parse(&cmdline, argc, argv, &args, &done, &err) == 0 && !done)
+	if (command_begin(&cmdline, argc, argv, &args, &err))
 		unshare_exec(root, args.items, &err);
 	return command_end(&err);
 }

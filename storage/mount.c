@@ -145,6 +145,22 @@ int mount_open_layers(struct store *store, const struct layer *layers, size_t co
 	return 0;
 }
 
+int mount_view(struct store *store, const struct layer *layers, size_t count, struct err *err)
+{
+	auto_free int *fds = mem_array(count + 1, sizeof(*fds));
+	struct mount_request request = {
+		.lowers = fds, .lower_count = count, .upper_fd = -1, .work_fd = -1
+	};
+	int mount_fd;
+
+	if (mount_open_layers(store, layers, count, fds, err) < 0)
+		return -1;
+	mount_fd = mount_layers(store, &request, err);
+	for (size_t i = 0; i < count; i++)
+		fd_close(&fds[i]);
+	return mount_fd;
+}
+
 /* ---- what the host can do --------------------------------------------------- */
 
 /*

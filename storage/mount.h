@@ -49,6 +49,9 @@ int mount_attach(int mount_fd, const char *target, bool read_only, struct err *e
 int mount_open_layers(struct store *store, const struct layer *layers, size_t count, int *out_fds,
 		      struct err *err);
 
+/* A chain as one read-only tree: opened, put together, closed again. A detached mount, or -1. */
+int mount_view(struct store *store, const struct layer *layers, size_t count, struct err *err);
+
 /* What this host can do, probed once per process. */
 struct mount_ability {
 	bool overlay;     /* new mount API and lowerdir+ */
