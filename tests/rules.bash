@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+# Shared by the files rules-*.bats, which prove the language rule by rule (load rules): a row for each, named by the
+# rule's number where it has one. A row builds a few lines and looks at the image, or at the error. What the steps
+# see of it as root and as an ordinary user is the other files' business: here one of the two does.
+
+load lib
+
+setup_file() {
+	command -v jq >/dev/null || skip "needs jq"
+	make_scratch
+	if is_root; then WHO=root; else WHO=user; fi
+	export WHO
+	busybox_tar "$T/bb.tar"
+	chmod 644 "$T/bb.tar"
+	as "$WHO" imgstore import "$T/bb.tar" localhost/bb >&2
+}
+teardown_file() { remove_scratch; }
+setup() {
+	CTX=$(mktemp -d "$T/ctx.XXXXXX")
+	chmod 755 "$CTX"
+	cd "$CTX" || return 1
+	echo file >f
+	mkdir d
+	echo deep >d/g
+}
+
+# image OPTION…: the Buildfile is on stdin; the image is "test". May stand in a pipe: messages are kept in a file
+image() {
+	cat >Buildfile
+	as "$WHO" imgbuild --progress=plain -t test "$@" . >"$T/messages" 2>&1 || {
+		cat "$T/messages"
+		return 1
+	}
+}
+said() { grep -q "$@" "$T/messages" || { cat "$T/messages"; return 1; }; }
+# refused PATTERN…: the Buildfile is on stdin, status 3, one error that has each of the patterns
+refused() {
+	local pattern
+	cat >Buildfile
+	run as "$WHO" imgbuild --progress=quiet .
+	echo "status $status: $output"
+	[ "$status" = 3 ]
+	for pattern in "$@"; do
+		[[ $output == *"$pattern"* ]] || { echo "not said: $pattern"; return 1; }
+	done
+}
+same() { [ "$1" = "$2" ] || { printf 'got:    %q\nwanted: %q\n' "$1" "$2"; return 1; }; }
+# config FILTER WANT: of the image's Config
+config() { same "$(as "$WHO" imgstore inspect test | jq -c ".[0].Config$1")" "$2"; }
+env_is() { config ".Env | map(select(startswith(\"$1=\"))) | .[]" "$(jq -cn --arg v "$1=$2" '$v')"; }
+no_env() { config ".Env | map(select(startswith(\"$1=\")))" '[]'; }
+layer_count() { as "$WHO" imgstore inspect test | jq '.[0].RootFS.Layers | length'; }
+layer() { as "$WHO" imgstore inspect test | jq -r ".[0].RootFS.Layers[$1]"; }
+# "empty_layer created_by", a line for each entry, the first step first
+history() { as "$WHO" imgstore history --no-trunc --format json test | jq -r 'if type == "array" then reverse[] else . end | .CreatedBy'; }
+warns() { said "^ - $1: .*(line $2)\$"; }
+silent() { ! grep "^ - $1: " "$T/messages"; }
+# cached N: of the steps of the last build N were found
+cached() { same "$(grep -c ' CACHED$' "$T/messages")" "$1" || { cat "$T/messages"; return 1; }; }
