@@ -354,6 +354,11 @@ bool match_glob(const char *pattern, const char *name)
 	return is_match;
 }
 
+bool match_is_pattern(const char *pattern)
+{
+	return strpbrk(pattern, "*?[") != NULL;
+}
+
 bool match_has_wildcard(const char *pattern)
 {
 	for (const char *p = pattern; *p; p++) {

@@ -32,6 +32,12 @@ bool match_glob(const char *pattern, const char *name);
 /* True when the pattern has one of * ? [ that is not quoted by '\'. */
 bool match_has_wildcard(const char *pattern);
 
+/*
+ * True when the pattern has one of them, quoted or not: what it names is not spelled as it is
+ * written. Any other '\' is a character of a name.
+ */
+bool match_is_pattern(const char *pattern);
+
 /* ---- the same, compiled; for many names ---- */
 struct match; /* immutable, may be used by several threads */
 

@@ -431,7 +431,7 @@ static int expand_pattern(const struct select_tree *tree, const char *pattern, s
 		size_t len = strcspn(rest, "/");
 		auto_free char *part = str_ndup(rest, len);
 
-		if (match_has_wildcard(part))
+		if (match_is_pattern(part))
 			break;
 		rest += len + 1;
 	}
@@ -540,7 +540,7 @@ static int select_matches(const struct select_tree *tree, const char *pattern,
 {
 	auto_strlist struct strlist paths = STRLIST_INIT;
 	auto_free char *path = clean(pattern);
-	bool is_wildcard = match_has_wildcard(path);
+	bool is_wildcard = match_is_pattern(path);
 	bool found_any = false;
 
 	if (is_wildcard) {

@@ -432,9 +432,13 @@ static int place_sources(struct copying *copying, const struct copy_target *targ
 		request.tree = tree_of(copying, i);
 		result = copying->is_archive[i] ? unpack_source(copying, target, i, err)
 						: copy_source_to(target, &request, err);
-		if (result < 0)
+		if (result < 0) {
+			/* what is in the way is named as it is there */
+			if (err->kind == ERR_INPUT)
+				err_prefix(err, "into '%s'", plan->dest);
 			return step_locate(err, copying->step,
 					   plan->sources[copying->words[i]].word);
+		}
 	}
 	for (size_t i = 0; i < plan->source_count; i++)
 		if (plan->sources[i].text && copy_text_to(target, plan->sources[i].path,

@@ -111,6 +111,9 @@ static void finds_wildcards(void **state)
 	assert_true(match_has_wildcard("x[a]"));
 	assert_false(match_has_wildcard("a\\*b\\?\\["));
 	assert_false(match_has_wildcard("a]b\\"));
+	assert_true(match_is_pattern("a\\*b"));
+	assert_true(match_is_pattern("x["));
+	assert_false(match_is_pattern("a\\b]c"));
 }
 
 struct row {
