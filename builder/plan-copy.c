@@ -68,6 +68,22 @@ static int plan_git_dir(enum tristate keeps, struct plan_copy *copy, struct err 
 	return 0;
 }
 
+/* The value of a flag; NULL when it is not given, or comes out empty, which is the same. */
+static int expand_flag(struct plan_stage *stage, const struct origin *origin,
+		       const struct instruction *instruction, const char *word, char **out,
+		       struct err *err)
+{
+	auto_free char *text = NULL;
+
+	if (!word)
+		return 0;
+	if (plan_expand(stage, origin, instruction, word, &text, err) < 0)
+		return -1;
+	if (text[0])
+		*out = ptr_steal(&text);
+	return 0;
+}
+
 /* What ADD alone has. */
 static int plan_add(struct plan_stage *stage, const struct origin *origin,
 		    const struct instruction *instruction, struct plan_copy *copy, struct err *err)
@@ -76,12 +92,10 @@ static int plan_add(struct plan_stage *stage, const struct origin *origin,
 	auto_free char *checksum = NULL;
 
 	copy->unpacks_urls = from->unpack == TRISTATE_TRUE;
-	if (from->checksum) {
-		if (plan_expand(stage, origin, instruction, from->checksum, &checksum, err) < 0)
-			return -1;
-		if (plan_checksum(checksum, copy, err) < 0)
-			return ast_locate(err, origin->ast, instruction);
-	}
+	if (expand_flag(stage, origin, instruction, from->checksum, &checksum, err) < 0)
+		return -1;
+	if (checksum && plan_checksum(checksum, copy, err) < 0)
+		return ast_locate(err, origin->ast, instruction);
 	if (from->keep_git_dir != TRISTATE_UNSET && plan_git_dir(from->keep_git_dir, copy, err) < 0)
 		return ast_locate(err, origin->ast, instruction);
 	return 0;
@@ -243,19 +257,16 @@ static int plan_owner(struct plan_stage *stage, const struct origin *origin,
 {
 	const struct copy_instruction *from = &instruction->copy;
 
-	if (from->chown) {
-		if (plan_expand(stage, origin, instruction, from->chown, &copy->chown, err) < 0)
-			return -1;
+	if (expand_flag(stage, origin, instruction, from->chown, &copy->chown, err) < 0 ||
+	    expand_flag(stage, origin, instruction, from->chmod, &copy->chmod_text, err) < 0)
+		return -1;
+	if (copy->chown)
 		strbuf_printf(text, " --chown=%s", copy->chown);
-	}
-	if (from->chmod) {
-		if (plan_expand(stage, origin, instruction, from->chmod, &copy->chmod_text, err) <
-		    0)
-			return -1;
-		if (chmod_parse(copy->chmod_text, &copy->chmod, err) < 0)
-			return ast_locate(err, origin->ast, instruction);
-		strbuf_printf(text, " --chmod=%s", copy->chmod_text);
-	}
+	if (!copy->chmod_text)
+		return 0;
+	if (chmod_parse(copy->chmod_text, &copy->chmod, err) < 0)
+		return ast_locate(err, origin->ast, instruction);
+	strbuf_printf(text, " --chmod=%s", copy->chmod_text);
 	return 0;
 }
 

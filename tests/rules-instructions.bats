@@ -106,6 +106,15 @@ load rules
 	E
 	printf 'FROM localhost/bb\nCOPY --chmod=99 f /\n' | refused 'Buildfile:2' 99
 }
+@test "1.5 COPY --chown, --chmod, ADD --checksum: one that comes out empty is none" {
+	image <<-'E'
+		FROM localhost/bb
+		COPY --chown=$none --chmod= f /1
+		ADD --checksum=${none} f /2
+		RUN [ "$(stat -c %a:%u:%g /1 /2 | sort -u)" = 644:0:0 ]
+	E
+	same "$(history | grep -c -- '--ch')" 0
+}
 @test "1.5 COPY --link, --parents, --exclude" {
 	image <<-'E'
 		FROM localhost/bb
