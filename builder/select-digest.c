@@ -4,6 +4,7 @@
  * cache key: all that the copy will have, but for times and how names are linked.
  */
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "builder/select.h"
@@ -78,6 +79,17 @@ int select_digest_all(const struct select_tree *tree, struct selection *selectio
 	return 0;
 }
 
+/*
+ * Labels and access lists are made by the host that the files lie on: they are copied, but the
+ * same files on another host are the same step.
+ */
+static bool is_of_host(const char *name)
+{
+	if (strncmp(name, "security.", strlen("security.")) == 0)
+		return strcmp(name, "security.capability") != 0;
+	return strncmp(name, "system.", strlen("system.")) == 0;
+}
+
 static void item_key(const struct select_item *item, const struct select_key_options *options,
 		     struct cachekey *key)
 {
@@ -95,6 +107,8 @@ static void item_key(const struct select_item *item, const struct select_key_opt
 	if (item->rdev)
 		cachekey_number(key, "device", (int64_t)item->rdev);
 	for (size_t i = 0; i < item->xattrs.count; i++) {
+		if (is_of_host(item->xattrs.items[i].name))
+			continue;
 		cachekey_string(key, "attribute", item->xattrs.items[i].name);
 		cachekey_bytes(key, "value", item->xattrs.items[i].value,
 			       item->xattrs.items[i].value_len);

@@ -521,16 +521,6 @@ static int make_copy(struct copying *copying, const struct digest *bare, struct 
 	return stepcache_put(store, bare, &out->result, err);
 }
 
-/* What follows must not depend on which of the keys found the result. */
-static void settle_key(const struct copying *copying, struct step_outcome *out)
-{
-	auto_cachekey struct cachekey key = { 0 };
-
-	step_key_init(copying->run, "copied", &key);
-	cachekey_digest(&key, "layer", &out->result.layer.diff_id);
-	cachekey_final(&key, &out->key);
-}
-
 static int copy_step(struct copying *copying, struct step_outcome *out, struct err *err)
 {
 	struct store *store = copying->run->build->request->store;
@@ -575,7 +565,7 @@ int step_copy(struct stage_run *run, const struct step *step, struct step_outcom
 
 	result = copy_step(&copying, out, err);
 	if (result == 0)
-		settle_key(&copying, out);
+		step_key_settle(run, "copied", out);
 	copying_release(&copying);
 	return result;
 }

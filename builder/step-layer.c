@@ -35,6 +35,15 @@ void step_key_init_alone(const struct stage_run *run, const char *kind, struct c
 	epoch_key(request, key);
 }
 
+void step_key_settle(const struct stage_run *run, const char *kind, struct step_outcome *out)
+{
+	auto_cachekey struct cachekey key = { 0 };
+
+	step_key_init(run, kind, &key);
+	cachekey_digest(&key, "layer", &out->result.layer.diff_id);
+	cachekey_final(&key, &out->key);
+}
+
 int step_lookup(struct stage_run *run, const struct digest *key, struct step_outcome *out,
 		struct err *err)
 {

@@ -47,9 +47,9 @@ void step_mount_tree(const struct step_mounts *mounts, const struct step_mount *
 
 	*out = (struct select_tree){ .store = request->store,
 				     .ns = store_overlay_ns(request->store) };
+	out->what = mount->what ? mount->what : "the context";
 	if (mount->plan->has_layers) {
 		out->fd = mount->chain.view_fd;
-		out->what = options_of(mount)->from;
 		return;
 	}
 	if (index > 0)
@@ -59,7 +59,6 @@ void step_mount_tree(const struct step_mounts *mounts, const struct step_mount *
 	out->ignore_name = context->ignore_name;
 	out->is_context = true;
 	out->is_new = context_is_unpacked(context);
-	out->what = index > 0 ? options_of(mount)->from : "the context";
 }
 
 /* Copy the selected source to @name in @dir_fd, with its own mode, owner and times. */

@@ -20,6 +20,7 @@ static void mount_release(struct step_mount *mount)
 	if (mount->kind != SANDBOX_MOUNT_TMPFS)
 		fd_close(&mount->fd);
 	free(mount->data);
+	free(mount->what);
 	chain_release(&mount->chain);
 	layer_draft_release(&mount->draft);
 	selection_release(&mount->selection);
@@ -63,6 +64,8 @@ static struct step_mount *add_mount(struct step_mounts *mounts, const struct pla
 		.draft = LAYER_DRAFT_INIT,
 		.cache = CACHEMOUNT_INIT,
 	};
+	if (plan && plan->options.from && plan->options.from[0])
+		mount->what = str_format("'%s'", plan->options.from);
 	return mount;
 }
 
@@ -88,19 +91,25 @@ static void find_chain(struct step_mounts *mounts, struct step_mount *mount)
 	}
 }
 
-static int select_mount(struct step_mounts *mounts, struct step_mount *mount, struct err *err)
+static int select_source(const struct step_mounts *mounts, struct step_mount *mount,
+			 struct err *err)
 {
-	const struct run_mount *options = &mount->plan->options;
+	const char *source = mount->plan->options.source;
 	struct select_tree tree;
 
-	if (mount->plan->has_layers)
-		find_chain(mounts, mount);
-	if (options->type != RUN_MOUNT_BIND || mount->plan->has_layers)
-		return 0;
 	step_mount_tree(mounts, mount, &tree);
-	if (select_path(&tree, options->source ? options->source : "/", &mount->selection, err) < 0)
+	if (select_path(&tree, source ? source : "/", &mount->selection, err) < 0)
 		return -1;
 	return select_digest_all(&tree, &mount->selection, err);
+}
+
+static int select_mount(struct step_mounts *mounts, struct step_mount *mount, struct err *err)
+{
+	if (mount->plan->has_layers)
+		find_chain(mounts, mount);
+	if (mount->plan->options.type != RUN_MOUNT_BIND || mount->plan->has_layers)
+		return 0;
+	return select_source(mounts, mount, err);
 }
 
 int step_mounts_select(struct stage_run *run, const struct step *step, struct step_mounts *out,
@@ -126,6 +135,37 @@ int step_mounts_select(struct stage_run *run, const struct step *step, struct st
 	return 0;
 }
 
+/* A path in a stage or image that the step can do nothing to. */
+static bool has_content(const struct step_mount *mount)
+{
+	const struct run_mount *options = mount->plan ? &mount->plan->options : NULL;
+
+	return options && options->type == RUN_MOUNT_BIND && mount->plan->has_layers &&
+	       options->is_read_only && options->source &&
+	       options->source[strspn(options->source, "/.")] != '\0';
+}
+
+bool step_mounts_have_content(const struct step_mounts *mounts)
+{
+	for (size_t i = 0; i < mounts->count; i++)
+		if (has_content(&mounts->items[i]))
+			return true;
+	return false;
+}
+
+int step_mounts_select_content(struct step_mounts *mounts, struct err *err)
+{
+	for (size_t i = 0; i < mounts->count; i++) {
+		struct step_mount *mount = &mounts->items[i];
+
+		if (!has_content(mount))
+			continue;
+		if (chain_view(&mount->chain, err) < 0 || select_source(mounts, mount, err) < 0)
+			return locate(mounts, mount, err);
+	}
+	return 0;
+}
+
 /* ---- the key ---- */
 
 /* What from= and source= say; a context by its name. */
@@ -138,30 +178,46 @@ static void seed_key(const struct step_mount *mount, struct cachekey *key)
 	cachekey_string(key, "source", mount->plan->options.source);
 }
 
-static void bind_key(const struct step_mount *mount, struct cachekey *key)
+static void bind_key(const struct step_mount *mount, bool by_content, struct cachekey *key)
 {
 	const struct select_key_options options = { .with_content = true };
 
-	if (mount->plan->has_layers)
+	if (mount->plan->has_layers && !(by_content && has_content(mount)))
 		seed_key(mount, key);
 	else
 		select_key(&mount->selection, &options, key);
 }
 
-/* What a cache holds may change with every use: no result depends on it by right. */
+/*
+ * What a cache holds may change with every use: no result depends on it by right, so none on
+ * which of them it is. One that is said to be another than the target's is told apart from it.
+ */
 static void cache_key(const struct step_mount *mount, struct cachekey *key)
 {
 	const struct plan_mount *plan = mount->plan;
 
-	if (strcmp(plan->id, plan->target) != 0)
-		cachekey_string(key, "cache", plan->id);
-	if (plan->options.sharing != RUN_SHARING_SHARED)
-		cachekey_number(key, "sharing", plan->options.sharing);
+	cachekey_number(key, "default",
+			strcmp(plan->id, plan->target) == 0 &&
+				plan->options.sharing == RUN_SHARING_SHARED);
 	if (plan->has_seed)
 		seed_key(mount, key);
 }
 
-static void mount_key(const struct step_mount *mount, struct cachekey *key)
+/* Which one is asked for and how it looks, but not what it is, nor whether there was one. */
+static void lent_key(const struct step_mount *mount, struct cachekey *key)
+{
+	const struct run_mount *options = &mount->plan->options;
+
+	cachekey_string(key, "id", mount->plan->id);
+	cachekey_string(key, "variable", mount->plan->env);
+	cachekey_number(key, "required", options->is_required);
+	if (options->has_mode)
+		cachekey_number(key, "mode", options->mode);
+	cachekey_number(key, "uid", options->uid);
+	cachekey_number(key, "gid", options->gid);
+}
+
+static void mount_key(const struct step_mount *mount, bool by_content, struct cachekey *key)
 {
 	const struct run_mount *options = &mount->plan->options;
 
@@ -170,7 +226,7 @@ static void mount_key(const struct step_mount *mount, struct cachekey *key)
 	cachekey_number(key, "read-only", options->is_read_only);
 	switch (options->type) {
 	case RUN_MOUNT_BIND:
-		bind_key(mount, key);
+		bind_key(mount, by_content, key);
 		break;
 	case RUN_MOUNT_CACHE:
 		cache_key(mount, key);
@@ -179,20 +235,19 @@ static void mount_key(const struct step_mount *mount, struct cachekey *key)
 		cachekey_number(key, "size", (int64_t)options->size_bytes);
 		break;
 	case RUN_MOUNT_SECRET:
-		cachekey_string(key, "variable", mount->plan->env);
-		break;
 	case RUN_MOUNT_SSH:
+		lent_key(mount, key);
 		break;
 	}
 }
 
-void step_mounts_key(const struct step_mounts *mounts, struct cachekey *key)
+void step_mounts_key(const struct step_mounts *mounts, bool by_content, struct cachekey *key)
 {
 	const struct plan_run *plan = &mounts->step->run;
 
 	for (size_t i = 0; i < mounts->count; i++)
 		if (mounts->items[i].plan)
-			mount_key(&mounts->items[i], key);
+			mount_key(&mounts->items[i], by_content, key);
 	if (plan->script)
 		cachekey_string(key, "script", plan->script);
 }

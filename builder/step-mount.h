@@ -28,6 +28,7 @@ struct step_mount {
 	int fd;     /* the source; -1: none, or nothing was lent */
 	char *data; /* as in a sandbox_mount */
 	/* what is behind the source */
+	char *what;                 /* "'stage'"; NULL: the context */
 	struct selection selection; /* of the context */
 	struct chain chain;         /* of a stage or image */
 	struct layer_draft draft;   /* writes, or a copy, to be thrown away */
@@ -56,8 +57,15 @@ void step_mounts_release(struct step_mounts *mounts);
 int step_mounts_select(struct stage_run *run, const struct step *step, struct step_mounts *out,
 		       struct err *err);
 
-/* Part of the step's key: no secret, and of caches no more than their names. */
-void step_mounts_key(const struct step_mounts *mounts, struct cachekey *key);
+/*
+ * Part of the step's key: no secret, and of caches no more than that there are some. What is shown
+ * of a stage or image is known by all its layers, or, @by_content, where only a path of it is
+ * shown and not to be changed, by what is there; step_mounts_select_content comes before that.
+ */
+void step_mounts_key(const struct step_mounts *mounts, bool by_content, struct cachekey *key);
+/* Whether the two differ. */
+bool step_mounts_have_content(const struct step_mounts *mounts);
+int step_mounts_select_content(struct step_mounts *mounts, struct err *err);
 
 /*
  * Open the sources, wait for locked caches (ERR_INTERRUPTED when the user does not), start

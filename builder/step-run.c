@@ -43,14 +43,14 @@ static enum sandbox_network network_of(const struct stage_run *run, const struct
 
 /* Proxies and the contents of the init layer are not in the key: they leave no trace. */
 static void run_key(const struct stage_run *run, const struct plan_run *plan,
-		    const struct step_mounts *mounts, struct digest *out)
+		    const struct step_mounts *mounts, bool by_content, struct digest *out)
 {
 	auto_cachekey struct cachekey key = { 0 };
 	auto_strlist struct strlist env = STRLIST_INIT;
 
 	strlist_copy(&env, &plan->env);
 	strlist_sort(&env);
-	step_key_init(run, "run", &key);
+	step_key_init(run, by_content ? "run on content" : "run", &key);
 	cachekey_list(&key, "arg", &plan->argv);
 	cachekey_list(&key, "env", &env);
 	cachekey_string(&key, "cwd", plan->cwd);
@@ -60,7 +60,7 @@ static void run_key(const struct stage_run *run, const struct plan_run *plan,
 	if (plan->is_insecure)
 		cachekey_number(&key, "insecure", 1);
 	run_settings_key(&run->build->request->run_settings, &key);
-	step_mounts_key(mounts, &key);
+	step_mounts_key(mounts, by_content, &key);
 	cachekey_final(&key, out);
 }
 
@@ -379,18 +379,45 @@ static int make_layer(struct stage_run *run, const struct step *step, struct ste
 	return layer_work_finish(run, &work, &extras, out, err);
 }
 
+/*
+ * The result of a step that shows paths of other stages. It is looked for by those stages as they
+ * are, and by the content of the paths, which is the same when a stage was made again.
+ */
+static int run_on_content(struct stage_run *run, const struct step *step,
+			  struct step_mounts *mounts, unsigned progress_id,
+			  struct step_outcome *out, struct err *err)
+{
+	const struct digest as_a_whole = out->key;
+	struct digest key;
+
+	if (step_mounts_select_content(mounts, err) < 0)
+		return -1;
+	run_key(run, &step->run, mounts, true, &key);
+	if (step_lookup(run, &key, out, err) < 0)
+		return -1;
+	if (!out->is_cached && make_layer(run, step, mounts, progress_id, out, err) < 0)
+		return -1;
+	return stepcache_put(run->build->request->store, &as_a_whole, &out->result, err);
+}
+
 int step_run(struct stage_run *run, const struct step *step, unsigned progress_id,
 	     struct step_outcome *out, struct err *err)
 {
 	auto_step_mounts struct step_mounts mounts = STEP_MOUNTS_INIT;
+	bool have_content;
 	struct digest key;
 
 	if (step_mounts_select(run, step, &mounts, err) < 0)
 		return -1;
-	run_key(run, &step->run, &mounts, &key);
+	have_content = step_mounts_have_content(&mounts);
+	run_key(run, &step->run, &mounts, false, &key);
 	if (step_lookup(run, &key, out, err) < 0)
 		return -1;
-	if (out->is_cached)
-		return 0;
-	return make_layer(run, step, &mounts, progress_id, out, err);
+	if (!out->is_cached &&
+	    (have_content ? run_on_content(run, step, &mounts, progress_id, out, err)
+			  : make_layer(run, step, &mounts, progress_id, out, err)) < 0)
+		return -1;
+	if (have_content)
+		step_key_settle(run, "ran", out);
+	return 0;
 }

@@ -106,6 +106,12 @@ void step_key_init(const struct stage_run *run, const char *kind, struct cacheke
 void step_key_init_alone(const struct stage_run *run, const char *kind, struct cachekey *key);
 
 /*
+ * The key of a result that several keys can find: what follows must not depend on which of them
+ * did.
+ */
+void step_key_settle(const struct stage_run *run, const char *kind, struct step_outcome *out);
+
+/*
  * The result under @key, unless the cache is not to be used; out->is_cached tells. One that
  * another stage is making is waited for; none that comes after a miss is made elsewhere before
  * this step is done. A step with several keys asks for the most general one first.
