@@ -168,25 +168,42 @@ static void settle_config(struct build *build, struct image_config *out)
 	}
 }
 
-static int record_image(struct build *build, struct digest *out_id, struct err *err)
+void built_release(struct built *built)
 {
-	const struct build_request *request = build->request;
-	auto_image_config struct image_config config = { 0 };
-	auto_strbuf struct strbuf text = STRBUF_INIT;
-
-	settle_config(build, &config);
-	if (request->squash != SQUASH_NONE && squash_layers(build, &config, err) < 0)
-		return -1;
-	image_config_format(&config, &text);
-	if (image_put(request->store, text.data, text.len, NULL, 0, out_id, err) < 0)
-		return -1;
-	for (size_t i = 0; i < request->tags->count; i++)
-		if (image_tag(request->store, out_id, request->tags->items[i], err) < 0)
-			return -1;
-	return request->tags->count > 0 ? 0 : store_sync(request->store, err);
+	image_config_release(&built->config);
+	free(built->layers);
+	free(built->others);
+	*built = (struct built)BUILT_INIT;
 }
 
-int build_run(const struct build_request *request, struct digest *out_image_id, struct err *err)
+static void add_layers(struct layer **to, size_t *count, const struct chain *chain)
+{
+	if (chain->count == 0)
+		return;
+	*to = mem_resize(*to, *count + chain->count, sizeof(**to));
+	memcpy(*to + *count, chain->layers, chain->count * sizeof(**to));
+	*count += chain->count;
+}
+
+static int settle(struct build *build, struct built *out, struct err *err)
+{
+	auto_chain struct chain squashed = CHAIN_INIT;
+	size_t target = build->plan->stage_count - 1;
+	bool is_squashed = false;
+
+	settle_config(build, &out->config);
+	if (build->request->squash != SQUASH_NONE &&
+	    squash_layers(build, &out->config, &squashed, &is_squashed, err) < 0)
+		return -1;
+	for (size_t i = 0; i < build->plan->stage_count; i++)
+		if (i != target || is_squashed)
+			add_layers(&out->others, &out->other_count, &build->results[i].chain);
+	add_layers(&out->layers, &out->layer_count,
+		   is_squashed ? &squashed : &build->results[target].chain);
+	return 0;
+}
+
+int build_make(const struct build_request *request, struct built *out, struct err *err)
 {
 	struct build build = { .request = request, .seccomp_fd = -1 };
 	auto_plan struct plan *plan = NULL;
@@ -197,7 +214,30 @@ int build_run(const struct build_request *request, struct digest *out_image_id, 
 	plan = make_plan(&build, err);
 	build.plan = plan;
 	if (plan && run_checks(&build, err) == 0 && execute_stages(&build, err) == 0)
-		result = record_image(&build, out_image_id, err);
+		result = settle(&build, out, err);
 	build_release(&build);
 	return result;
+}
+
+int build_record(const struct build_request *request, const struct built *built,
+		 struct digest *out_image_id, struct err *err)
+{
+	auto_strbuf struct strbuf text = STRBUF_INIT;
+
+	image_config_format(&built->config, &text);
+	if (image_put(request->store, text.data, text.len, NULL, 0, out_image_id, err) < 0)
+		return -1;
+	for (size_t i = 0; i < request->tags->count; i++)
+		if (image_tag(request->store, out_image_id, request->tags->items[i], err) < 0)
+			return -1;
+	return request->tags->count > 0 ? 0 : store_sync(request->store, err);
+}
+
+int build_run(const struct build_request *request, struct digest *out_image_id, struct err *err)
+{
+	auto_built struct built built = BUILT_INIT;
+
+	if (build_make(request, &built, err) < 0)
+		return -1;
+	return build_record(request, &built, out_image_id, err);
 }

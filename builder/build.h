@@ -16,8 +16,10 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/strlist.h"
+#include "layers/config.h"
 #include "layers/descriptor.h"
 #include "sandbox/initlayer.h"
+#include "storage/layer.h"
 #include "storage/store.h"
 
 /* What the time that a build was given means for the files of the layers that are made. */
@@ -50,18 +52,41 @@ struct build_request {
 	const struct grants *grants; /* what RUN --mount=type=secret and ssh may have */
 	unsigned allowed;            /* enum plan_allowed */
 	struct plan_changes changes;
+	bool forgets; /* steps that are done are not remembered */
 	enum squash_mode squash;
 	struct run_settings run_settings; /* of every RUN */
 	enum sandbox_network network;     /* of RUN without --network */
 	bool has_epoch;
 	int64_t epoch; /* of what is new in the configuration: epoch.h */
 	enum file_times file_times;
-	size_t jobs;      /* stages that may run at the same time; 0: as many as can */
-	int interrupt_fd; /* readable when all is to stop; or -1 */
+	bool keeps_file_times; /* --rewrite-timestamp=false: also of a time that is added later */
+	size_t jobs;           /* stages that may run at the same time; 0: as many as can */
+	int interrupt_fd;      /* readable when all is to stop; or -1 */
 	/* gets what the checks of the stages that are built found, also when that fails the
 	 * build; empty before */
 	struct check_report *report;
 };
+
+/* What a build comes to: all its layers are in the store, the image is not recorded yet. */
+struct built {
+	struct image_config config;
+	struct layer *layers; /* of the image, lowest first */
+	size_t layer_count;
+	struct layer *others; /* of the other stages, and those that were squashed */
+	size_t other_count;
+};
+
+#define BUILT_INIT             \
+	{                      \
+		.layers = NULL \
+	}
+#define auto_built __attribute__((cleanup(built_release)))
+void built_release(struct built *built);
+
+/* The steps of build_run. */
+int build_make(const struct build_request *request, struct built *out, struct err *err);
+int build_record(const struct build_request *request, const struct built *built,
+		 struct digest *out_image_id, struct err *err);
 
 /* What is made is in the store, named by the tags. A failure names nothing, and leaves only
  * results of steps that were done. */

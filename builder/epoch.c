@@ -45,6 +45,7 @@ int epoch_take(const struct epoch_options *options, struct build_request *reques
 			return -1;
 		request->file_times = FILE_TIMES_SET;
 	}
+	request->keeps_file_times = options->keeps_files;
 	if (options->keeps_files)
 		request->file_times = FILE_TIMES_KEEP;
 	return 0;

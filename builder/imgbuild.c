@@ -15,6 +15,7 @@
 #include "builder/call.h"
 #include "builder/input.h"
 #include "builder/options.h"
+#include "builder/verify.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -106,6 +107,25 @@ static int open_named(const struct options *options, struct store *store,
 	return 0;
 }
 
+/* Names of files may hold anything, a terminal's commands too. */
+static int verify(const struct build_request *request, struct digest *out_id, struct err *err)
+{
+	auto_strbuf struct strbuf lines = STRBUF_INIT;
+	int result = verify_run(request, &lines, out_id, err);
+	char *rest = lines.len > 0 ? lines.data : NULL;
+	const char *line;
+
+	while ((line = strsep(&rest, "\n")) && line[0]) {
+		auto_free char *shown = str_format("imgbuild: %s\n", line);
+
+		for (char *c = shown; c[1]; c++)
+			if ((unsigned char)*c < 0x20 || *c == 0x7f)
+				*c = '?';
+		fd_write_quiet(STDERR_FILENO, shown, strlen(shown));
+	}
+	return result;
+}
+
 static int build(const struct options *options, const char *context_path,
 		 struct build_request *request, struct err *err)
 {
@@ -128,7 +148,7 @@ static int build(const struct options *options, const char *context_path,
 	request->progress = progress;
 	request->store = store;
 	request->report = &report;
-	result = build_run(request, &id, err);
+	result = options->verify ? verify(request, &id, err) : build_run(request, &id, err);
 	if (result == 0 || report.options.is_error)
 		show_checks(options, &report);
 	return result < 0 ? -1 : finish(options, &id, err);

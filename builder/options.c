@@ -81,6 +81,8 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		  "put the layers that are made into one, above those of the base", NULL },
 		{ 0, "squash-all", OPTION_FLAG, &out->squash_all, NULL,
 		  "put all layers into one, those of the base too", NULL },
+		{ 0, "verify", OPTION_FLAG, &out->verify, NULL,
+		  "build twice without the cache, and fail where the two differ", NULL },
 		{ 0, "timestamp", OPTION_STRING, &out->timestamp, "SECONDS",
 		  "the time of the image and of all files in the layers that are made", NULL },
 		{ 0, "source-date-epoch", OPTION_STRING, &out->source_date_epoch, "SECONDS",

@@ -44,6 +44,7 @@ struct options {
 	const char *timestamp;
 	const char *source_date_epoch;
 	bool rewrite_timestamp;
+	bool verify;
 	bool squash;
 	bool squash_all;
 	bool quiet;

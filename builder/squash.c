@@ -94,7 +94,7 @@ static int make_layer(struct squash *squash, struct step_result *out, struct err
 		return -1;
 	clock_gettime(CLOCK_REALTIME, &now);
 	out->created_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-	return stepcache_put(store, &squash->key, out, err);
+	return step_remember(squash->build, &squash->key, out, err);
 }
 
 static int find_or_make(struct squash *squash, struct step_result *out, bool *out_found,
@@ -152,7 +152,8 @@ static void tell(struct squash *squash, const struct step_result *made, struct i
 	config->created = str_dup(created);
 }
 
-int squash_layers(struct build *build, struct image_config *config, struct err *err)
+int squash_layers(struct build *build, struct image_config *config, struct chain *out_chain,
+		  bool *out_is_squashed, struct err *err)
 {
 	size_t target = build->plan->stage_count - 1;
 	struct squash squash = { .build = build, .all = &build->results[target].chain };
@@ -166,8 +167,13 @@ int squash_layers(struct build *build, struct image_config *config, struct err *
 	if (squash.all->count > squash.below.count + 1) {
 		make_key(&squash);
 		result = perform(&squash, &made, err);
-		if (result == 0)
+		if (result == 0) {
 			tell(&squash, &made, config);
+			chain_init(out_chain, build->request->store);
+			chain_copy(out_chain, &squash.below);
+			chain_add(out_chain, &made.layer);
+			*out_is_squashed = true;
+		}
 	}
 	chain_close(squash.all);
 	chain_release(&squash.below);

@@ -503,7 +503,6 @@ static int make_copy(struct copying *copying, const struct digest *bare, struct 
 		     struct err *err)
 {
 	auto_layer_work struct layer_work work = LAYER_WORK_INIT;
-	struct store *store = copying->tree.store;
 	struct pack_result packed;
 
 	copying->late = late_digests_new();
@@ -518,12 +517,11 @@ static int make_copy(struct copying *copying, const struct digest *bare, struct 
 	key_by_files(copying, true, &out->key);
 	if (layer_work_publish(copying->run, &work, &packed, out, err) < 0)
 		return -1;
-	return stepcache_put(store, bare, &out->result, err);
+	return step_remember(copying->run->build, bare, &out->result, err);
 }
 
 static int copy_step(struct copying *copying, struct step_outcome *out, struct err *err)
 {
-	struct store *store = copying->run->build->request->store;
 	struct digest as_a_whole;
 	struct digest bare;
 	bool is_whole;
@@ -548,7 +546,9 @@ static int copy_step(struct copying *copying, struct step_outcome *out, struct e
 		return -1;
 	if (!out->is_cached && make_copy(copying, &bare, out, err) < 0)
 		return -1;
-	return is_whole ? stepcache_put(store, &as_a_whole, &out->result, err) : 0;
+	if (!is_whole)
+		return 0;
+	return step_remember(copying->run->build, &as_a_whole, &out->result, err);
 }
 
 int step_copy(struct stage_run *run, const struct step *step, struct step_outcome *out,

@@ -56,6 +56,14 @@ int step_lookup(struct stage_run *run, const struct digest *key, struct step_out
 			      &out->is_cached, &out->result, err);
 }
 
+int step_remember(const struct build *build, const struct digest *key,
+		  const struct step_result *result, struct err *err)
+{
+	if (build->request->forgets)
+		return 0;
+	return stepcache_put(build->request->store, key, result, err);
+}
+
 void layer_work_release(struct layer_work *work)
 {
 	layer_draft_release(&work->draft);
@@ -195,7 +203,7 @@ int layer_work_publish(struct stage_run *run, struct layer_work *work,
 	if (layer_draft_commit(store, &work->draft, &facts, &out->result.layer, err) < 0)
 		return -1;
 	out->result.created_ns = now_ns();
-	return stepcache_put(store, &out->key, &out->result, err);
+	return step_remember(run->build, &out->key, &out->result, err);
 }
 
 int layer_work_finish(struct stage_run *run, struct layer_work *work,

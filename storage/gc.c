@@ -194,6 +194,39 @@ static int discard_files(struct store *store, const struct garbage *garbage, int
 	return 0;
 }
 
+/* ---- layers of our own ---- */
+
+static int discard_rows(struct store *store, const struct layer *layers, size_t count,
+			struct garbage *garbage, struct err *err)
+{
+	auto_digests struct digests ids = { .items = NULL };
+	auto_txn struct txn txn = TXN_INIT;
+
+	if (txn_begin(&txn, store->db, TXN_FAST, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		digests_add(&ids, &layers[i].id);
+		if (lease_drop(store, LEASE_LAYER, &layers[i].id, err) < 0)
+			return -1;
+	}
+	if (drop_layers(store, &ids, garbage, err) < 0)
+		return -1;
+	return txn_commit(&txn, err);
+}
+
+int layer_discard(struct store *store, const struct layer *layers, size_t count, struct err *err)
+{
+	auto_garbage struct garbage garbage = { .bytes = 0 };
+	auto_tmpdir struct tmpdir gone = TMPDIR_INIT;
+
+	if (count == 0)
+		return 0;
+	if (tmpdir_make(&gone, store->tmp_fd, err) < 0 ||
+	    discard_rows(store, layers, count, &garbage, err) < 0)
+		return -1;
+	return discard_files(store, &garbage, gone.fd, err);
+}
+
 /* ---- one image ------------------------------------------------------------- */
 
 void image_removal_release(struct image_removal *removal)

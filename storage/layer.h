@@ -70,6 +70,12 @@ struct layer_facts {
 int layer_draft_commit(struct store *store, struct layer_draft *draft,
 		       const struct layer_facts *facts, struct layer *out, struct err *err);
 
+/*
+ * Remove layers of which this process was the only user: what an image, a step of the cache or
+ * another process needs stays. They must not be open or mounted any more.
+ */
+int layer_discard(struct store *store, const struct layer *layers, size_t count, struct err *err);
+
 /* Pull of one layer by several processes: hold this while making it; others wait, then find it. */
 struct layer_lock {
 	int fd;

@@ -30,6 +30,8 @@ bool lease_has(struct store *store, enum lease_kind kind, const struct digest *i
 /* Write the row. Call lease_note when the transaction is committed. */
 int lease_add(struct store *store, enum lease_kind kind, const struct digest *id, struct err *err);
 void lease_note(struct store *store, enum lease_kind kind, const struct digest *id);
+/* In a transaction: this process needs it no more. */
+int lease_drop(struct store *store, enum lease_kind kind, const struct digest *id, struct err *err);
 /* By itself, in a transaction of its own. */
 int lease_take(struct store *store, enum lease_kind kind, const struct digest *id, struct err *err);
 

@@ -143,6 +143,29 @@ int lease_add(struct store *store, enum lease_kind kind, const struct digest *id
 	return query_run(&query, err);
 }
 
+int lease_drop(struct store *store, enum lease_kind kind, const struct digest *id, struct err *err)
+{
+	struct leased probe = { .key = { .kind = kind, .id = *id } };
+	auto_query struct query query = QUERY_INIT;
+	struct leased *item;
+
+	if (query_open(&query, store->db,
+		       "DELETE FROM leases WHERE kind=? AND object=? AND lease=?", err) < 0)
+		return -1;
+	bind_int(&query, kind);
+	bind_digest(&query, id);
+	bind_text(&query, store->lease_name);
+	if (query_run(&query, err) < 0)
+		return -1;
+	pthread_mutex_lock(&store->lock);
+	HASH_FIND(hh, store->leased, &probe.key, sizeof(probe.key), item);
+	if (item)
+		HASH_DEL(store->leased, item);
+	pthread_mutex_unlock(&store->lock);
+	free(item);
+	return 0;
+}
+
 int lease_take(struct store *store, enum lease_kind kind, const struct digest *id, struct err *err)
 {
 	if (lease_has(store, kind, id))
