@@ -93,7 +93,7 @@ static void add_mounts(struct sandbox_description *description)
 				      "mode=1777,size=64m");
 }
 
-void sandbox_description_defaults(struct sandbox_description *description)
+void sandbox_description_bare(struct sandbox_description *description)
 {
 	description->nested = userns_is_nested();
 	description->fixed_groups = description->nested && groups_are_fixed();
@@ -101,6 +101,11 @@ void sandbox_description_defaults(struct sandbox_description *description)
 				  SANDBOX_NS_UTS | SANDBOX_NS_CGROUP;
 	description->capabilities = SANDBOX_CAPS_DEFAULT;
 	description->cwd = str_dup("/");
+}
+
+void sandbox_description_defaults(struct sandbox_description *description)
+{
+	sandbox_description_bare(description);
 	add_mounts(description);
 	for (size_t i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
 		strlist_add(&description->masked_paths, masked[i]);

@@ -171,6 +171,8 @@ static void print_flags(struct strbuf *out, const struct sandbox_description *de
 		strbuf_puts(out, " opens-devices");
 	if (description->no_new_privileges)
 		strbuf_puts(out, " no-new-privileges");
+	if (description->is_32bit)
+		strbuf_puts(out, " 32bit");
 	if (description->seccomp_fd >= 0)
 		strbuf_puts(out, " seccomp");
 	if (description->terminal)

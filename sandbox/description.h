@@ -108,6 +108,7 @@ struct sandbox_description {
 	 */
 	uint64_t capabilities;
 	bool no_new_privileges;
+	bool is_32bit;  /* what uname(2) says is what such a processor would say */
 	int seccomp_fd; /* a file with the BPF program, or -1 for none */
 	struct sandbox_rlimit *rlimits;
 	size_t rlimit_count;
@@ -135,6 +136,8 @@ void sandbox_description_release(struct sandbox_description *description);
  * but 0, 1 and 2. Call after userns_enter.
  */
 void sandbox_description_defaults(struct sandbox_description *description);
+/* The same without any mount and path: nothing but the root. */
+void sandbox_description_bare(struct sandbox_description *description);
 /* Copies @target and @data (may be NULL); @source_fd stays the caller's. */
 void sandbox_description_add_mount(struct sandbox_description *description,
 				   enum sandbox_mount_kind kind, const char *target, unsigned flags,

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -183,6 +184,8 @@ static int drop_privileges(const struct sandbox_description *description, int al
 	const bool early = description->seccomp_fd >= 0 && !description->no_new_privileges;
 	const bool late = description->seccomp_fd >= 0 && description->no_new_privileges;
 
+	if (description->is_32bit && personality(PER_LINUX32) < 0)
+		return err_sys(err, "become a 32 bit process");
 	if (drop_bounding(description->capabilities, err) < 0)
 		return -1;
 	if (early && load_filter(description->seccomp_fd, err) < 0)

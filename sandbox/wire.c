@@ -38,7 +38,8 @@ enum wire_flag {
 	WIRE_FLAG_TERMINAL = 1 << 3,
 	WIRE_FLAG_NESTED = 1 << 4,
 	WIRE_FLAG_FIXED_GROUPS = 1 << 5,
-	WIRE_FLAG_END = 1 << 6,
+	WIRE_FLAG_32BIT = 1 << 6,
+	WIRE_FLAG_END = 1 << 7,
 };
 
 #define HEAD_BYTES  (4 * sizeof(uint32_t))
@@ -118,6 +119,7 @@ static uint64_t flags_of(const struct sandbox_description *description)
 	return (description->read_only_root ? WIRE_FLAG_READ_ONLY_ROOT : 0U) |
 	       (description->opens_devices ? WIRE_FLAG_OPENS_DEVICES : 0U) |
 	       (description->no_new_privileges ? WIRE_FLAG_NO_NEW_PRIVILEGES : 0U) |
+	       (description->is_32bit ? WIRE_FLAG_32BIT : 0U) |
 	       (description->terminal ? WIRE_FLAG_TERMINAL : 0U) |
 	       (description->nested ? WIRE_FLAG_NESTED : 0U) |
 	       (description->fixed_groups ? WIRE_FLAG_FIXED_GROUPS : 0U);
@@ -319,6 +321,7 @@ static int take_flags(const struct field *field, struct sandbox_description *out
 	out->read_only_root = flags & WIRE_FLAG_READ_ONLY_ROOT;
 	out->opens_devices = flags & WIRE_FLAG_OPENS_DEVICES;
 	out->no_new_privileges = flags & WIRE_FLAG_NO_NEW_PRIVILEGES;
+	out->is_32bit = flags & WIRE_FLAG_32BIT;
 	out->terminal = flags & WIRE_FLAG_TERMINAL;
 	out->nested = flags & WIRE_FLAG_NESTED;
 	out->fixed_groups = flags & WIRE_FLAG_FIXED_GROUPS;

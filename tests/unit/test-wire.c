@@ -117,7 +117,7 @@ static void bytes_carry_every_value(void **state)
 
 static void flags_are_each_their_own(void **state)
 {
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < 7; i++) {
 		auto_sandbox_description struct sandbox_description description =
 			SANDBOX_DESCRIPTION_INIT;
 		auto_sandbox_description struct sandbox_description got = SANDBOX_DESCRIPTION_INIT;
@@ -133,6 +133,7 @@ static void flags_are_each_their_own(void **state)
 		description.terminal = i == 3;
 		description.nested = i == 4;
 		description.fixed_groups = i == 5;
+		description.is_32bit = i == 6;
 		assert_int_equal(wire_encode(&description, 1, &bytes, &fds, &err), 0);
 		assert_int_equal(wire_decode(bytes.data, bytes.len, &head, &got, &err), 0);
 		assert_int_equal(got.read_only_root, i == 0);
@@ -141,6 +142,7 @@ static void flags_are_each_their_own(void **state)
 		assert_int_equal(got.terminal, i == 3);
 		assert_int_equal(got.nested, i == 4);
 		assert_int_equal(got.fixed_groups, i == 5);
+		assert_int_equal(got.is_32bit, i == 6);
 	}
 }
 
@@ -206,7 +208,7 @@ static void fields_that_lie_are_refused(void **state)
 	refused_field((struct field){ .tag = 1, .words = { 3 } }, 8, "not passed");
 	refused_field((struct field){ .tag = 1, .words = { 0, 1 } }, 8, "out of its range");
 	refused_field((struct field){ .tag = 1, .words = { 0 } }, 4, "another length");
-	refused_field((struct field){ .tag = 2, .words = { 64 } }, 8, "out of its range");
+	refused_field((struct field){ .tag = 2, .words = { 128 } }, 8, "out of its range");
 	refused_field((struct field){ .tag = 3, .words = { 64 } }, 8, "out of its range");
 	refused_field((struct field){ .tag = 4, .words = { 0x610061 } }, 4, "NUL");
 	refused_field((struct field){ .tag = 5, .words = { 0, 0, UINT32_MAX } }, 12, "cut short");
