@@ -29,7 +29,7 @@ static int get_image(void *context, const char *name, const struct image_config 
 		return 0;
 	}
 	found = mem_alloc(sizeof(*found));
-	if (image_get(build->request->store, name, &found->image, err) < 0) {
+	if (image_get(build->request->store, name, NULL, &found->image, err) < 0) {
 		free(found);
 		return -1;
 	}

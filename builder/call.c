@@ -105,7 +105,7 @@ static const struct image_config *find_image(void *context, const char *name)
 	known = mem_alloc(sizeof(*known));
 	known->name = str_dup(name);
 	/* a name that is none is plan_make's or the registry's to refuse */
-	if (image_find(images->store, name, &known->is_found, &known->image, &ignored) < 0)
+	if (image_find(images->store, name, NULL, &known->is_found, &known->image, &ignored) < 0)
 		known->is_found = false;
 	images->items = mem_resize(images->items, images->count + 1, sizeof(struct known_image *));
 	images->items[images->count++] = known;

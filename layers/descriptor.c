@@ -210,6 +210,23 @@ void platform_format(const struct platform *platform, struct strbuf *out)
 		strbuf_printf(out, "/%s", platform->variant);
 }
 
+bool platform_is_same(const struct platform *a, const struct platform *b)
+{
+	auto_strbuf struct strbuf left = STRBUF_INIT;
+	auto_strbuf struct strbuf right = STRBUF_INIT;
+
+	platform_format(a, &left);
+	platform_format(b, &right);
+	return strcmp(left.data, right.data) == 0;
+}
+
+bool platform_is_32bit(const struct platform *platform)
+{
+	static const char *const narrow[] = { "386", "arm", "mips", "mipsle", "ppc", NULL };
+
+	return platform->architecture && in_list(narrow, platform->architecture);
+}
+
 void platform_host(struct platform *out)
 {
 	struct platform platform = { .os = str_dup("linux") };

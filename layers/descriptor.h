@@ -47,6 +47,10 @@ void platform_copy(struct platform *to, const struct platform *from);
 /* "linux/amd64", "linux/arm/v7", or just "amd64"/"linux". Normalises aliases (x86_64, aarch64). */
 int platform_parse(const char *text, struct platform *out, struct err *err);
 void platform_format(const struct platform *platform, struct strbuf *out);
+/* Are they written alike? */
+bool platform_is_same(const struct platform *a, const struct platform *b);
+/* Do its processors count with 32 bits? */
+bool platform_is_32bit(const struct platform *platform);
 /* That of this machine: linux and uname -m by Go's name. */
 void platform_host(struct platform *out);
 /* How well @have serves @want: -1 not at all, else the larger the better (exact variant first). */

@@ -287,14 +287,18 @@ int index_parse(const char *data, size_t len, const char *media_type, const char
 	return 0;
 }
 
+const char *index_media_type(const struct index *index)
+{
+	return index->format == IMAGE_DOCKER ? MEDIA_DOCKER_LIST : MEDIA_OCI_INDEX;
+}
+
 void index_format(const struct index *index, struct strbuf *out)
 {
 	auto_json struct json *document = json_object();
 	struct json *manifests = json_array();
 
 	json_set_int(document, "schemaVersion", 2);
-	json_set_string(document, "mediaType",
-			index->format == IMAGE_DOCKER ? MEDIA_DOCKER_LIST : MEDIA_OCI_INDEX);
+	json_set_string(document, "mediaType", index_media_type(index));
 	for (size_t i = 0; i < index->manifest_count; i++)
 		json_append(manifests, descriptor_to_json(&index->manifests[i]));
 	json_set(document, "manifests", manifests);
@@ -302,15 +306,14 @@ void index_format(const struct index *index, struct strbuf *out)
 	json_format(document, out);
 }
 
-/* An attestation or another companion of an image, which is never the image. */
-static bool is_companion(const struct descriptor *manifest)
+bool index_is_image(const struct descriptor *manifest)
 {
 	const struct platform *platform = &manifest->platform;
 
 	if (strlist_env_get(&manifest->annotations, "vnd.docker.reference.type"))
-		return true;
-	return platform->os && strcmp(platform->os, "unknown") == 0 && platform->architecture &&
-	       strcmp(platform->architecture, "unknown") == 0;
+		return false;
+	return !platform->os || strcmp(platform->os, "unknown") != 0 || !platform->architecture ||
+	       strcmp(platform->architecture, "unknown") != 0;
 }
 
 static int refuse_choice(const struct index *index, const struct platform *want, const char *what,
@@ -323,7 +326,7 @@ static int refuse_choice(const struct index *index, const struct platform *want,
 	for (size_t i = 0; i < index->manifest_count && there.len < ERR_TEXT_MAX / 2; i++) {
 		const struct descriptor *manifest = &index->manifests[i];
 
-		if (is_companion(manifest) || !manifest->has_platform)
+		if (!index_is_image(manifest) || !manifest->has_platform)
 			continue;
 		strbuf_puts(&there, there.len ? ", " : "");
 		platform_format(&manifest->platform, &there);
@@ -344,7 +347,7 @@ int index_choose(const struct index *index, const struct platform *want, const c
 		const struct descriptor *manifest = &index->manifests[i];
 		int score;
 
-		if (is_companion(manifest))
+		if (!index_is_image(manifest))
 			continue;
 		score = manifest->has_platform ? platform_match(want, &manifest->platform) : 0;
 		if (score > best) {

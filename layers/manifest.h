@@ -61,6 +61,10 @@ void index_add(struct index *index, const struct descriptor *manifest);
 int index_parse(const char *data, size_t len, const char *media_type, const char *what,
 		struct index *out, struct err *err);
 void index_format(const struct index *index, struct strbuf *out);
+const char *index_media_type(const struct index *index);
+
+/* False for a companion of an image: an attestation and the like. */
+bool index_is_image(const struct descriptor *manifest);
 
 /*
  * The entry for @want: the best platform match; entries with

@@ -12,6 +12,7 @@
 struct imgpull {
 	const char *root;
 	const char *platform;
+	bool all_platforms;
 	bool is_quiet;
 	struct strlist args;
 	bool is_done;
@@ -24,6 +25,8 @@ static int parse_options(int argc, char **argv, struct imgpull *options, struct 
 		  "the store (default: $IMGBUILD_ROOT, else the user's own)", NULL },
 		{ 0, "platform", OPTION_STRING, &options->platform, "OS/ARCH[/VARIANT]",
 		  "of an image for several platforms, take this one's", NULL },
+		{ 0, "all-platforms", OPTION_FLAG, &options->all_platforms, NULL,
+		  "take all images of an index, under one name", NULL },
 		{ 'q', "quiet", OPTION_FLAG, &options->is_quiet, NULL, "say nothing on the way",
 		  NULL },
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
@@ -49,12 +52,15 @@ static int pull(const struct imgpull *options, struct err *err)
 	auto_platform struct platform platform = { .os = NULL };
 	struct pull_options pull_options = {
 		.platform = options->platform ? &platform : NULL,
+		.all_platforms = options->all_platforms,
 		.name = options->args.count > 1 ? options->args.items[1] : NULL,
 	};
 	struct userns userns;
 	struct digest id;
 	char text[DIGEST_NAME_MAX];
 
+	if (options->platform && options->all_platforms)
+		return err_set(err, ERR_USAGE, "--platform and --all-platforms exclude each other");
 	if (options->platform && platform_parse(options->platform, &platform, err) < 0) {
 		err->kind = ERR_USAGE;
 		return err_prefix(err, "--platform");

@@ -16,6 +16,7 @@ struct imgpush {
 	const char *format;
 	const char *compression;
 	const char *level;
+	const char *platform;
 	bool is_quiet;
 	struct strlist args;
 	bool is_done;
@@ -31,6 +32,10 @@ static int parse_options(int argc, char **argv, struct imgpush *options, struct 
 		  "gzip 1 to 9 (default 1), zstd 1 to 22 (default 3)", NULL },
 		{ 0, "format", OPTION_CHOICE, &options->format, "FORMAT",
 		  "the media types of the manifest", "oci|docker" },
+		{ 0, "platform", OPTION_STRING, &options->platform, "OS/ARCH[/VARIANT]",
+		  "of an image for several platforms, this one's (default: all where DEST can "
+		  "hold them, else this machine's)",
+		  NULL },
 		{ 0, "root", OPTION_STRING, &options->root, "DIR",
 		  "the store (default: $IMGBUILD_ROOT, else the user's own)", NULL },
 		{ 'q', "quiet", OPTION_FLAG, &options->is_quiet, NULL, "say nothing on the way",
@@ -91,6 +96,7 @@ static int push(const struct imgpush *options, struct err *err)
 {
 	auto_store struct store *store = NULL;
 	struct manifest_options manifest_options;
+	struct push_options push_options = { .platform = options->platform };
 	struct push_result result;
 	struct userns userns;
 	char text[DIGEST_NAME_MAX];
@@ -100,8 +106,9 @@ static int push(const struct imgpush *options, struct err *err)
 	    userns_enter(&userns, err) < 0 || store_open(options->root, &store, err) < 0)
 		return -1;
 	interrupt_hold();
-	if (push_image(store, options->args.items[0], options->args.items[1],
-		       has_options ? &manifest_options : NULL, &result, err) < 0)
+	push_options.manifest = has_options ? &manifest_options : NULL;
+	if (push_image(store, options->args.items[0], options->args.items[1], &push_options,
+		       &result, err) < 0)
 		return -1;
 	if (result.used_stdout)
 		return 0;

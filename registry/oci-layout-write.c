@@ -130,23 +130,67 @@ static int put_blob(const struct layout_writer *layout, struct store *store,
 	return tmpfile_replace(&tmp, hex, err);
 }
 
-static int put_blobs(const struct layout_writer *layout, const struct push_job *job,
+static int put_document(const struct layout_writer *layout, const struct digest *digest,
+			const struct strbuf *bytes, struct err *err)
+{
+	char hex[DIGEST_HEX_MAX];
+
+	return put_bytes(layout->blobs_fd, digest_hex(digest, hex), bytes->data, bytes->len, true,
+			 err);
+}
+
+static int put_blobs(const struct layout_writer *layout, struct store *store,
 		     const struct manifest *manifest, const struct strbuf *bytes,
 		     const struct digest *digest, struct err *err)
 {
 	auto_strbuf struct strbuf config = STRBUF_INIT;
-	char hex[DIGEST_HEX_MAX];
 
 	for (size_t i = 0; i < manifest->layer_count; i++)
-		if (put_blob(layout, job->store, &manifest->layers[i], err) < 0)
+		if (put_blob(layout, store, &manifest->layers[i], err) < 0)
 			return -1;
 	/* documents are short: read whole and compared with their digest on the way */
-	if (blob_load(job->store, &manifest->config.digest, CONFIG_MAX_BYTES, &config, err) < 0 ||
-	    put_bytes(layout->blobs_fd, digest_hex(&manifest->config.digest, hex), config.data,
-		      config.len, true, err) < 0)
+	if (blob_load(store, &manifest->config.digest, CONFIG_MAX_BYTES, &config, err) < 0 ||
+	    put_document(layout, &manifest->config.digest, &config, err) < 0)
 		return -1;
-	return put_bytes(layout->blobs_fd, digest_hex(digest, hex), bytes->data, bytes->len, true,
-			 err);
+	return put_document(layout, digest, bytes, err);
+}
+
+static int put_index(const struct layout_writer *layout, struct store *store,
+		     const struct index *index, const struct strbuf *bytes,
+		     const struct digest *digest, struct err *err);
+
+/* One of an index's, with all that it names: an image, an attestation, or an index again. */
+static int put_part(const struct layout_writer *layout, struct store *store,
+		    const struct descriptor *part, struct err *err)
+{
+	auto_strbuf struct strbuf bytes = STRBUF_INIT;
+	auto_manifest struct manifest manifest = { .layers = NULL };
+	auto_index struct index index = { .manifests = NULL };
+	enum media_kind kind = MEDIA_UNKNOWN;
+	char name[DIGEST_NAME_MAX];
+
+	digest_name(&part->digest, name);
+	if (blob_load(store, &part->digest, MANIFEST_MAX_BYTES, &bytes, err) < 0 ||
+	    manifest_detect(bytes.data, bytes.len, part->media_type, name, &kind, err) < 0)
+		return -1;
+	if (kind == MEDIA_INDEX)
+		return index_parse(bytes.data, bytes.len, part->media_type, name, &index, err) < 0
+			       ? -1
+			       : put_index(layout, store, &index, &bytes, &part->digest, err);
+	if (manifest_parse(bytes.data, bytes.len, part->media_type, name, &manifest, err) < 0)
+		return -1;
+	return put_blobs(layout, store, &manifest, &bytes, &part->digest, err);
+}
+
+/* The store took it in no deeper than it may be. */
+static int put_index(const struct layout_writer *layout, struct store *store,
+		     const struct index *index, const struct strbuf *bytes,
+		     const struct digest *digest, struct err *err)
+{
+	for (size_t i = 0; i < index->manifest_count; i++)
+		if (put_part(layout, store, &index->manifests[i], err) < 0)
+			return -1;
+	return put_document(layout, digest, bytes, err);
 }
 
 /* ---- the index ---- */
@@ -184,19 +228,37 @@ static int put_entry(struct layout_writer *layout, const struct descriptor *entr
 	return put_bytes(layout->dir_fd, "index.json", bytes.data, bytes.len, true, err);
 }
 
-static void make_entry(const struct push_job *job, const struct manifest *manifest,
-		       const struct strbuf *bytes, const struct digest *digest, const char *tag,
-		       struct descriptor *out)
+/* All that the image is, but for its name; *out is its entry. */
+static int write_image(const struct layout_writer *layout, const struct push_job *job,
+		       struct descriptor *out, struct err *err)
 {
 	const struct platform *platform = &job->image->config.platform;
+	auto_manifest struct manifest manifest = { .layers = NULL };
+	auto_strbuf struct strbuf bytes = STRBUF_INIT;
+	struct digest digest;
 
-	descriptor_set(out, manifest_media_type(manifest), digest, bytes->len);
+	if (image_manifest(job->store, job->image, job->options, &bytes, &manifest, err) < 0)
+		return -1;
+	digest_of(bytes.data, bytes.len, &digest);
+	if (put_blobs(layout, job->store, &manifest, &bytes, &digest, err) < 0)
+		return -1;
+	descriptor_set(out, manifest_media_type(&manifest), &digest, bytes.len);
 	if (platform->os && platform->architecture) {
 		out->has_platform = true;
 		platform_copy(&out->platform, platform);
 	}
-	if (tag)
-		strlist_env_set(&out->annotations, OCI_REF_NAME, tag);
+	return 0;
+}
+
+static int write_index(const struct layout_writer *layout, const struct push_job *job,
+		       struct descriptor *out, struct err *err)
+{
+	const struct image_index *index = job->index;
+
+	if (put_index(layout, job->store, &index->document, &index->bytes, &index->id, err) < 0)
+		return -1;
+	descriptor_set(out, index_media_type(&index->document), &index->id, index->bytes.len);
+	return 0;
 }
 
 static void layout_release(struct layout_writer *layout)
@@ -209,27 +271,25 @@ static void layout_release(struct layout_writer *layout)
 int oci_layout_write(const char *rest, struct push_job *job, struct err *err)
 {
 	auto_layout_writer struct layout_writer layout = { .dir_fd = -1, .blobs_fd = -1 };
-	auto_manifest struct manifest manifest = { .layers = NULL };
 	auto_descriptor struct descriptor entry = { .media_type = NULL };
-	auto_strbuf struct strbuf bytes = STRBUF_INIT;
 	auto_free char *path = NULL;
 	auto_free char *tag = NULL;
 	auto_image_ref struct image_ref ref = IMAGE_REF_INIT;
 	struct err ignored = ERR_INIT;
-	struct digest digest;
+	int result;
 
 	if (transport_split_path(rest, OCI_LAYOUT_FORM, &path, &tag, err) < 0)
 		return -1;
 	if (tag && !image_ref_is_tag(tag) && image_ref_parse(tag, &ref, &ignored) < 0)
 		return err_set(err, ERR_USAGE, "'%s' is neither a tag nor an image name", tag);
 	layout.path = path;
-	if (open_layout(&layout, err) < 0 ||
-	    image_manifest(job->store, job->image, job->options, &bytes, &manifest, err) < 0)
+	if (open_layout(&layout, err) < 0)
 		return -1;
-	digest_of(bytes.data, bytes.len, &digest);
-	if (put_blobs(&layout, job, &manifest, &bytes, &digest, err) < 0 ||
-	    interrupt_check(err) < 0)
+	result = job->index ? write_index(&layout, job, &entry, err)
+			    : write_image(&layout, job, &entry, err);
+	if (result < 0 || interrupt_check(err) < 0)
 		return -1;
-	make_entry(job, &manifest, &bytes, &digest, tag, &entry);
+	if (tag)
+		strlist_env_set(&entry.annotations, OCI_REF_NAME, tag);
 	return put_entry(&layout, &entry, tag, err);
 }

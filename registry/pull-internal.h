@@ -4,6 +4,7 @@
 
 #include "layers/config.h"
 #include "layers/manifest.h"
+#include "registry/pull.h"
 #include "registry/transport.h"
 #include "storage/store.h"
 
@@ -19,7 +20,29 @@ struct pull {
 	bool *are_put_off;          /* which layers wait for those below */
 };
 
+/* All but the reader, which is borrowed. */
+void pull_release(struct pull *pull);
+#define auto_pull __attribute__((cleanup(pull_release)))
+
 /* All layers, several at a time; after an error no further one is begun. */
 int pull_layers(struct pull *pull, struct err *err);
+
+/* ---- pull.c ---- */
+/* Load the document that @blob names, checked. */
+int pull_document(struct image_reader *reader, const struct descriptor *blob, const char *kind,
+		  size_t limit, struct strbuf *out, struct err *err);
+/* pull->manifest is there: config, layers and record of it. @options and @want may be NULL: for
+ * whatever platform it is. */
+int pull_by_manifest(struct pull *pull, const struct pull_options *options,
+		     const struct platform *want, const char *source, struct digest *out_id,
+		     struct err *err);
+
+/* ---- pull-index.c ---- */
+/*
+ * The index that is the reader's root, or made of its roots, whole. *out_found false when
+ * the root is one image.
+ */
+int pull_index(struct store *store, struct image_reader *reader, bool *out_found,
+	       struct digest *out_id, struct err *err);
 
 #endif

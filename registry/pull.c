@@ -18,9 +18,8 @@
 
 #define INDEX_DEPTH_MAX 4
 
-static void pull_release(struct pull *pull)
+void pull_release(struct pull *pull)
 {
-	image_reader_free(pull->reader);
 	strbuf_release(&pull->manifest_bytes);
 	manifest_release(&pull->manifest);
 	strbuf_release(&pull->config_bytes);
@@ -28,7 +27,6 @@ static void pull_release(struct pull *pull)
 	free(pull->chains);
 	free(pull->are_put_off);
 }
-#define auto_pull __attribute__((cleanup(pull_release)))
 
 /* ---- names ---- */
 
@@ -64,9 +62,8 @@ static int choose_names(const struct image_reader *reader, const char *source, c
 
 /* ---- documents ---- */
 
-/* Load what @blob names, checked. */
-static int load_document(struct image_reader *reader, const struct descriptor *blob,
-			 const char *kind, size_t limit, struct strbuf *out, struct err *err)
+int pull_document(struct image_reader *reader, const struct descriptor *blob, const char *kind,
+		  size_t limit, struct strbuf *out, struct err *err)
 {
 	auto_source struct source *source = NULL;
 	auto_sink struct sink *sink = sink_to_strbuf(out);
@@ -109,7 +106,7 @@ static int load_manifest(struct pull *pull, const struct platform *platform, con
 		enum media_kind kind = MEDIA_UNKNOWN;
 
 		strbuf_truncate(&pull->manifest_bytes, 0);
-		if (load_document(pull->reader, &current, "manifest", MANIFEST_MAX_BYTES,
+		if (pull_document(pull->reader, &current, "manifest", MANIFEST_MAX_BYTES,
 				  &pull->manifest_bytes, err) < 0 ||
 		    manifest_detect(pull->manifest_bytes.data, pull->manifest_bytes.len,
 				    current.media_type, what, &kind, err) < 0)
@@ -134,7 +131,7 @@ static int load_config(struct pull *pull, struct err *err)
 	auto_free char *what = str_format("config %s", digest_name(&blob->digest, digest));
 	size_t count = pull->manifest.layer_count;
 
-	if (load_document(pull->reader, blob, "config", CONFIG_MAX_BYTES, &pull->config_bytes,
+	if (pull_document(pull->reader, blob, "config", CONFIG_MAX_BYTES, &pull->config_bytes,
 			  err) < 0 ||
 	    image_config_parse(pull->config_bytes.data, pull->config_bytes.len, what, &pull->config,
 			       err) < 0)
@@ -169,19 +166,60 @@ static int check_platform(const struct pull *pull, const struct pull_options *op
 	return 0;
 }
 
-static int record(struct pull *pull, const struct strlist *names, struct digest *out_id,
-		  struct err *err)
+static int record(struct pull *pull, struct digest *out_id, struct err *err)
 {
 	bool keep = !pull->reader->is_manifest_made;
 
 	if (interrupt_check(err) < 0)
 		return -1;
-	if (image_put(pull->store, pull->config_bytes.data, pull->config_bytes.len,
-		      keep ? pull->manifest_bytes.data : NULL, keep ? pull->manifest_bytes.len : 0,
-		      out_id, err) < 0)
+	return image_put(pull->store, pull->config_bytes.data, pull->config_bytes.len,
+			 keep ? pull->manifest_bytes.data : NULL,
+			 keep ? pull->manifest_bytes.len : 0, out_id, err);
+}
+
+int pull_by_manifest(struct pull *pull, const struct pull_options *options,
+		     const struct platform *want, const char *source, struct digest *out_id,
+		     struct err *err)
+{
+	char digest[DIGEST_NAME_MAX];
+
+	digest_name(&pull->manifest.config.digest, digest);
+	if (manifest_check_image(&pull->manifest, digest, err) < 0 || load_config(pull, err) < 0 ||
+	    (want && check_platform(pull, options, want, source, err) < 0) ||
+	    pull_layers(pull, err) < 0)
+		return -1;
+	return record(pull, out_id, err);
+}
+
+/* One image, the one for the platform. */
+static int pull_one(struct store *store, struct image_reader *reader,
+		    const struct pull_options *options, const char *source, struct digest *out_id,
+		    struct err *err)
+{
+	auto_pull struct pull pull = { .store = store,
+				       .reader = reader,
+				       .manifest_bytes = STRBUF_INIT,
+				       .config_bytes = STRBUF_INIT };
+	auto_platform struct platform host = { .os = NULL };
+	const struct platform *platform = options->platform ? options->platform : &host;
+
+	platform_host(&host);
+	if (load_manifest(&pull, platform, source, err) < 0)
+		return -1;
+	return pull_by_manifest(&pull, options, platform, source, out_id, err);
+}
+
+static int pull_from(struct store *store, struct image_reader *reader,
+		     const struct pull_options *options, const char *source,
+		     const struct strlist *names, struct digest *out_id, struct err *err)
+{
+	bool is_index = false;
+
+	if ((options->all_platforms && pull_index(store, reader, &is_index, out_id, err) < 0) ||
+	    (!is_index && pull_one(store, reader, options, source, out_id, err) < 0))
 		return -1;
 	for (size_t i = 0; i < names->count; i++)
-		if (image_tag(pull->store, out_id, names->items[i], err) < 0)
+		if (image_tag(store, out_id, names->items[i], err) < 0)
 			return -1;
 	return 0;
 }
@@ -189,27 +227,15 @@ static int record(struct pull *pull, const struct strlist *names, struct digest 
 int pull_image(struct store *store, const char *source, const struct pull_options *options,
 	       struct digest *out_id, struct strlist *out_names, struct err *err)
 {
-	auto_pull struct pull pull = { .store = store,
-				       .manifest_bytes = STRBUF_INIT,
-				       .config_bytes = STRBUF_INIT };
-	auto_platform struct platform host = { .os = NULL };
+	auto_image_reader struct image_reader *reader = NULL;
 	auto_strlist struct strlist names = STRLIST_INIT;
-	const struct platform *platform = options->platform ? options->platform : &host;
 	const char *rest;
 	const struct transport *transport = transport_find(source, &rest, err);
-	char digest[DIGEST_NAME_MAX];
 
-	platform_host(&host);
-	if (!transport || transport->read(rest, store, &pull.reader, err) < 0 ||
-	    choose_names(pull.reader, source, options->name, &names, err) < 0)
+	if (!transport || transport->read(rest, store, &reader, err) < 0 ||
+	    choose_names(reader, source, options->name, &names, err) < 0)
 		return -1;
-	if (load_manifest(&pull, platform, source, err) < 0 ||
-	    manifest_check_image(&pull.manifest, digest_name(&pull.manifest.config.digest, digest),
-				 err) < 0 ||
-	    load_config(&pull, err) < 0 ||
-	    check_platform(&pull, options, platform, source, err) < 0)
-		return err_prefix(err, "pull '%s'", source);
-	if (pull_layers(&pull, err) < 0 || record(&pull, &names, out_id, err) < 0)
+	if (pull_from(store, reader, options, source, &names, out_id, err) < 0)
 		return err_prefix(err, "pull '%s'", source);
 
 	strlist_release(out_names);

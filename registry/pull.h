@@ -2,6 +2,8 @@
 #ifndef REGISTRY_PULL_H
 #define REGISTRY_PULL_H
 
+#include <stdbool.h>
+
 #include "common/err.h"
 #include "common/strlist.h"
 #include "layers/descriptor.h"
@@ -11,10 +13,12 @@
  * Bring an image into the store. Every document and layer is held against the
  * digest and the size that name it, each layer's tar against the diff ID in the
  * config, from the very bytes that are used. The bytes are kept as they came,
- * so that the image goes on with the same digests.
+ * so that the image goes on with the same digests. Of an index one image is taken,
+ * unless all of it is asked for; *out_id is then the index's digest.
  */
 struct pull_options {
 	const struct platform *platform; /* NULL: this machine's */
+	bool all_platforms;              /* an index whole, with all that it holds */
 	const char *name;                /* in the store; NULL: as the source calls it */
 };
 

@@ -11,11 +11,17 @@
 /*
  * Write an image of the store to another place (registry/transport.h). An
  * image that was pulled goes out with the manifest and the bytes it came with,
- * unless @options ask for others. @options NULL: as it came, or the defaults.
+ * unless @options ask for others. An index goes out whole where the place can hold one,
+ * else this machine's image of it.
  */
 struct push_result {
-	struct digest id;
+	struct digest id; /* of the image, or of the index */
 	bool used_stdout; /* the image itself was written to standard output */
+};
+
+struct push_options {
+	const struct manifest_options *manifest; /* NULL: as it came, or the defaults */
+	const char *platform; /* as given: one image of an index; NULL: all, where the place can */
 };
 
 /*
@@ -24,6 +30,6 @@ struct push_result {
  * What is half-written never gets its name.
  */
 int push_image(struct store *store, const char *image, const char *place,
-	       const struct manifest_options *options, struct push_result *out, struct err *err);
+	       const struct push_options *options, struct push_result *out, struct err *err);
 
 #endif

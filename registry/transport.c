@@ -18,6 +18,7 @@ static const struct transport transports[] = {
 		.read = oci_layout_read,
 		.write = oci_layout_write,
 		.has_compression = true,
+		.has_indexes = true,
 	},
 	{
 		.name = "docker-archive",

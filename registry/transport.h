@@ -9,6 +9,7 @@
 #include "layers/descriptor.h"
 #include "layers/manifest.h"
 #include "layers/stream.h"
+#include "storage/image-index.h"
 #include "storage/image.h"
 #include "storage/store.h"
 
@@ -42,6 +43,7 @@ void image_reader_auto_free(struct image_reader **reader);
 struct push_job {
 	struct store *store;
 	const struct image *image;
+	const struct image_index *index;        /* then there is no image; NULL: an image */
 	const char *name;                       /* how the user called it, or NULL when by ID */
 	const struct manifest_options *options; /* NULL: as it was pulled, else the defaults */
 	bool out_used_stdout; /* set by a writer whose place was our standard output */
@@ -56,6 +58,7 @@ struct transport {
 		    struct err *err);
 	int (*write)(const char *rest, struct push_job *job, struct err *err);
 	bool has_compression; /* layers can be compressed there */
+	bool has_indexes;     /* images for several platforms can go there as one */
 };
 
 /*

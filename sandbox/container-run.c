@@ -16,11 +16,13 @@
 
 #include "common/beneath.h"
 #include "common/fd.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/strbuf.h"
 #include "layers/entry.h"
 #include "sandbox/attend.h"
 #include "sandbox/description.h"
+#include "sandbox/foreign.h"
 #include "sandbox/launch.h"
 #include "sandbox/run-plan.h"
 #include "sandbox/volume.h"
@@ -111,6 +113,23 @@ static int take_volumes(struct run *run, struct err *err)
 	return 0;
 }
 
+/* Nobody asked for another machine's image: it may be a mistake, and may run all the same. */
+static void warn_of_platform(const struct run *run)
+{
+	const struct platform *have = &run->image.config.platform;
+	auto_platform struct platform native = { .os = NULL };
+	auto_strbuf struct strbuf text = STRBUF_INIT;
+	struct err err = ERR_INIT;
+
+	platform_host(&native);
+	if (run->options->platform || !have->os || !have->architecture ||
+	    strcmp(have->architecture, native.architecture) == 0)
+		return;
+	platform_format(have, &text);
+	if (foreign_check(run->store, have, &err) < 0)
+		log_warn("image '%s' is for %s: %s", run->options->image, text.data, err.text);
+}
+
 /* All that can be wrong with the command line and the image is found out first. */
 static int prepare(struct run *run, struct err *err)
 {
@@ -121,8 +140,9 @@ static int prepare(struct run *run, struct err *err)
 	    run_plan_capabilities(options, &run->capabilities, err) < 0 ||
 	    volumes_open(&run->volumes, err) < 0)
 		return -1;
-	if (image_get(run->store, options->image, &run->image, err) < 0)
+	if (image_get_for(run->store, options->image, options->platform, &run->image, err) < 0)
 		return -1;
+	warn_of_platform(run);
 	return run_plan_argv(&run->image.config.config, options, &run->argv, err);
 }
 
@@ -278,6 +298,7 @@ static int describe(struct run *run, struct sandbox_description *out, struct err
 	for (size_t i = 0; i < run->user.group_count; i++)
 		out->groups[out->group_count++] = run->user.groups[i];
 	out->capabilities = run->capabilities;
+	out->is_32bit = platform_is_32bit(&run->image.config.platform);
 	out->terminal = options->terminal;
 	strlist_copy(&out->argv, &run->argv);
 	run_plan_env(&run->image.config.config, options, run->hostname, run->user.home, &out->env);

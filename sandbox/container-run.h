@@ -12,6 +12,7 @@
 /* What imgrun is asked for. All strings and lists are the caller's. */
 struct run_options {
 	const char *image;
+	const char *platform;   /* as given, or NULL */
 	const char *name;       /* of the container; NULL: made up */
 	const char *entrypoint; /* NULL: the image's; "": none */
 	const char *user;       /* NULL: the image's */

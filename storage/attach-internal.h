@@ -18,7 +18,7 @@
 int attach_record(struct store *store, const char *path, const struct digest *image,
 		  struct err *err);
 int attach_forget(struct store *store, const char *path, struct err *err);
-/* Where an image is mounted in this mount namespace. */
+/* Where an image, or one of an index, is mounted in this mount namespace. */
 int attach_paths(struct store *store, const struct digest *image, struct strlist *out,
 		 struct err *err);
 /* Is @path recorded in this mount namespace? */

@@ -75,7 +75,8 @@ int attach_paths(struct store *store, const struct digest *image, struct strlist
 
 	if (own_ns(&ns, err) < 0 ||
 	    query_open(&query, store->db,
-		       "SELECT path FROM mounts WHERE mount_ns=? AND image=? ORDER BY path",
+		       "SELECT path FROM mounts WHERE mount_ns=?1 AND (image=?2 OR image IN"
+		       " (SELECT image FROM index_images WHERE idx=?2)) ORDER BY path",
 		       err) < 0)
 		return -1;
 	bind_int(&query, ns);

@@ -24,7 +24,8 @@ static int names_json(struct store *store, const struct image *image, struct jso
 
 	json_set(json, "RepoTags", tags);
 	json_set(json, "RepoDigests", digests);
-	if (image_names(store, &image->id, &names, err) < 0)
+	if (image_names(store, image->has_index ? &image->index_digest : &image->id, &names, err) <
+	    0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++) {
 		auto_image_ref struct image_ref ref = IMAGE_REF_INIT;
@@ -41,7 +42,8 @@ static int names_json(struct store *store, const struct image *image, struct jso
 		if (!ref.has_digest && !image->has_manifest)
 			continue;
 		if (!ref.has_digest)
-			ref.digest = image->manifest_digest;
+			ref.digest =
+				image->has_index ? image->index_digest : image->manifest_digest;
 		free(ptr_steal(&ref.tag));
 		ref.has_digest = true;
 		image_ref_format_familiar(&ref, &text);
@@ -109,6 +111,8 @@ static struct json *image_json(struct store *store, const struct image *image, s
 		return NULL;
 	if (image->has_manifest)
 		json_set_string(json, "Digest", digest_name(&image->manifest_digest, name));
+	if (image->has_index)
+		json_set_string(json, "Index", digest_name(&image->index_digest, name));
 	json_set_string(json, "Comment", last_comment(config));
 	json_set_string(json, "Created", config->created);
 	json_set_string(json, "Author", config->author ? config->author : "");
@@ -122,7 +126,8 @@ static struct json *image_json(struct store *store, const struct image *image, s
 	return ptr_steal(&json);
 }
 
-static int inspect(const char *root, const struct strlist *names, struct err *err)
+static int inspect(const char *root, const struct strlist *names, const char *platform,
+		   struct err *err)
 {
 	auto_store struct store *store = NULL;
 	auto_json struct json *array = json_array();
@@ -133,7 +138,7 @@ static int inspect(const char *root, const struct strlist *names, struct err *er
 		auto_image struct image image = IMAGE_INIT;
 		struct json *json;
 
-		if (image_get(store, names->items[i], &image, err) < 0)
+		if (image_get_for(store, names->items[i], platform, &image, err) < 0)
 			return -1;
 		json = image_json(store, &image, err);
 		if (!json)
@@ -147,7 +152,9 @@ static int inspect(const char *root, const struct strlist *names, struct err *er
 int cmd_inspect(int argc, char **argv)
 {
 	const char *root = NULL;
-	const struct cmdline_option options[] = { OPTION_ROOT(&root), OPTION_END };
+	const char *platform = NULL;
+	const struct cmdline_option options[] = { OPTION_PLATFORM(&platform), OPTION_ROOT(&root),
+						  OPTION_END };
 	const struct cmdline cmdline = { .program = "imgstore inspect",
 					 .synopsis = "[OPTIONS] IMAGE...",
 					 .summary = "Print all that is known of images, as a JSON "
@@ -159,7 +166,7 @@ int cmd_inspect(int argc, char **argv)
 	struct err err = ERR_INIT;
 
 	if (command_begin(&cmdline, argc, argv, &args, &err))
-		inspect(root, &args, &err);
+		inspect(root, &args, platform, &err);
 	return command_end(&err);
 }
 
@@ -247,30 +254,36 @@ static void print_history(const struct image *image, bool no_trunc)
 	table_print(&table);
 }
 
-static int history(const char *root, const char *name, const char *format, bool no_trunc,
-		   struct err *err)
+struct history_options {
+	const char *root;
+	const char *platform;
+	const char *format;
+	bool no_trunc;
+};
+
+static int history(const struct history_options *options, const char *name, struct err *err)
 {
 	auto_store struct store *store = NULL;
 	auto_image struct image image = IMAGE_INIT;
 
-	if (command_open(root, NULL, &store, err) < 0 || image_get(store, name, &image, err) < 0)
+	if (command_open(options->root, NULL, &store, err) < 0 ||
+	    image_get_for(store, name, options->platform, &image, err) < 0)
 		return -1;
-	if (command_wants_json(format))
+	if (command_wants_json(options->format))
 		command_print_json(history_json(&image));
 	else
-		print_history(&image, no_trunc);
+		print_history(&image, options->no_trunc);
 	return 0;
 }
 
 int cmd_history(int argc, char **argv)
 {
-	const char *root = NULL;
-	const char *format = NULL;
-	bool no_trunc = false;
-	const struct cmdline_option options[] = { { 0, "no-trunc", OPTION_FLAG, &no_trunc, NULL,
-						    "whole instructions and IDs", NULL },
-						  OPTION_FORMAT(&format),
-						  OPTION_ROOT(&root),
+	struct history_options values = { .root = NULL };
+	const struct cmdline_option options[] = { { 0, "no-trunc", OPTION_FLAG, &values.no_trunc,
+						    NULL, "whole instructions and IDs", NULL },
+						  OPTION_PLATFORM(&values.platform),
+						  OPTION_FORMAT(&values.format),
+						  OPTION_ROOT(&values.root),
 						  OPTION_END };
 	const struct cmdline cmdline = { .program = "imgstore history",
 					 .synopsis = "[OPTIONS] IMAGE",
@@ -283,6 +296,6 @@ int cmd_history(int argc, char **argv)
 	struct err err = ERR_INIT;
 
 	if (command_begin(&cmdline, argc, argv, &args, &err))
-		history(root, args.items[0], format, no_trunc, &err);
+		history(&values, args.items[0], &err);
 	return command_end(&err);
 }

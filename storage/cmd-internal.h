@@ -30,6 +30,11 @@ int cmd_unshare(int argc, char **argv);
 
 /* ---- what they share ------------------------------------------------------- */
 
+#define OPTION_PLATFORM(target)                                               \
+	{                                                                     \
+		0, "platform", OPTION_STRING, (target), "OS/ARCH[/VARIANT]",  \
+			"of an image for several platforms, this one's", NULL \
+	}
 #define OPTION_ROOT(target)                                                                       \
 	{                                                                                         \
 		0, "root", OPTION_STRING, (target), "DIR", "the store (default: $IMGBUILD_ROOT)", \

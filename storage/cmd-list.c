@@ -35,6 +35,8 @@ static struct json *images_json(const struct image_list *list, bool all)
 		json_set_string(json, "Created", item->created);
 		json_set_int(json, "Size", (int64_t)item->size_bytes);
 		json_set_int(json, "Layers", (int64_t)item->layer_count);
+		if (item->is_index)
+			json_set_strlist(json, "Platforms", &item->platforms);
 		json_append(array, json);
 	}
 	return array;

@@ -84,8 +84,10 @@ static int mount_at(struct store *store, const struct image *image, const char *
 	return -1;
 }
 
-static int do_mount(const char *root, const char *name, const char *dir, struct err *err)
+static int do_mount(const char *root, const char *platform, const struct strlist *args,
+		    struct err *err)
 {
+	const char *dir = args->count > 1 ? args->items[1] : NULL;
 	auto_store struct store *store = NULL;
 	auto_image struct image image = IMAGE_INIT;
 	auto_free char *target = NULL;
@@ -93,7 +95,7 @@ static int do_mount(const char *root, const char *name, const char *dir, struct 
 	bool is_known = false;
 
 	if (command_open(root, &userns, &store, err) < 0 || check_mode(&userns, err) < 0 ||
-	    image_get(store, name, &image, err) < 0)
+	    image_get_for(store, args->items[0], platform, &image, err) < 0)
 		return -1;
 	target = dir ? given_target(dir, err) : own_target(store, &image, err);
 	if (!target || attach_sweep(store, err) < 0 ||
@@ -110,7 +112,9 @@ static int do_mount(const char *root, const char *name, const char *dir, struct 
 int cmd_mount(int argc, char **argv)
 {
 	const char *root = NULL;
-	const struct cmdline_option options[] = { OPTION_ROOT(&root), OPTION_END };
+	const char *platform = NULL;
+	const struct cmdline_option options[] = { OPTION_PLATFORM(&platform), OPTION_ROOT(&root),
+						  OPTION_END };
 	const struct cmdline cmdline = { .program = "imgstore mount",
 					 .synopsis = "[OPTIONS] IMAGE [DIR]",
 					 .summary = "Show an image's files, read-only, at DIR or "
@@ -123,7 +127,7 @@ int cmd_mount(int argc, char **argv)
 	struct err err = ERR_INIT;
 
 	if (command_begin(&cmdline, argc, argv, &args, &err))
-		do_mount(root, args.items[0], args.count > 1 ? args.items[1] : NULL, &err);
+		do_mount(root, platform, &args, &err);
 	return command_end(&err);
 }
 

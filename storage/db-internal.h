@@ -18,7 +18,7 @@
  */
 struct db;
 
-#define DB_VERSION 1
+#define DB_VERSION 2
 
 int db_open(const char *path, struct db **out, struct err *err);
 void db_close(struct db *db);

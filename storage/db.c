@@ -83,6 +83,15 @@ static const char *const upgrades[DB_VERSION] = {
 	" PRIMARY KEY(mount_ns, path)) WITHOUT ROWID;"
 	"CREATE TABLE leases(kind INTEGER, object BLOB, lease TEXT,"
 	" PRIMARY KEY(kind, object, lease)) WITHOUT ROWID;",
+
+	/* names.image may be an index's ID from here on */
+	"CREATE TABLE indexes(seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, created TEXT,"
+	" platforms TEXT NOT NULL);"
+	"CREATE TABLE index_images(idx BLOB, manifest BLOB, image BLOB NOT NULL,"
+	" PRIMARY KEY(idx, manifest)) WITHOUT ROWID;"
+	"CREATE INDEX index_images_image ON index_images(image);"
+	"CREATE TABLE index_blobs(idx BLOB, blob BLOB, PRIMARY KEY(idx, blob)) WITHOUT ROWID;"
+	"CREATE INDEX index_blobs_blob ON index_blobs(blob);",
 };
 
 static int db_error(struct db *db, const char *what, struct err *err)

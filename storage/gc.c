@@ -1,34 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Answers for removing: which rows nothing needs any more, and then their files.
- * image_remove looks at what one image leaves behind, store_prune at everything.
+ * store_prune looks at everything, image-remove.c at what one image leaves behind.
  *
  * The commit is durable before the first file goes: after a power cut no name may
  * come back whose layers have not.
  */
-#include "storage/fetched.h"
 #include "storage/gc.h"
-
-#include <string.h>
 
 #include "common/fd.h"
 #include "common/mem.h"
-#include "common/strlist.h"
 #include "common/tmpfile.h"
-#include "layers/ref.h"
 #include "storage/attach-internal.h"
 #include "storage/cachemount.h"
-#include "storage/image-internal.h"
+#include "storage/fetched.h"
+#include "storage/gc-internal.h"
 #include "storage/lease-internal.h"
 #include "storage/store-internal.h"
 
-struct digests {
-	struct digest *items;
-	size_t count;
-};
-#define auto_digests __attribute__((cleanup(digests_release)))
-
-static void digests_release(struct digests *list)
+void digests_release(struct digests *list)
 {
 	free(list->items);
 }
@@ -39,23 +29,14 @@ static void digests_add(struct digests *list, const struct digest *digest)
 	list->items[list->count++] = *digest;
 }
 
-/* What lost its row and must lose its files. */
-struct garbage {
-	struct digests layers;
-	struct digests blobs;
-	uint64_t bytes;
-};
-#define auto_garbage __attribute__((cleanup(garbage_release)))
-
-static void garbage_release(struct garbage *garbage)
+void garbage_release(struct garbage *garbage)
 {
 	digests_release(&garbage->layers);
 	digests_release(&garbage->blobs);
 }
 
-/* Append the first column of all rows; @about is bound when not NULL. */
-static int select_digests(struct store *store, const char *sql, const struct digest *about,
-			  struct digests *out, struct err *err)
+int gc_select(struct store *store, const char *sql, const struct digest *about, struct digests *out,
+	      struct err *err)
 {
 	auto_query struct query query = QUERY_INIT;
 	struct digest digest;
@@ -107,8 +88,8 @@ static int drop_row(struct store *store, const char *sql, const struct digest *d
 	return query_run(&query, err);
 }
 
-static int drop_layers(struct store *store, const struct digests *candidates,
-		       struct garbage *garbage, struct err *err)
+int gc_drop_layers(struct store *store, const struct digests *candidates, struct garbage *garbage,
+		   struct err *err)
 {
 	for (size_t i = 0; i < candidates->count; i++)
 		if (drop_row(store,
@@ -122,14 +103,16 @@ static int drop_layers(struct store *store, const struct digests *candidates,
 	return 0;
 }
 
-static int drop_blobs(struct store *store, const struct digests *candidates,
-		      struct garbage *garbage, struct err *err)
+int gc_drop_blobs(struct store *store, const struct digests *candidates, struct garbage *garbage,
+		  struct err *err)
 {
 	for (size_t i = 0; i < candidates->count; i++) {
 		if (drop_row(store,
 			     "DELETE FROM blobs WHERE digest=?1"
 			     " AND NOT EXISTS(SELECT 1 FROM images WHERE id=?1)"
 			     " AND NOT EXISTS(SELECT 1 FROM images WHERE manifest=?1)"
+			     " AND NOT EXISTS(SELECT 1 FROM indexes WHERE id=?1)"
+			     " AND NOT EXISTS(SELECT 1 FROM index_blobs WHERE blob=?1)"
 			     " AND NOT EXISTS(SELECT 1 FROM layer_blobs b WHERE b.blob=?1 AND"
 			     " (EXISTS(SELECT 1 FROM layers WHERE id=b.diff_id) OR EXISTS("
 			     "SELECT 1 FROM layers WHERE id<>diff_id AND diff_id=b.diff_id)))"
@@ -145,15 +128,23 @@ static int drop_blobs(struct store *store, const struct digests *candidates,
 	return 0;
 }
 
-static int drop_image(struct store *store, const struct digest *id, struct err *err)
+int gc_drop_image(struct store *store, const struct digest *id, struct err *err)
 {
 	if (run_about(store, "DELETE FROM images WHERE id=?", id, err) < 0)
 		return -1;
 	return run_about(store, "DELETE FROM image_layers WHERE image=?", id, err);
 }
 
-static int exists(struct store *store, const char *sql, const struct digest *about, bool *out,
-		  struct err *err)
+int gc_drop_index(struct store *store, const struct digest *id, struct err *err)
+{
+	if (run_about(store, "DELETE FROM indexes WHERE id=?", id, err) < 0 ||
+	    run_about(store, "DELETE FROM index_images WHERE idx=?", id, err) < 0)
+		return -1;
+	return run_about(store, "DELETE FROM index_blobs WHERE idx=?", id, err);
+}
+
+int gc_exists(struct store *store, const char *sql, const struct digest *about, bool *out,
+	      struct err *err)
 {
 	auto_query struct query query = QUERY_INIT;
 
@@ -163,9 +154,8 @@ static int exists(struct store *store, const char *sql, const struct digest *abo
 	return query_step(&query, out, err);
 }
 
-/* Take the files away, unless somebody published the same again meanwhile. */
-static int discard_files(struct store *store, const struct garbage *garbage, int gone_fd,
-			 struct err *err)
+int gc_discard_files(struct store *store, const struct garbage *garbage, int gone_fd,
+		     struct err *err)
 {
 	auto_txn struct txn txn = TXN_INIT; /* for its lock alone */
 	char hex[DIGEST_HEX_MAX];
@@ -176,7 +166,7 @@ static int discard_files(struct store *store, const struct garbage *garbage, int
 	for (size_t i = 0; i < garbage->layers.count; i++) {
 		const struct digest *id = &garbage->layers.items[i];
 
-		if (exists(store, "SELECT 1 FROM layers WHERE id=?", id, &is_back, err) < 0)
+		if (gc_exists(store, "SELECT 1 FROM layers WHERE id=?", id, &is_back, err) < 0)
 			return -1;
 		if (!is_back &&
 		    sweep_discard(store->layers_fd, digest_hex(id, hex), gone_fd, err) < 0)
@@ -185,7 +175,7 @@ static int discard_files(struct store *store, const struct garbage *garbage, int
 	for (size_t i = 0; i < garbage->blobs.count; i++) {
 		const struct digest *id = &garbage->blobs.items[i];
 
-		if (exists(store, "SELECT 1 FROM blobs WHERE digest=?", id, &is_back, err) < 0)
+		if (gc_exists(store, "SELECT 1 FROM blobs WHERE digest=?", id, &is_back, err) < 0)
 			return -1;
 		if (!is_back &&
 		    sweep_discard(store->blobs_fd, digest_hex(id, hex), gone_fd, err) < 0)
@@ -209,7 +199,7 @@ static int discard_rows(struct store *store, const struct layer *layers, size_t 
 		if (lease_drop(store, LEASE_LAYER, &layers[i].id, err) < 0)
 			return -1;
 	}
-	if (drop_layers(store, &ids, garbage, err) < 0)
+	if (gc_drop_layers(store, &ids, garbage, err) < 0)
 		return -1;
 	return txn_commit(&txn, err);
 }
@@ -224,178 +214,40 @@ int layer_discard(struct store *store, const struct layer *layers, size_t count,
 	if (tmpdir_make(&gone, store->tmp_fd, err) < 0 ||
 	    discard_rows(store, layers, count, &garbage, err) < 0)
 		return -1;
-	return discard_files(store, &garbage, gone.fd, err);
-}
-
-/* ---- one image ------------------------------------------------------------- */
-
-void image_removal_release(struct image_removal *removal)
-{
-	strlist_release(&removal->untagged);
-}
-
-/* What keeps the image although its names go; an error unless @force. */
-static int check_users(struct store *store, const struct digest *id, const char *text, bool force,
-		       bool *out_is_used, struct err *err)
-{
-	auto_query struct query query = QUERY_INIT;
-	bool by_mount = false;
-	bool row = false;
-
-	if (query_open(&query, store->db, "SELECT name FROM containers WHERE image=? LIMIT 1",
-		       err) < 0)
-		return -1;
-	bind_digest(&query, id);
-	if (query_step(&query, &row, err) < 0)
-		return -1;
-	if (row && !force)
-		return err_set(err, ERR_INPUT,
-			       "image '%s' is used by container '%s': remove that first, or take "
-			       "the name away with --force",
-			       text, column_text(&query, 0));
-	if (exists(store, "SELECT 1 FROM mounts WHERE image=?", id, &by_mount, err) < 0)
-		return -1;
-	if (by_mount && !force)
-		return err_set(err, ERR_INPUT,
-			       "image '%s' is mounted: imgstore umount it first, or take the name "
-			       "away with --force",
-			       text);
-	*out_is_used = row || by_mount;
-	return 0;
-}
-
-static int take_names(struct store *store, const struct image_match *match,
-		      const struct strlist *names, struct strlist *out, struct err *err)
-{
-	for (size_t i = 0; i < names->count; i++) {
-		auto_query struct query query = QUERY_INIT;
-		auto_image_ref struct image_ref ref = IMAGE_REF_INIT;
-		auto_strbuf struct strbuf familiar = STRBUF_INIT;
-
-		if (match->by_name && strcmp(names->items[i], match->name) != 0)
-			continue;
-		if (query_open(&query, store->db, "DELETE FROM names WHERE name=?", err) < 0)
-			return -1;
-		bind_text(&query, names->items[i]);
-		if (query_run(&query, err) < 0 || image_ref_parse(names->items[i], &ref, err) < 0)
-			return -1;
-		image_ref_format_familiar(&ref, &familiar);
-		strlist_add(out, familiar.data);
-	}
-	return 0;
-}
-
-/* Its blobs and those of its layers. */
-static int image_blobs(struct store *store, const struct digest *id, struct digests *out,
-		       struct err *err)
-{
-	return select_digests(
-		store,
-		"SELECT ?1 UNION SELECT manifest FROM images WHERE id=?1 AND manifest"
-		" IS NOT NULL UNION SELECT b.blob FROM image_layers x JOIN layers l ON"
-		" l.id=x.layer JOIN layer_blobs b ON b.diff_id=l.diff_id WHERE"
-		" x.image=?1",
-		id, out, err);
-}
-
-static int drop_all_of(struct store *store, const struct digest *id, struct garbage *garbage,
-		       struct err *err)
-{
-	auto_digests struct digests layers = { .items = NULL };
-	auto_digests struct digests blobs = { .items = NULL };
-
-	if (select_digests(store, "SELECT layer FROM image_layers WHERE image=?", id, &layers,
-			   err) < 0 ||
-	    image_blobs(store, id, &blobs, err) < 0 || drop_image(store, id, err) < 0 ||
-	    drop_layers(store, &layers, garbage, err) < 0)
-		return -1;
-	return drop_blobs(store, &blobs, garbage, err);
-}
-
-/* In a transaction. */
-static int remove_rows(struct store *store, const char *text, bool force, struct image_removal *out,
-		       struct garbage *garbage, struct err *err)
-{
-	auto_image_match struct image_match match = IMAGE_MATCH_INIT;
-	auto_strlist struct strlist names = STRLIST_INIT;
-	bool is_used = false;
-	bool is_leased = false;
-
-	if (lease_sweep(store, NULL, err) < 0 || attach_sweep(store, err) < 0 ||
-	    image_must_resolve(store, text, &match, err) < 0 ||
-	    image_names(store, &match.id, &names, err) < 0)
-		return -1;
-	if (!match.by_name && names.count > 1 && !force)
-		return err_set(err, ERR_INPUT,
-			       "image '%s' has %zu names: name one of them, or take all with "
-			       "--force",
-			       text, names.count);
-	if (match.by_name && names.count > 1)
-		return take_names(store, &match, &names, &out->untagged, err);
-	if (check_users(store, &match.id, text, force, &is_used, err) < 0 ||
-	    exists(store, "SELECT 1 FROM leases WHERE kind=2 AND object=?", &match.id, &is_leased,
-		   err) < 0 ||
-	    take_names(store, &match, &names, &out->untagged, err) < 0)
-		return -1;
-	/* a process that has just found it may be about to name it: prune takes it later */
-	if (is_used || is_leased)
-		return 0;
-	out->image_removed = true;
-	return drop_all_of(store, &match.id, garbage, err);
-}
-
-static int remove_image(struct store *store, const char *text, bool force,
-			struct image_removal *out, struct err *err)
-{
-	auto_garbage struct garbage garbage = { .bytes = 0 };
-	/* made first: should we be killed, it tells the next one to sweep */
-	auto_tmpdir struct tmpdir gone = TMPDIR_INIT;
-
-	if (tmpdir_make(&gone, store->tmp_fd, err) < 0)
-		return -1;
-	{
-		auto_txn struct txn txn = TXN_INIT;
-
-		if (txn_begin(&txn, store->db, TXN_DURABLE, err) < 0 ||
-		    remove_rows(store, text, force, out, &garbage, err) < 0 ||
-		    txn_commit(&txn, err) < 0)
-			return -1;
-	}
-	out->layers_removed = garbage.layers.count;
-	return discard_files(store, &garbage, gone.fd, err);
-}
-
-int image_remove(struct store *store, const char *text, bool force, struct image_removal *out,
-		 struct err *err)
-{
-	auto_image_removal struct image_removal removal = IMAGE_REMOVAL_INIT;
-	int result;
-
-	spare_drop(store);
-	result = remove_image(store, text, force, &removal, err);
-	spare_make(store);
-	if (result == 0) {
-		*out = removal;
-		removal = (struct image_removal)IMAGE_REMOVAL_INIT;
-	}
-	return result;
+	return gc_discard_files(store, &garbage, gone.fd, err);
 }
 
 /* ---- everything ------------------------------------------------------------ */
+
+static int prune_indexes(struct store *store, struct err *err)
+{
+	auto_digests struct digests indexes = { .items = NULL };
+
+	if (gc_select(store,
+		      "SELECT id FROM indexes WHERE id NOT IN (SELECT image FROM names)"
+		      " AND id NOT IN (SELECT object FROM leases WHERE kind=3)",
+		      NULL, &indexes, err) < 0)
+		return -1;
+	for (size_t i = 0; i < indexes.count; i++)
+		if (gc_drop_index(store, &indexes.items[i], err) < 0)
+			return -1;
+	return 0;
+}
 
 static int prune_images(struct store *store, uint64_t *out_count, struct err *err)
 {
 	auto_digests struct digests images = { .items = NULL };
 
-	if (select_digests(store,
-			   "SELECT id FROM images WHERE id NOT IN (SELECT image FROM names)"
-			   " AND id NOT IN (SELECT image FROM containers)"
-			   " AND id NOT IN (SELECT image FROM mounts)"
-			   " AND id NOT IN (SELECT object FROM leases WHERE kind=2)",
-			   NULL, &images, err) < 0)
+	if (gc_select(store,
+		      "SELECT id FROM images WHERE id NOT IN (SELECT image FROM names)"
+		      " AND id NOT IN (SELECT image FROM containers)"
+		      " AND id NOT IN (SELECT image FROM mounts)"
+		      " AND id NOT IN (SELECT image FROM index_images)"
+		      " AND id NOT IN (SELECT object FROM leases WHERE kind=2)",
+		      NULL, &images, err) < 0)
 		return -1;
 	for (size_t i = 0; i < images.count; i++)
-		if (drop_image(store, &images.items[i], err) < 0)
+		if (gc_drop_image(store, &images.items[i], err) < 0)
 			return -1;
 	*out_count = images.count;
 	return 0;
@@ -415,12 +267,12 @@ static int prune_rows(struct store *store, struct prune_result *out, struct garb
 	if (run_about(store, "DELETE FROM files", NULL, err) < 0)
 		return -1;
 	out->cache_entries += (uint64_t)db_changes(store->db);
-	if (prune_images(store, &out->images, err) < 0 ||
-	    select_digests(store, "SELECT id FROM layers", NULL, &layers, err) < 0 ||
-	    drop_layers(store, &layers, garbage, err) < 0 ||
-	    select_digests(store, "SELECT digest FROM blobs", NULL, &blobs, err) < 0)
+	if (prune_indexes(store, err) < 0 || prune_images(store, &out->images, err) < 0 ||
+	    gc_select(store, "SELECT id FROM layers", NULL, &layers, err) < 0 ||
+	    gc_drop_layers(store, &layers, garbage, err) < 0 ||
+	    gc_select(store, "SELECT digest FROM blobs", NULL, &blobs, err) < 0)
 		return -1;
-	return drop_blobs(store, &blobs, garbage, err);
+	return gc_drop_blobs(store, &blobs, garbage, err);
 }
 
 static int prune(struct store *store, struct prune_result *out, struct err *err)
@@ -442,7 +294,7 @@ static int prune(struct store *store, struct prune_result *out, struct err *err)
 	out->bytes = garbage.bytes;
 	if (cachemount_discard_unused(store, gone.fd, &out->cache_mounts, err) < 0)
 		return -1;
-	return discard_files(store, &garbage, gone.fd, err);
+	return gc_discard_files(store, &garbage, gone.fd, err);
 }
 
 int store_prune(struct store *store, struct prune_result *out, struct err *err)

@@ -13,8 +13,9 @@
 /* What a text that names an image means. */
 struct image_match {
 	struct digest id;
-	bool by_name; /* else by ID */
-	char *name;   /* the key in the store, when by_name */
+	bool is_index; /* of several images; else of one */
+	bool by_name;  /* else by ID */
+	char *name;    /* the key in the store, when by_name */
 };
 #define IMAGE_MATCH_INIT     \
 	{                    \
@@ -22,6 +23,14 @@ struct image_match {
 	}
 #define auto_image_match __attribute__((cleanup(image_match_release)))
 void image_match_release(struct image_match *match);
+
+/* By its ID, in our lease; ERR_INPUT when it is not there. */
+int image_load(struct store *store, const struct digest *id, struct image *out, struct err *err);
+
+/* The image for @platform (NULL: this machine's) in index @id; @text names that in errors. */
+int image_index_choose(struct store *store, const struct digest *id,
+		       const struct platform *platform, const char *text, struct image *out,
+		       struct err *err);
 
 /* As image_find, without reading the image or taking it into the lease. */
 int image_resolve(struct store *store, const char *text, bool *out_found, struct image_match *out,

@@ -32,7 +32,8 @@ static int lookup_name(struct store *store, const char *name, bool *out_found, s
 	return *out_found ? column_digest(&query, 0, out, err) : 0;
 }
 
-/* "debian@sha256:…": the manifest of an image that has any name in that repository. */
+/* "debian@sha256:…": the manifest of an image, or an index, that has any name in that repository.
+ */
 static int lookup_digest(struct store *store, const struct image_ref *ref, bool *out_found,
 			 struct digest *out, struct err *err)
 {
@@ -40,9 +41,12 @@ static int lookup_digest(struct store *store, const struct image_ref *ref, bool 
 	auto_query struct query query = QUERY_INIT;
 
 	if (query_open(&query, store->db,
-		       "SELECT i.id FROM images i JOIN names n ON n.image=i.id WHERE i.manifest=?1"
-		       " AND (substr(n.name, 1, length(?2)+1)=?2||':'"
-		       " OR substr(n.name, 1, length(?2)+1)=?2||'@')",
+		       "SELECT c.id FROM (SELECT id, id AS named FROM images WHERE manifest=?1"
+		       " UNION ALL SELECT id, id FROM indexes WHERE id=?1"
+		       " UNION ALL SELECT image, idx FROM index_images WHERE manifest=?1) c"
+		       " JOIN names n ON n.image=c.named"
+		       " WHERE substr(n.name, 1, length(?2)+1)=?2||':'"
+		       " OR substr(n.name, 1, length(?2)+1)=?2||'@'",
 		       err) < 0)
 		return -1;
 	bind_digest(&query, &ref->digest);
@@ -75,8 +79,10 @@ static int lookup_prefix(struct store *store, const char *text, const char *pref
 	memcpy(low, prefix, len);
 	memcpy(high, prefix, len);
 	if (digest_parse_hex(low, &from, err) < 0 || digest_parse_hex(high, &to, err) < 0 ||
-	    query_open(&query, store->db, "SELECT id FROM images WHERE id BETWEEN ? AND ?", err) <
-		    0)
+	    query_open(&query, store->db,
+		       "SELECT id FROM images WHERE id BETWEEN ?1 AND ?2"
+		       " UNION ALL SELECT id FROM indexes WHERE id BETWEEN ?1 AND ?2",
+		       err) < 0)
 		return -1;
 	bind_digest(&query, &from);
 	bind_digest(&query, &to);
@@ -111,6 +117,16 @@ static int resolve_name(struct store *store, const char *text, struct image_matc
 	return ref.has_digest ? lookup_digest(store, &ref, out_found, &match->id, err) : 0;
 }
 
+static int is_index(struct store *store, const struct digest *id, bool *out, struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+
+	if (query_open(&query, store->db, "SELECT 1 FROM indexes WHERE id=?", err) < 0)
+		return -1;
+	bind_digest(&query, id);
+	return query_step(&query, out, err);
+}
+
 int image_resolve(struct store *store, const char *text, bool *out_found, struct image_match *out,
 		  struct err *err)
 {
@@ -126,6 +142,8 @@ int image_resolve(struct store *store, const char *text, bool *out_found, struct
 	    resolve_name(store, text, &match, &found, err) < 0)
 		return -1;
 	if (!found && can_be_id && lookup_prefix(store, text, prefix, &found, &match.id, err) < 0)
+		return -1;
+	if (found && is_index(store, &match.id, &match.is_index, err) < 0)
 		return -1;
 	*out_found = found;
 	if (found) {
@@ -185,8 +203,9 @@ static int put_name(struct store *store, const struct digest *id, const char *na
 	auto_query struct query query = QUERY_INIT;
 
 	if (query_open(&query, store->db,
-		       "INSERT OR REPLACE INTO names(name, image) SELECT ?, id FROM images WHERE"
-		       " id=?",
+		       "INSERT OR REPLACE INTO names(name, image) SELECT ?1, ?2 WHERE EXISTS("
+		       "SELECT 1 FROM images WHERE id=?2) OR EXISTS("
+		       "SELECT 1 FROM indexes WHERE id=?2)",
 		       err) < 0)
 		return -1;
 	bind_text(&query, name);

@@ -7,7 +7,6 @@
 #include "storage/image.h"
 
 #include "common/mem.h"
-#include "layers/ref.h"
 #include "storage/blob.h"
 #include "storage/image-internal.h"
 #include "storage/layer-internal.h"
@@ -241,30 +240,53 @@ static void note_image(struct store *store, const struct image *image)
 		lease_note(store, LEASE_LAYER, &image->layers[i].id);
 }
 
-int image_find(struct store *store, const char *text, bool *out_found, struct image *out,
-	       struct err *err)
+/* The lease first, then the look: what is there then stays. */
+static int find_by_id(struct store *store, const struct digest *id, bool *out_found,
+		      struct image *out, struct err *err)
+{
+	if (lease_image(store, id, err) < 0 || load_image(store, id, out_found, out, err) < 0)
+		return -1;
+	if (*out_found)
+		note_image(store, out);
+	return 0;
+}
+
+int image_load(struct store *store, const struct digest *id, struct image *out, struct err *err)
+{
+	char hex[DIGEST_HEX_MAX];
+	bool found = false;
+
+	if (find_by_id(store, id, &found, out, err) < 0)
+		return -1;
+	return found ? 0
+		     : err_set(err, ERR_INPUT, "image %s is not in the store", digest_hex(id, hex));
+}
+
+int image_find(struct store *store, const char *text, const struct platform *platform,
+	       bool *out_found, struct image *out, struct err *err)
 {
 	auto_image_match struct image_match match = IMAGE_MATCH_INIT;
 	bool found = false;
 
 	if (image_resolve(store, text, &found, &match, err) < 0)
 		return -1;
-	/* the lease first, then the look: what is there then stays */
-	if (found && (lease_image(store, &match.id, err) < 0 ||
-		      load_image(store, &match.id, &found, out, err) < 0))
+	if (found && match.is_index) {
+		if (image_index_choose(store, &match.id, platform, text, out, err) < 0)
+			return -1;
+	} else if (found && find_by_id(store, &match.id, &found, out, err) < 0) {
 		return -1;
-	if (found)
-		note_image(store, out);
+	}
 	*out_found = found;
 	return 0;
 }
 
-int image_get(struct store *store, const char *text, struct image *out, struct err *err)
+int image_get(struct store *store, const char *text, const struct platform *platform,
+	      struct image *out, struct err *err)
 {
 	auto_image_match struct image_match match = IMAGE_MATCH_INIT;
 	bool found = false;
 
-	if (image_find(store, text, &found, out, err) < 0)
+	if (image_find(store, text, platform, &found, out, err) < 0)
 		return -1;
 	if (found)
 		return 0;
@@ -273,75 +295,35 @@ int image_get(struct store *store, const char *text, struct image *out, struct e
 	return err_set(err, ERR_INPUT, "image '%s' was removed just now", text);
 }
 
-/* ---- listing --------------------------------------------------------------- */
-
-static int list_names(struct store *store, struct image_summary *item, struct err *err)
+static int check_platform(const struct image *image, const struct platform *wanted,
+			  const char *text, struct err *err)
 {
-	auto_strlist struct strlist names = STRLIST_INIT;
+	const struct platform *have = &image->config.platform;
+	auto_strbuf struct strbuf want_text = STRBUF_INIT;
+	auto_strbuf struct strbuf have_text = STRBUF_INIT;
 
-	if (image_names(store, &item->id, &names, err) < 0)
-		return -1;
-	for (size_t i = 0; i < names.count; i++) {
-		auto_image_ref struct image_ref ref = IMAGE_REF_INIT;
-		auto_strbuf struct strbuf familiar = STRBUF_INIT;
+	if (!have->os || !have->architecture || platform_match(wanted, have) >= 0)
+		return 0;
+	platform_format(wanted, &want_text);
+	platform_format(have, &have_text);
+	return err_set(err, ERR_INPUT, "image '%s' is for %s, not for %s", text, have_text.data,
+		       want_text.data);
+}
 
-		if (image_ref_parse(names.items[i], &ref, err) < 0)
-			return -1;
-		image_ref_format_familiar(&ref, &familiar);
-		strlist_add(&item->names, familiar.data);
+int image_get_for(struct store *store, const char *text, const char *platform, struct image *out,
+		  struct err *err)
+{
+	auto_image struct image image = IMAGE_INIT;
+	auto_platform struct platform wanted = { .os = NULL };
+
+	if (platform && platform_parse(platform, &wanted, err) < 0) {
+		err->kind = ERR_USAGE;
+		return err_prefix(err, "--platform");
 	}
+	if (image_get(store, text, platform ? &wanted : NULL, &image, err) < 0 ||
+	    (platform && !image.has_index && check_platform(&image, &wanted, text, err) < 0))
+		return -1;
+	*out = image;
+	image = (struct image)IMAGE_INIT;
 	return 0;
-}
-
-static int list_rows(struct store *store, struct image_list *list, struct err *err)
-{
-	auto_query struct query query = QUERY_INIT;
-	bool row = false;
-
-	/* recorded later is newer where the creation times are equal */
-	if (query_open(&query, store->db,
-		       "SELECT i.id, i.created, count(l.id), total(l.content_bytes) FROM images i"
-		       " LEFT JOIN image_layers x ON x.image=i.id LEFT JOIN layers l ON"
-		       " l.id=x.layer GROUP BY i.id ORDER BY i.created DESC, i.seq DESC",
-		       err) < 0)
-		return -1;
-	for (;;) {
-		struct image_summary *item;
-
-		if (query_step(&query, &row, err) < 0)
-			return -1;
-		if (!row)
-			return 0;
-		list->items = mem_resize(list->items, list->count + 1, sizeof(*list->items));
-		item = &list->items[list->count++];
-		*item = (struct image_summary){ .created = str_dup(column_text(&query, 1)) };
-		item->layer_count = (size_t)column_int(&query, 2);
-		item->size_bytes = (uint64_t)column_int(&query, 3);
-		if (column_digest(&query, 0, &item->id, err) < 0)
-			return -1;
-	}
-}
-
-int image_list(struct store *store, struct image_list *out, struct err *err)
-{
-	auto_image_list struct image_list list = IMAGE_LIST_INIT;
-
-	if (list_rows(store, &list, err) < 0)
-		return -1;
-	for (size_t i = 0; i < list.count; i++)
-		if (list_names(store, &list.items[i], err) < 0)
-			return -1;
-	*out = list;
-	list = (struct image_list)IMAGE_LIST_INIT;
-	return 0;
-}
-
-void image_list_release(struct image_list *list)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		strlist_release(&list->items[i].names);
-		free(list->items[i].created);
-	}
-	free(list->items);
-	*list = (struct image_list)IMAGE_LIST_INIT;
 }

@@ -22,6 +22,8 @@ struct image {
 	struct layer *layers;       /* lowest first; config.diff_id_count of them */
 	bool has_manifest; /* pulled, or pushed once: the exact manifest is kept as a blob */
 	struct digest manifest_digest;
+	bool has_index; /* it was found as one of several */
+	struct digest index_digest;
 };
 #define IMAGE_INIT             \
 	{                      \
@@ -41,15 +43,25 @@ int image_put(struct store *store, const void *config, size_t config_len, const 
  * Look up by reference ("debian", "localhost/bb:1"), by "sha256:<id>", or by a
  * unique prefix (≥ 4 hex digits) of the ID; a name wins over a prefix.
  * *out_found false when there is none. ERR_INPUT when a prefix is ambiguous.
+ * Of an index it is the image for @platform (NULL: this machine's), or ERR_INPUT
+ * that says what there is; what is one image is that one, whatever it is for.
  * Its layers are in this process's lease until store_close.
  */
-int image_find(struct store *store, const char *text, bool *out_found, struct image *out,
-	       struct err *err);
+int image_find(struct store *store, const char *text, const struct platform *platform,
+	       bool *out_found, struct image *out, struct err *err);
 /* The same, but not there is ERR_INPUT with a hint. */
-int image_get(struct store *store, const char *text, struct image *out, struct err *err);
+int image_get(struct store *store, const char *text, const struct platform *platform,
+	      struct image *out, struct err *err);
 
-/* Give a name (normalised by image_ref; moves it when another image had it). Syncs the store once.
+/*
+ * As image_get, for an option --platform as it was given, or NULL. What is no index must be
+ * for that platform then, or it is ERR_INPUT.
  */
+int image_get_for(struct store *store, const char *text, const char *platform, struct image *out,
+		  struct err *err);
+
+/* Give an image or an index a name (normalised by image_ref; moves it when another had it). Syncs
+ * the store once. */
 int image_tag(struct store *store, const struct digest *id, const char *name, struct err *err);
 
 struct image_removal {
@@ -76,9 +88,11 @@ void image_removal_release(struct image_removal *removal);
 
 struct image_summary {
 	struct digest id;
-	struct strlist names; /* familiar form */
-	char *created;        /* RFC 3339 or NULL */
-	uint64_t size_bytes;  /* content of all its layers */
+	bool is_index;            /* of several images; id is its digest */
+	struct strlist platforms; /* "linux/arm64", of each image; may be none */
+	struct strlist names;     /* familiar form */
+	char *created;            /* RFC 3339 or NULL */
+	uint64_t size_bytes;      /* content of all its layers, each once */
 	size_t layer_count;
 };
 struct image_list {
@@ -93,7 +107,7 @@ struct image_list {
 int image_list(struct store *store, struct image_list *out, struct err *err);
 void image_list_release(struct image_list *list);
 
-/* The names of one image, canonical form. */
+/* The names of one image or index, canonical form. */
 int image_names(struct store *store, const struct digest *id, struct strlist *out, struct err *err);
 
 struct manifest_options {

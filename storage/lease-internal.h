@@ -18,6 +18,7 @@ enum lease_kind {
 	LEASE_LAYER,
 	LEASE_BLOB,
 	LEASE_IMAGE,
+	LEASE_INDEX, /* its row, and with that all that it names */
 };
 
 /* Make the lease file when there is none yet; call before the transaction. */

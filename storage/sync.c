@@ -59,6 +59,23 @@ static int load_boot(struct store *store, bool *out_same, struct err *err)
 	return 0;
 }
 
+/* An index that lacks anything is none. */
+static int forget_indexes(struct store *store, struct err *err)
+{
+	if (run(store,
+		"DELETE FROM indexes WHERE seq>(SELECT synced FROM meta)"
+		" OR id NOT IN (SELECT digest FROM blobs)"
+		" OR id IN (SELECT idx FROM index_blobs WHERE blob NOT IN"
+		" (SELECT digest FROM blobs))"
+		" OR id IN (SELECT idx FROM index_images WHERE image NOT IN"
+		" (SELECT id FROM images))",
+		err) < 0 ||
+	    run(store, "DELETE FROM index_images WHERE idx NOT IN (SELECT id FROM indexes)", err) <
+		    0)
+		return -1;
+	return run(store, "DELETE FROM index_blobs WHERE idx NOT IN (SELECT id FROM indexes)", err);
+}
+
 static int forget_unsynced(struct store *store, struct err *err)
 {
 	/*
@@ -81,9 +98,13 @@ static int forget_unsynced(struct store *store, struct err *err)
 		" (SELECT image FROM image_layers WHERE layer NOT IN (SELECT id FROM layers))",
 		err) < 0 ||
 	    run(store, "DELETE FROM image_layers WHERE image NOT IN (SELECT id FROM images)", err) <
-		    0)
+		    0 ||
+	    forget_indexes(store, err) < 0)
 		return -1;
-	return run(store, "DELETE FROM names WHERE image NOT IN (SELECT id FROM images)", err);
+	return run(store,
+		   "DELETE FROM names WHERE image NOT IN (SELECT id FROM images)"
+		   " AND image NOT IN (SELECT id FROM indexes)",
+		   err);
 }
 
 int sync_check_boot(struct store *store, bool *out_changed, struct err *err)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """make-layout.py DIR TAG FAULT [PLATFORM…]: a small OCI layout of two gzipped layers, for the
-command tests. With platforms the tag is an index of one image for each. FAULT is "-", or the one
+command tests. With platforms the tag is an index of one image for each ("attested": and of
+an attestation). FAULT is "-", or the one
 thing that is wrong in it (see below); every digest on the way to it is right."""
 import gzip, hashlib, io, json, os, sys, tarfile
 
@@ -77,6 +78,15 @@ if platforms:
     for p in platforms:
         words = p.split('/')
         entries.append(dict(image(p), platform=dict(os=words[0], architecture=words[1], **({'variant': words[2]} if words[2:] else {}))))
+    if fault == 'attested':
+        # as BuildKit adds it: a manifest that is no image
+        statement = b'{"_type":"https://in-toto.io/Statement/v0.1"}'
+        manifest = dict(schemaVersion=2, mediaType='application/vnd.oci.image.manifest.v1+json',
+                        config=dict(mediaType='application/vnd.oci.image.config.v1+json',
+                                    **put_json(dict(architecture='unknown', os='unknown', config={}, rootfs=dict(type='layers', diff_ids=['sha256:' + hashlib.sha256(statement).hexdigest()])))),
+                        layers=[dict(mediaType='application/vnd.in-toto+json', digest=put(statement), size=len(statement))])
+        entries.append(dict(mediaType=manifest['mediaType'], **put_json(manifest), platform=dict(os='unknown', architecture='unknown'),
+                            annotations={'vnd.docker.reference.type': 'attestation-manifest', 'vnd.docker.reference.digest': entries[0]['digest']}))
     index_type = 'application/vnd.oci.image.index.v1+json'
     top = dict(mediaType=index_type, **put_json(dict(schemaVersion=2, mediaType=index_type, manifests=entries)))
 else:
