@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "builder/build.h"
+#include "builder/frontend.h"
 #include "builder/history.h"
 #include "builder/squash.h"
 #include "builder/step.h"
@@ -60,6 +61,18 @@ static void build_release(struct build *build)
 	pthread_mutex_destroy(&build->lock);
 }
 
+/* A file for another front end may all the same be one that is read as it is meant. */
+static void warn_of_frontend(const struct build_request *request)
+{
+	const char *wanted = strlist_env_get(request->build_args, "BUILDKIT_SYNTAX");
+
+	if (!wanted)
+		wanted = request->ast->directives.syntax;
+	if (wanted && !frontend_is_builtin(wanted))
+		log_warn("the front end '%s' is not run: %s is read as docker/dockerfile:1 would",
+			 wanted, request->ast->source.name);
+}
+
 static struct plan *make_plan(struct build *build, struct err *err)
 {
 	const struct build_request *request = build->request;
@@ -77,6 +90,7 @@ static struct plan *make_plan(struct build *build, struct err *err)
 	};
 	struct plan *plan = plan_make(&input, err);
 
+	warn_of_frontend(request);
 	for (size_t i = 0; plan && i < plan->unused_args.count; i++)
 		log_warn("build argument '%s' is not declared by any ARG",
 			 plan->unused_args.items[i]);

@@ -15,6 +15,7 @@
 #include "builder/call.h"
 #include "builder/input.h"
 #include "builder/options.h"
+#include "builder/value.h"
 #include "builder/verify.h"
 #include "common/fd.h"
 #include "common/log.h"
@@ -84,13 +85,16 @@ static void show_checks(const struct options *options, const struct check_report
 static int load_input(const struct options *options, const char *context, struct store *store,
 		      const struct build_request *request, struct input *out, struct err *err)
 {
-	const struct input_options input = {
+	struct input_options input = {
 		.context = context,
 		.file = options->file,
 		.ignorefile = options->ignorefile,
 		.interrupt_fd = request->interrupt_fd,
 	};
+	const char *keeps = strlist_env_get(request->build_args, "BUILDKIT_CONTEXT_KEEP_GIT_DIR");
 
+	if (keeps && value_bool(keeps, &input.keeps_git_dir, err) < 0)
+		return err_prefix(err, "build argument 'BUILDKIT_CONTEXT_KEEP_GIT_DIR'");
 	return input_load(&input, store, out, err);
 }
 

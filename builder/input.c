@@ -271,6 +271,8 @@ static int take_remote(const struct input_options *options, struct store *store,
 	auto_remote struct remote *remote = remote_parse(options->context, err);
 	auto_close int fd = -1;
 
+	if (remote && remote->keeps_git_dir == TRISTATE_UNSET && options->keeps_git_dir)
+		remote->keeps_git_dir = TRISTATE_TRUE;
 	if (!remote ||
 	    context_fetch(remote, store, options->interrupt_fd, &input->context, &fd, err) < 0)
 		return -1;

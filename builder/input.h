@@ -2,6 +2,8 @@
 #ifndef BUILDER_INPUT_H
 #define BUILDER_INPUT_H
 
+#include <stdbool.h>
+
 #include "builder/ast.h"
 #include "builder/context.h"
 #include "common/err.h"
@@ -16,6 +18,7 @@ struct input_options {
 				   Buildfile; a URL of one of these, or a git repository */
 	const char *file;       /* the Buildfile; "-" is stdin; NULL: by its usual names */
 	const char *ignorefile; /* or NULL */
+	bool keeps_git_dir;     /* of a git repository, unless its URL says */
 	int interrupt_fd;       /* readable when the user wants to stop; or -1 */
 };
 

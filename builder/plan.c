@@ -386,10 +386,9 @@ int plan_target(const struct planner *planner, size_t *out_number, struct err *e
 
 /* Build arguments with a meaning of their own, which need no ARG. */
 static const char *const builtin_args[] = {
-	"BUILDKIT_BUILD_NAME",       "BUILDKIT_CACHE_MOUNT_NS",    "BUILDKIT_CONTEXT_KEEP_GIT_DIR",
-	"BUILDKIT_DOCKERFILE_CHECK", "BUILDKIT_INLINE_CACHE",      "BUILDKIT_MULTI_PLATFORM",
-	"BUILDKIT_SANDBOX_HOSTNAME", "BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE",
-	"BUILDKIT_SYNTAX",           "SOURCE_DATE_EPOCH",          NULL
+	"BUILDKIT_BUILD_NAME",       "BUILDKIT_CACHE_MOUNT_NS", "BUILDKIT_CONTEXT_KEEP_GIT_DIR",
+	"BUILDKIT_DOCKERFILE_CHECK", "BUILDKIT_MULTI_PLATFORM", "BUILDKIT_SANDBOX_HOSTNAME",
+	"BUILDKIT_SYNTAX",           "SOURCE_DATE_EPOCH",       NULL
 };
 
 static bool is_builtin_arg(const char *name)

@@ -4,19 +4,6 @@
 
 load rules
 
-server() {
-	SRV=$T/srv
-	[ ! -e "$SRV/port" ] || { URL=http://127.0.0.1:$(cat "$SRV/port"); return 0; }
-	mkdir -p "$SRV/files" "$SRV/git"
-	python3 "$top_srcdir/tests/fetch-server.py" "$SRV" >&2 2>"$T/server.err" 3>&- &
-	echo $! >"$T/server.pid"
-	for _ in $(seq 100); do [ ! -e "$SRV/port" ] || break; sleep 0.1; done
-	URL=http://127.0.0.1:$(cat "$SRV/port")
-}
-teardown_file() {
-	[ ! -e "$T/server.pid" ] || kill "$(cat "$T/server.pid")" || true
-	remove_scratch
-}
 # two BUILDFILE BUILDFILE N: of the steps of the second N were found
 two() {
 	local n=$3
@@ -159,13 +146,7 @@ missed() {
 @test "1.11 ADD of git: commit, directory and --keep-git-dir count, the name of the branch does not" {
 	command -v git >/dev/null || skip "git is not installed"
 	server
-	export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=n GIT_AUTHOR_EMAIL=e GIT_COMMITTER_NAME=n GIT_COMMITTER_EMAIL=e
-	[ -e "$SRV/git/r.git" ] || {
-		git -c init.defaultBranch=main init -q r
-		cp -r d r/d
-		git -C r add . && git -C r commit -qm 1 && git -C r branch same
-		git clone -q --bare r "$SRV/git/r.git"
-	}
+	repository
 	found "ADD $URL/git/r.git#main /r" "ADD $URL/git/r.git#same /r" "ADD $URL/git/r.git /r"
 	missed "ADD $URL/git/r.git#main /r" "ADD $URL/git/r.git#main:d /r" "ADD --keep-git-dir $URL/git/r.git#main /r"
 	git -C "$SRV/git/r.git" update-ref refs/heads/main "$(git -C "$SRV/git/r.git" commit-tree -p main -m 2 'main^{tree}')"

@@ -67,6 +67,12 @@ load rules
 	printf 'FROM scratch\nCOPY --chwn=1 f /\n' | refused 'Buildfile:2' '--chwn' '--chown'
 	printf 'FROM scratch\nCOPY --chown f /\n' | refused 'Buildfile:2' '--chown'
 	printf 'FROM scratch\nCOPY --link=perhaps f /\n' | refused 'Buildfile:2' '--link'
+	printf 'FROM scratch\nCOPY --link= f /\n' | refused 'Buildfile:2' '--link'
+	printf 'FROM scratch\nCOPY --link --link=false f /\n' | refused 'Buildfile:2' link
+	printf 'FROM scratch\nCOPY --link=TRUE --exclude=a --exclude=b --cho\\wn=1 f /1\nCOPY --link=false f /2\n' | image
+	# the words of a command are its own
+	printf 'FROM localhost/bb\nRUN ["echo", "--network=x"]\nRUN -- true\n' | image
+	printf 'FROM scratch\nENV --x=1\n' | refused 'Buildfile:2' "'--x'"
 }
 @test "L10: JSON form; what is no JSON is the shell form; other members than strings are refused" {
 	printf 'FROM scratch\nCMD [ "a", "b\\u0041" ]\n' | image
@@ -146,6 +152,24 @@ load rules
 		env_is a 1
 	done
 }
+@test "1.2 syntax: of another front end a warning; BUILDKIT_SYNTAX goes first" {
+	printf '# syntax=docker/dockerfile:1\nFROM scratch\nENV a=1\n' | image
+	! grep 'front end' "$T/messages"
+	printf '# syntax=my/front-end:2 with words\nFROM scratch\nENV a=1\n' | image
+	said "warning: the front end 'my/front-end:2 with words' is not run"
+	printf '# syntax=docker/dockerfiles:1\nFROM scratch\n' | image
+	said "'docker/dockerfiles:1' is not run"
+	printf '# syntax=my/front-end\nFROM scratch\n' | image --build-arg BUILDKIT_SYNTAX=docker.io/docker/dockerfile-upstream:master@sha256:0
+	! grep 'front end' "$T/messages"
+	printf 'FROM scratch\n' | image --build-arg BUILDKIT_SYNTAX=dockerfile.v0
+	! grep 'front end' "$T/messages"
+	printf 'FROM scratch\n' | image --build-arg BUILDKIT_SYNTAX=other
+	said "'other' is not run"
+}
+@test "1.2 syntax: '// syntax=' and {\"syntax\":…} are other languages" {
+	printf '// syntax=my/front-end\nFROM scratch\n' | refused 'Buildfile:1' "front end 'my/front-end'"
+	printf '{"syntax": "my/front-end", "x": 1}\n' | refused 'Buildfile:1' "front end 'my/front-end'"
+}
 @test "1.2 escape: a backtick, and nothing else" {
 	printf '# escape=`\nFROM scratch\nENV a=C:\\x `\n b="p`"q"\n' | image
 	env_is a 'C:\x'
@@ -156,9 +180,15 @@ load rules
 	printf '# check=skip=MaintainerDeprecated\nFROM scratch\nMAINTAINER x\n' | image
 	silent MaintainerDeprecated
 	printf '# check=error=true\nFROM scratch\nMAINTAINER x\n' | refused MaintainerDeprecated
+	printf '# check=skip=MaintainerDeprecated,JSONArgsRecommended;error=true\nFROM scratch\nMAINTAINER x\nCMD x\n' | image
+	printf '# check=experimental=all;error=false\n# wrong\nFROM scratch AS x\n' | image
+	warns InvalidDefinitionDescription 3
+	printf '# check=other=1\nFROM scratch\n' | refused 'Buildfile:1' other
 }
 @test "1.2: each directive once, and only at the very top" {
 	printf '# escape=`\n# escape=`\nFROM scratch\n' | refused 'Buildfile:2' escape
+	printf '#Escape = `\n#SYNTAX=docker/dockerfile:1\nFROM scratch\nENV a=`$x\n' | image
+	env_is a '$x'
 	printf '#!/bin/imgbuild\n# escape=`\nFROM scratch\nENV a=`$x\n' | image
 	env_is a '$x'
 	for first in '# a comment' '' '# unknown=1' 'ARG x'; do

@@ -8,20 +8,6 @@ load rules
 
 # sees COMMAND…: the image's own shell finds each of these true
 sees() { as "$WHO" imgrun --rm test sh -ec "cd / && $(printf '%s &&' "$@") true" || { as "$WHO" imgrun --rm test sh -c 'find / -xdev -path /bin -prune -o -type f -exec ls -l {} +' ; return 1; }; }
-# server: tests/fetch-server.py with files/ in $SRV; ends with the file's last test
-server() {
-	SRV=$T/srv
-	[ ! -e "$SRV/port" ] || { URL=http://127.0.0.1:$(cat "$SRV/port"); return 0; }
-	mkdir -p "$SRV/files" "$SRV/git"
-	python3 "$top_srcdir/tests/fetch-server.py" "$SRV" >&2 2>"$T/server.err" 3>&- &
-	echo $! >"$T/server.pid"
-	for _ in $(seq 100); do [ ! -e "$SRV/port" ] || break; sleep 0.1; done
-	URL=http://127.0.0.1:$(cat "$SRV/port")
-}
-teardown_file() {
-	[ ! -e "$T/server.pid" ] || kill "$(cat "$T/server.pid")" || true
-	remove_scratch
-}
 
 @test "1.7 destination: absolute, relative to WORKDIR; '.' and '' are WORKDIR/" {
 	image <<-'E'

@@ -14,7 +14,10 @@ setup_file() {
 	chmod 644 "$T/bb.tar"
 	as "$WHO" imgstore import "$T/bb.tar" localhost/bb >&2
 }
-teardown_file() { remove_scratch; }
+teardown_file() {
+	[ ! -e "$T/server.pid" ] || kill "$(cat "$T/server.pid")" || true
+	remove_scratch
+}
 setup() {
 	CTX=$(mktemp -d "$T/ctx.XXXXXX")
 	chmod 755 "$CTX"
@@ -57,3 +60,24 @@ warns() { said "^ - $1: .*(line $2)\$"; }
 silent() { ! grep "^ - $1: " "$T/messages"; }
 # cached N: of the steps of the last build N were found
 cached() { same "$(grep -c ' CACHED$' "$T/messages")" "$1" || { cat "$T/messages"; return 1; }; }
+# server: tests/fetch-server.py at $URL with files/ and git/ in $SRV; ends with the file's last test
+server() {
+	SRV=$T/srv
+	[ -e "$SRV/port" ] || {
+		mkdir -p "$SRV/files" "$SRV/git"
+		python3 "$top_srcdir/tests/fetch-server.py" "$SRV" >&2 2>"$T/server.err" 3>&- &
+		echo $! >"$T/server.pid"
+		for _ in $(seq 100); do [ ! -e "$SRV/port" ] || break; sleep 0.1; done
+	}
+	URL=http://127.0.0.1:$(cat "$SRV/port")
+}
+# repository: $URL/git/r.git with f, d/g and a Buildfile that copies all to /c; branches main and same
+repository() {
+	export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=n GIT_AUTHOR_EMAIL=e GIT_COMMITTER_NAME=n GIT_COMMITTER_EMAIL=e
+	[ ! -e "$SRV/git/r.git" ] || return 0
+	git -c init.defaultBranch=main init -q r
+	cp -r d f r/
+	printf 'FROM localhost/bb\nCOPY . /c\n' >r/Buildfile
+	git -C r add . && git -C r commit -qm 1 && git -C r branch same
+	git clone -q --bare r "$SRV/git/r.git"
+}
