@@ -9,6 +9,7 @@
 #include "builder/expand.h"
 #include "builder/history.h"
 #include "builder/plan-internal.h"
+#include "builder/rune.h"
 #include "builder/value.h"
 #include "common/mem.h"
 #include "layers/pairs.h"
@@ -69,6 +70,24 @@ void plan_shell(const struct plan_stage *stage, const char *text, struct strlist
 	strlist_add(out, text);
 }
 
+/* Of a script in the Buildfile the first line, for people: " (make all...)", or "". */
+static char *script_summary(const struct instruction *instruction)
+{
+	auto_free char *text = NULL;
+	const char *from;
+	const char *end;
+	size_t len;
+
+	if (instruction->kind != INSTRUCTION_RUN || !instruction->run.is_script)
+		return str_dup("");
+	text = heredoc_text(&instruction->run.heredocs[0]);
+	from = rune_skip_space(text);
+	end = from + rune_trim_end(from, strlen(from));
+	len = strcspn(from, "\r\n");
+	return len == 0 ? str_dup("")
+			: str_format(" (%.*s%s)", (int)len, from, from + len < end ? "..." : "");
+}
+
 /* The instruction as written, its keyword in capitals; with the variables of @stage if it has any.
  */
 static char *make_title(const struct plan_stage *stage, const struct origin *origin,
@@ -79,6 +98,7 @@ static char *make_title(const struct plan_stage *stage, const struct origin *ori
 		instruction->kind == INSTRUCTION_COPY || instruction->kind == INSTRUCTION_ADD;
 	struct expand_scope scope = { .env = &stage->env };
 	auto_free char *expanded = NULL;
+	auto_free char *summary = script_summary(instruction);
 	struct err ignored = ERR_INIT;
 	char *title;
 
@@ -87,8 +107,8 @@ static char *make_title(const struct plan_stage *stage, const struct origin *ori
 	    expand_word(rest, &scope, origin->ast->directives.escape,
 			EXPAND_RAW_QUOTES | EXPAND_RAW_ESCAPES, &expanded, &ignored) == 0)
 		rest = expanded;
-	title = str_format("%s%s%s", origin->is_trigger ? "ONBUILD " : "",
-			   instruction_name(instruction->kind), rest);
+	title = str_format("%s%s%s%s", origin->is_trigger ? "ONBUILD " : "",
+			   instruction_name(instruction->kind), rest, summary);
 	source_mask_passwords(title);
 	return title;
 }

@@ -48,6 +48,44 @@ not_expanded() { printf 'FROM scratch\nENV e="" v=value p=/a/b.c.d\nENV r=%s\n' 
 	not_expanded '${:x}' 'bad substitution'
 	not_expanded '${{x}' 'bad substitution'
 }
+@test "1.3 patterns: ? and * , quoted ones, delimiters; no brackets, no other quotes; nested words" {
+	expands '${p#?a}' /b.c.d
+	expands '${p%\\*}' /a/b.c.d
+	expands '${p/?.?/x}' /a/x.d
+	expands '${p//?/x}' xxxxxxxx
+	expands '${p/*./x}' xd
+	expands '${p/\/a\/b/}' .c.d
+	# quoted in what is put there, they do not end it, and the quote stays
+	expands '"${p/b/\}}"' '/a/\}.c.d'
+	expands '${u:-${e:-${v}s}}' values
+	expands '${v:+"${p%%.*} x"}' '/a/b x'
+	expands '${v/[a-z]/x}' value
+	not_expanded '${v#\a}' pattern
+}
+@test "1.3: what has no end" {
+	not_expanded '${v' '${'
+	not_expanded '${v:-x' '}'
+	not_expanded '"v' quote
+	not_expanded "'v" quote
+}
+@test "1.3: variables in ADD --checksum, not in --exclude, --link, --parents" {
+	printf 'FROM scratch\nARG s=md5:1\nADD --checksum=$s http://localhost/f /\n' | refused 'Buildfile:3' 'md5:1'
+	echo x >'$v'
+	printf 'FROM localhost/bb\nENV v=f\nCOPY --exclude=$v . /x/\nRUN [ -e /x/f ] && [ ! -e "/x/\\$v" ]\n' | image
+	printf 'FROM scratch\nARG t=true\nCOPY --link=$t f /\n' | refused 'Buildfile:3' '--link'
+	printf 'FROM scratch\nARG t=true\nCOPY --parents=$t f /\n' | refused 'Buildfile:3' '--parents'
+}
+@test "1.3: keys of ENV, LABEL and ARG" {
+	printf 'FROM scratch\nENV k=name v=1\nENV $k=2 x$k=$v\nLABEL ${k}s=l\nARG $k.a=3\nENV e=${name}\n' | image
+	env_is name 2
+	env_is xname 1
+	env_is e 2
+	config .Labels '{"names":"l"}'
+}
+@test "1.3: FROM has the file's ARGs only" {
+	printf 'FROM scratch\nARG i=localhost/bb\nFROM $i\n' | refused 'Buildfile:3' '$i'
+	printf 'ARG i=localhost/bb p=linux\nFROM --platform=$p/${TARGETARCH} ${i:-x} AS n\nRUN true\n' | image
+}
 @test "1.3: an escaped dollar, quotes, special parameters" {
 	expands '\$v' '$v'
 	expands "'\$v'" '$v'
@@ -127,4 +165,58 @@ not_expanded() { printf 'FROM scratch\nENV e="" v=value p=/a/b.c.d\nENV r=%s\n' 
 @test "1.4: without an end, as a destination" {
 	printf 'FROM scratch\nCOPY <<E /x\nno end\n' | refused 'Buildfile:2' "'E'"
 	printf 'FROM scratch\nCOPY f <<E\nE\n' | refused 'Buildfile:2'
+}
+@test "1.4 RUN <<EOF with '#!': executed directly, read-only below /dev/pipes" {
+	image <<-'E'
+		FROM localhost/bb
+		RUN <<X
+		#!/bin/sh
+		[ "$0" = /dev/pipes/X ] && [ "$(stat -c %a "$0")" = 755 ] && ! echo >>"$0"
+		echo $((1+1)) >/x
+		X
+		RUN [ "$(cat /x)" = 2 ] && [ ! -e /dev/pipes ]
+	E
+}
+@test "1.4 RUN <<EOF: variables are the shell's; the delimiter must stand alone; in SHELL; not with JSON" {
+	image <<-'END'
+		FROM localhost/bb
+		ENV v=1
+		RUN <<E
+		v=2
+		[ "$v
+		 E" = "2
+		 E" ]
+		E
+		RUN <<-"E" tr a-z A-Z >/x
+			$v e
+		E
+		RUN [ "$(cat /x)" = '$V E' ]
+		SHELL ["/bin/busybox", "sh", "-euc"]
+		RUN <<E
+		[ -z "${none-}" ]
+		E
+	END
+	printf 'FROM localhost/bb\nRUN <<E\nexit 3\nE\n' >Buildfile
+	run as "$WHO" imgbuild --progress=plain .
+	same "$status" 1
+	[[ $output == *'] RUN <<E (exit 3)'* ]]
+	printf 'FROM localhost/bb\nCMD ["<<E"]\nLABEL a="<<E"\n' | image
+	config .Cmd '["<<E"]'
+}
+@test "1.4 ADD <<, and in ONBUILD: the text is kept" {
+	printf 'FROM localhost/bb AS a\nONBUILD COPY <<x <<y /o/\n1 $v\nx\n2\ny\nONBUILD RUN <<z\necho 3 >/o/z\nz\nFROM a AS b\nRUN [ "$(cat /o/x /o/y /o/z | xargs)" = "1 2 3" ]\nFROM a\nADD <<n /added/\nn\n' | image
+	as "$WHO" imgbuild -q --target a -t onbuild . >&2
+	same "$(as "$WHO" imgstore inspect onbuild | jq -c '.[0].Config.OnBuild')" '["COPY <<x <<y /o/\n1 $v\nx\n2\ny","RUN <<z\necho 3 >/o/z\nz"]'
+	same "$(history | tail -1)" 'ADD <<n /added/ # buildkit'
+}
+@test "1.4: numbers before <<, and several on one line" {
+	image <<-'E'
+		FROM localhost/bb
+		RUN { cat >/x && cat <&3 >/y; } <<A 3<<B
+		one
+		A
+		two
+		B
+		RUN [ "$(cat /x /y | xargs)" = "one two" ]
+	E
 }
