@@ -55,11 +55,9 @@ static int plan_git_dir(enum tristate keeps, struct plan_copy *copy, struct err 
 		if (!remote || remote->kind != REMOTE_GIT)
 			continue;
 		has_git = true;
-		if (remote->keeps_git_dir != TRISTATE_UNSET)
-			return err_set(
-				err, ERR_INPUT,
-				"--keep-git-dir is said by '%s' too: one of the two is enough",
-				remote->shown);
+		if (remote->keeps_git_dir != TRISTATE_UNSET && remote->keeps_git_dir != keeps)
+			return err_set(err, ERR_INPUT, "'%s' says the opposite of --keep-git-dir",
+				       remote->shown);
 		remote->keeps_git_dir = keeps;
 	}
 	if (!has_git)

@@ -375,8 +375,8 @@ static void test_errors(void **state)
 		     "none",
 		     NULL);
 	expect_error("FROM base\nADD --keep-git-dir git://a.b/c?keep-git-dir=0 d\n",
-		     "Buildfile:2:1: ADD: --keep-git-dir is said by 'git://a.b/c?keep-git-dir=0' "
-		     "too: one of the two is enough",
+		     "Buildfile:2:1: ADD: 'git://a.b/c?keep-git-dir=0' says the opposite of "
+		     "--keep-git-dir",
 		     NULL);
 	expect_error("FROM base\nCOPY a b c\n",
 		     "Buildfile:2:1: COPY: several sources, but the destination 'c' is not said "
