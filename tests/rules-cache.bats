@@ -185,6 +185,20 @@ missed() {
 	two $'FROM localhost/bb AS a\nRUN echo 1 >/x\nFROM localhost/bb\nRUN --mount=from=a,target=/m cat /m/x' \
 		$'FROM localhost/bb AS a\nRUN echo 2 >/x\nFROM localhost/bb\nRUN --mount=from=a,target=/m cat /m/x' 0
 }
+@test "1.11 RUN: names of --add-host and --ulimit count, addresses do not" {
+	local text=$'FROM localhost/bb\nRUN echo 1155'
+	image --add-host one:10.0.0.1 <<<"$text"
+	image --add-host one:10.0.0.2 <<<"$text"
+	cached 1
+	image --add-host two:10.0.0.1 <<<"$text"
+	cached 0
+	image <<<"$text"
+	cached 0
+	image --ulimit nofile=100:200 <<<"$text"
+	cached 0
+	image --ulimit nofile=100:201 <<<"$text"
+	cached 0
+}
 @test "1.11 RUN: proxies do not count" {
 	printf 'FROM localhost/bb\nRUN echo 116\n' | image --build-arg http_proxy=a
 	printf 'FROM localhost/bb\nRUN echo 116\n' | image --build-arg http_proxy=b
@@ -241,6 +255,14 @@ missed() {
 	printf 'ARG g\nFROM localhost/bb\nARG g\nRUN echo 122\n' | image --build-arg g=1
 	printf 'ARG g\nFROM localhost/bb\nARG g\nRUN echo 122\n' | image --build-arg g=2
 	cached 0
+}
+@test "1.11 --no-cache-filter: the steps of that stage run, and what comes after them" {
+	local text=$'FROM localhost/bb AS a\nRUN cat /proc/sys/kernel/random/uuid >/124\nFROM localhost/bb AS b\nRUN echo 125\nFROM a\nRUN echo 126\nCOPY --from=b /bin/busybox /'
+	image <<<"$text"
+	image --no-cache-filter a <<<"$text"
+	cached 1
+	image --no-cache-filter b <<<"$text"
+	cached 3
 }
 @test "1.11 --no-cache: everything runs" {
 	printf 'FROM localhost/bb\nRUN echo 123\nCOPY f /\nWORKDIR /w\n' | image
