@@ -287,3 +287,23 @@ int proc_self_dir(struct strbuf *out, struct err *err)
 	strbuf_add(out, path, slash == path ? 1 : (size_t)(slash - path));
 	return 0;
 }
+
+int proc_find_own(const char *folder, const char *name, struct strbuf *out, struct err *err)
+{
+	/* a build tree has it below the commands, beside other folders, and beside unit tests */
+	static const char *const ways[] = { "", "/..", "/../.." };
+	size_t len;
+
+	if (proc_self_dir(out, err) < 0)
+		return -1;
+	len = out->len;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		strbuf_truncate(out, len);
+		strbuf_printf(out, "%s/%s/%s", ways[i], folder, name);
+		if (access(out->data, X_OK) == 0)
+			return 0;
+	}
+	strbuf_truncate(out, 0);
+	strbuf_printf(out, "%s/%s", LIBEXEC_DIR, name);
+	return 0;
+}

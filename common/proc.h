@@ -57,5 +57,10 @@ const char *proc_status_text(int status, char *buf);
 
 /* The directory of our own executable, resolved; to find libexec programs. */
 int proc_self_dir(struct strbuf *out, struct err *err);
+/*
+ * The path of our own program @name that no user starts: in libexec, or, for a program that
+ * runs where it was built, in @folder of the build tree.
+ */
+int proc_find_own(const char *folder, const char *name, struct strbuf *out, struct err *err);
 
 #endif

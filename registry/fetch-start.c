@@ -43,26 +43,6 @@ int fetch_limits(struct fetch_request *request, struct err *err)
 	return limit_from("IMGBUILD_FETCH_TIMEOUT", DEFAULT_IDLE, &request->idle_seconds, err);
 }
 
-/* In a build tree it lies below the commands, and beside the folder of the tests. */
-static int find_program(struct strbuf *out, struct err *err)
-{
-	static const char *const near[] = { "/registry/fetch", "/../../registry/fetch" };
-	size_t len;
-
-	if (proc_self_dir(out, err) < 0)
-		return -1;
-	len = out->len;
-	for (size_t i = 0; i < sizeof(near) / sizeof(near[0]); i++) {
-		strbuf_truncate(out, len);
-		strbuf_puts(out, near[i]);
-		if (access(out->data, X_OK) == 0)
-			return 0;
-	}
-	strbuf_truncate(out, 0);
-	strbuf_puts(out, LIBEXEC_DIR "/fetch");
-	return 0;
-}
-
 /* In memory, for it may hold a password. */
 static int request_file(const struct fetch_request *request, struct err *err)
 {
@@ -129,7 +109,7 @@ static int start(const struct fetch_request *request, int into_fd, struct child 
 	auto_close int request_fd = -1;
 	int pipe_fds[2];
 
-	if (find_program(&path, err) < 0)
+	if (proc_find_own("registry", "fetch", &path, err) < 0)
 		return -1;
 	request_fd = request_file(request, err);
 	if (request_fd < 0)

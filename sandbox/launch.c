@@ -35,26 +35,6 @@ void sandbox_release(struct sandbox *sandbox)
 	fd_close(&sandbox->init_pidfd);
 }
 
-/* In a build tree it lies below the commands, and beside the folder of the tests. */
-static int find_program(struct strbuf *out, struct err *err)
-{
-	static const char *const near[] = { "/sandbox/sandbox", "/../sandbox/sandbox" };
-	size_t len;
-
-	if (proc_self_dir(out, err) < 0)
-		return -1;
-	len = out->len;
-	for (size_t i = 0; i < sizeof(near) / sizeof(near[0]); i++) {
-		strbuf_truncate(out, len);
-		strbuf_puts(out, near[i]);
-		if (access(out->data, X_OK) == 0)
-			return 0;
-	}
-	strbuf_truncate(out, 0);
-	strbuf_puts(out, LIBEXEC_DIR "/sandbox");
-	return 0;
-}
-
 static int make_memfd(const struct strbuf *bytes, struct err *err)
 {
 	auto_close int fd = memfd_create("sandbox-description", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -80,7 +60,7 @@ static int start_program(int description_fd, int report_fd, const struct wire_fd
 	const char *argv[2] = { argv_tail, NULL };
 	size_t count = 0;
 
-	if (find_program(&path, err) < 0)
+	if (proc_find_own("sandbox", "sandbox", &path, err) < 0)
 		return -1;
 	argv[0] = path.data;
 	spec.argv = argv;

@@ -236,6 +236,19 @@ static void finds_its_own_directory(void **state)
 	assert_int_equal(here.st_ino, exe.st_ino);
 }
 
+static void finds_its_own_programs(void **state)
+{
+	auto_strbuf struct strbuf path = STRBUF_INIT;
+	struct err err = ERR_INIT;
+	const char *tail = "/../../tests/unit/test-proc";
+
+	assert_int_equal(proc_find_own("tests/unit", "test-proc", &path, &err), 0);
+	assert_string_equal(path.data + path.len - strlen(tail), tail);
+	strbuf_truncate(&path, 0);
+	assert_int_equal(proc_find_own("nowhere", "nothing", &path, &err), 0);
+	assert_string_equal(path.data, LIBEXEC_DIR "/nothing");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +261,7 @@ int main(void)
 		cmocka_unit_test(run_tells_the_last_line),
 		cmocka_unit_test(words_a_status),
 		cmocka_unit_test(finds_its_own_directory),
+		cmocka_unit_test(finds_its_own_programs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
