@@ -282,7 +282,7 @@ int pack_upper(int lower_fd, int upper_fd, const struct diff_options *options,
 {
 	struct pack_result result = { .entries = 0 };
 	auto_sink struct sink *sink =
-		sink_digest(sink_to_nothing(), &result.diff_id, &result.tar_bytes);
+		sink_thread(sink_digest(sink_to_nothing(), &result.diff_id, &result.tar_bytes));
 	auto_pack struct pack *pack = pack_new(sink);
 
 	if (diff_upper(lower_fd, upper_fd, options, pack_diff_fn, pack, err) < 0)
