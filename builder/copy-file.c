@@ -126,14 +126,12 @@ static int copy_content(struct copier *copier, int from_fd, int to_fd, const str
 
 	if ((uint64_t)st->st_size <= COPY_BUFFER_BYTES && !is_sparse)
 		return pump(copier, from_fd, to_fd, st->st_size, state, path, err);
-	if (ioctl(to_fd, FICLONE, from_fd) == 0)
-		return state ? pump(copier, from_fd, -1, st->st_size, state, path, err) : 0;
-	if (state && !is_sparse)
-		return pump(copier, from_fd, to_fd, st->st_size, state, path, err);
-	if (fd_copy_file(from_fd, to_fd, st, path, err) < 0)
-		return -1;
 	if (!state)
-		return 0;
+		return fd_copy_file(from_fd, to_fd, st, path, err);
+	if (!is_sparse && ioctl(to_fd, FICLONE, from_fd) < 0)
+		return pump(copier, from_fd, to_fd, st->st_size, state, path, err);
+	if (is_sparse && fd_copy_file(from_fd, to_fd, st, path, err) < 0)
+		return -1;
 	if (lseek(from_fd, 0, SEEK_SET) < 0)
 		return err_sys(err, "seek in '%s'", path);
 	return pump(copier, from_fd, -1, st->st_size, state, path, err);

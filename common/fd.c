@@ -6,8 +6,10 @@
 #include "common/fd.h"
 
 #include <errno.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/mem.h"
@@ -151,7 +153,7 @@ int fd_copy(int from, int to, uint64_t len, uint64_t *out_len, const char *what,
 }
 
 /* Only what is not a hole; the copy gets the same length. */
-static int copy_sparse(int from, int to, off_t size, const char *what, struct err *err)
+static int copy_holes(int from, int to, off_t size, const char *what, struct err *err)
 {
 	off_t at = 0;
 
@@ -177,8 +179,10 @@ static int copy_sparse(int from, int to, off_t size, const char *what, struct er
 
 int fd_copy_file(int from, int to, const struct stat *st, const char *what, struct err *err)
 {
+	if (st->st_size > 0 && ioctl(to, FICLONE, from) == 0)
+		return 0;
 	if ((uint64_t)st->st_blocks * 512 < (uint64_t)st->st_size)
-		return copy_sparse(from, to, st->st_size, what, err);
+		return copy_holes(from, to, st->st_size, what, err);
 	return fd_copy(from, to, UINT64_MAX, NULL, what, err);
 }
 

@@ -50,7 +50,10 @@ int fd_read_all(int fd, size_t limit, struct strbuf *out, const char *what, stru
  */
 int fd_copy(int from, int to, uint64_t len, uint64_t *out_len, const char *what, struct err *err);
 
-/* A whole regular file, @st its stat, into an empty one: with its holes, else as fd_copy. */
+/*
+ * Make @to, an empty file, one like @from, a regular file that is @st and stands at its beginning:
+ * a clone where the file system can, else a copy with the same holes. Both offsets move.
+ */
 int fd_copy_file(int from, int to, const struct stat *st, const char *what, struct err *err);
 
 /* "/proc/self/fd/N" for calls that take only a path. @buf holds FD_PATH_MAX bytes; returns @buf. */

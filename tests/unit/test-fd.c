@@ -136,6 +136,32 @@ static void copies_between_unlike_descriptors(void **state)
 	scratch_remove(&scratch);
 }
 
+static void copies_files_with_their_holes(void **state)
+{
+	struct scratch scratch;
+	struct err err = ERR_INIT;
+	struct stat st;
+	char text[8];
+
+	scratch_make(&scratch);
+	auto_close int from = openat(scratch.fd, "from", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	auto_close int to = openat(scratch.fd, "to", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_int_equal(pwrite(from, "begin", 5, 0), 5);
+	assert_int_equal(pwrite(from, "middle", 6, 8 << 20), 6);
+	assert_int_equal(ftruncate(from, 64 << 20), 0);
+	assert_int_equal(fstat(from, &st), 0);
+	assert_int_equal(fd_copy_file(from, to, &st, "from", &err), 0);
+	assert_int_equal(fstat(to, &st), 0);
+	assert_int_equal(st.st_size, 64 << 20);
+	assert_true(st.st_blocks < (1 << 20) / 512);
+	assert_int_equal(pread(to, text, 5, 0), 5);
+	assert_memory_equal(text, "begin", 5);
+	assert_int_equal(pread(to, text, 7, 8 << 20), 7);
+	assert_memory_equal(text, "middle", 7); /* with the zero after it */
+	scratch_remove(&scratch);
+}
+
 static void names_a_descriptor(void **state)
 {
 	char path[FD_PATH_MAX];
@@ -152,6 +178,7 @@ int main(void)
 		cmocka_unit_test(reads_no_more_than_the_limit),
 		cmocka_unit_test(copies),
 		cmocka_unit_test(copies_between_unlike_descriptors),
+		cmocka_unit_test(copies_files_with_their_holes),
 		cmocka_unit_test(names_a_descriptor),
 	};
 
