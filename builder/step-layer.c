@@ -127,6 +127,7 @@ int layer_work_mount(struct stage_run *run, struct layer_work *work, int init_fd
 	lowers = mem_array(chain->fd_count + 1, sizeof(int));
 	for (size_t i = 0; i < chain->fd_count; i++)
 		lowers[i] = chain->fds[i];
+	work->is_mounted = true;
 	request.lowers = lowers;
 	request.lower_count = chain->fd_count;
 	if (init_fd >= 0)
@@ -172,13 +173,24 @@ static int hide_root(struct layer_work *work, int view_fd, enum overlay_ns ns, s
 	return work->is_alone ? entry_copy_metadata(view_fd, work->draft.fs_fd, ns, "/", err) : 0;
 }
 
+static int collect(struct stage_run *run, struct layer_work *work, struct err *err)
+{
+	const struct mount_request request = { .upper_fd = work->draft.fs_fd,
+					       .work_fd = work->draft.work_fd };
+
+	if (!work->is_mounted)
+		return 0;
+	work->is_mounted = false;
+	return mount_collect(run->build->request->store, &request, err);
+}
+
 int layer_work_pack(struct stage_run *run, struct layer_work *work,
 		    const struct layer_extras *extras, struct pack_result *out, struct err *err)
 {
 	enum overlay_ns ns = store_overlay_ns(run->build->request->store);
 	int view_fd;
 
-	if (hide_root(work, work->empty.view_fd, ns, err) < 0 ||
+	if (collect(run, work, err) < 0 || hide_root(work, work->empty.view_fd, ns, err) < 0 ||
 	    pack_work(run, work, extras, out, err) < 0)
 		return -1;
 	if (!work->is_alone)

@@ -127,6 +127,7 @@ int step_remember(const struct build *build, const struct digest *key,
 struct layer_work {
 	struct layer_draft draft;
 	bool is_alone;      /* made as if there was nothing below */
+	bool is_mounted;    /* was: what it holds has to be collected */
 	struct chain empty; /* what is below then */
 };
 #define LAYER_WORK_INIT                                        \

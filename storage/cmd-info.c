@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/mem.h"
 #include "storage/cmd-internal.h"
 #include "storage/mount.h"
 
@@ -23,17 +24,35 @@ static const char *mode_text(enum userns_mode mode)
 	return "";
 }
 
+/* The one in use; of each, what it is, or why it cannot be. */
+static void add_drivers(struct store *store, struct json *json)
+{
+	struct mount_ability drivers[MOUNT_DRIVER_COUNT];
+	const char *used = "none";
+
+	mount_probe(store, drivers);
+	for (size_t i = 0; i < MOUNT_DRIVER_COUNT; i++)
+		if (drivers[i].is_used)
+			used = drivers[i].driver;
+	json_set_string(json, "Driver", used);
+	for (size_t i = 0; i < MOUNT_DRIVER_COUNT; i++) {
+		auto_free char *key = str_format("Driver-%s", drivers[i].driver);
+		auto_free char *text = str_format(
+			"%s%s",
+			drivers[i].is_possible ? "" : "cannot be used: ", drivers[i].reason);
+
+		json_set_string(json, key, text);
+	}
+}
+
 static struct json *info_json(struct store *store, const struct userns *userns,
 			      const struct store_counts *counts)
 {
 	struct json *json = json_object();
-	struct mount_ability ability;
 
-	mount_probe(store, &ability);
 	json_set_string(json, "Version", PACKAGE_VERSION);
 	json_set_string(json, "Root", store_root_path(store));
-	json_set_string(json, "Driver", ability.overlay ? "overlay" : "none");
-	json_set_string(json, "DriverReason", ability.reason);
+	add_drivers(store, json);
 	json_set_string(json, "Privilege", mode_text(userns->mode));
 	if (userns->mode == USERNS_SINGLE)
 		json_set_string(json, "PrivilegeReason", userns->why_single);

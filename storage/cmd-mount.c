@@ -95,6 +95,7 @@ static int do_mount(const char *root, const char *platform, const struct strlist
 	bool is_known = false;
 
 	if (command_open(root, &userns, &store, err) < 0 || check_mode(&userns, err) < 0 ||
+	    mount_check_lasting(store, err) < 0 ||
 	    image_get_for(store, args->items[0], platform, &image, err) < 0)
 		return -1;
 	target = dir ? given_target(dir, err) : own_target(store, &image, err);

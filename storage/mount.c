@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers for layers put together as one tree: what kind of mount a request
- * needs, and whether this host can do it. How overlayfs is asked is overlay.c's.
+ * Answers for layers put together as one tree: which of a request's layers show.
+ * How they are put together is the driver's.
  */
 #include "storage/mount.h"
 
-#include <assert.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "common/fd.h"
 #include "common/mem.h"
-#include "common/strbuf.h"
-#include "common/tmpfile.h"
 #include "layers/whiteout.h"
-#include "storage/overlay-internal.h"
+#include "storage/driver-internal.h"
 #include "storage/rootdir-internal.h"
 #include "storage/store-internal.h"
 
@@ -72,41 +67,16 @@ static int drop_repeated(struct mount_request *request, int *out, struct err *er
 	return 0;
 }
 
-static int mount_shown(struct store *store, struct mount_request *shown, struct err *err)
-{
-	int two[2] = { store->empty_fd, -1 };
-
-	if (shown->lower_count > MOUNT_LOWERS_MAX)
-		return err_set(err, ERR_INPUT,
-			       "%zu layers are more than the kernel's overlayfs can put together "
-			       "(%d)",
-			       shown->lower_count, MOUNT_LOWERS_MAX);
-	if (shown->lower_count == 0 && shown->upper_fd < 0)
-		return overlay_bind(store->empty_fd, err);
-
-	/*
-	 * overlayfs wants one lower below an upper, and two where there is none. A
-	 * single layer is not shown as it lies on disk: it may hold marks of
-	 * deletions (an image squashed by somebody) that nobody must see.
-	 */
-	if (shown->lower_count == 0) {
-		shown->lowers = two;
-		shown->lower_count = 1;
-	} else if (shown->lower_count == 1 && shown->upper_fd < 0) {
-		two[1] = shown->lowers[0];
-		shown->lowers = two;
-		shown->lower_count = 2;
-	}
-	return overlay_mount(shown, store->ns, err);
-}
-
 int mount_layers(struct store *store, const struct mount_request *request, struct err *err)
 {
 	auto_free int *lowers = mem_array(request->lower_count + 1, sizeof(*lowers));
 	auto_free int *distinct = mem_array(request->lower_count + 1, sizeof(*distinct));
+	const struct mount_driver *driver = mount_driver_get(store, err);
 	struct mount_request shown = *request;
 	auto_close int root_fd = -1;
 
+	if (!driver)
+		return -1;
 	for (size_t i = 0; i < request->lower_count; i++)
 		lowers[i] = request->lowers[i];
 	shown.lowers = lowers;
@@ -117,7 +87,24 @@ int mount_layers(struct store *store, const struct mount_request *request, struc
 		lowers[shown.lower_count++] = root_fd;
 	if (drop_hidden(store, &shown, err) < 0 || drop_repeated(&shown, distinct, err) < 0)
 		return -1;
-	return mount_shown(store, &shown, err);
+	if (driver->lowers_max > 0 && shown.lower_count > driver->lowers_max)
+		return err_set(err, ERR_INPUT,
+			       "%zu layers are more than the %s driver can put together (%zu)",
+			       shown.lower_count, driver->name, driver->lowers_max);
+	return driver->mount(store, &shown, err);
+}
+
+int mount_check_lasting(struct store *store, struct err *err)
+{
+	const struct mount_driver *driver = mount_driver_get(store, err);
+
+	if (!driver)
+		return -1;
+	if (!driver->is_lasting)
+		return err_set(err, ERR_INPUT,
+			       "what the %s driver shows goes with the command: it cannot mount",
+			       driver->name);
+	return 0;
 }
 
 int mount_attach(int mount_fd, const char *target, bool read_only, struct err *err)
@@ -161,66 +148,24 @@ int mount_view(struct store *store, const struct layer *layers, size_t count, st
 	return mount_fd;
 }
 
-/* ---- what the host can do --------------------------------------------------- */
-
-/*
- * What the trial found is kept in cache/ for the rest of this boot; the name
- * holds all it depends on besides the store's own file system.
- */
-static char *ability_name(struct store *store)
+int mount_collect(struct store *store, const struct mount_request *request, struct err *err)
 {
-	return str_format("overlay-%s-%s", store->ns == OVERLAY_USER ? "user" : "host",
-			  store->boot_id);
+	const struct mount_driver *driver = mount_driver_get(store, err);
+
+	if (!driver)
+		return -1;
+	return driver->collect ? driver->collect(store, request, err) : 0;
 }
 
-static bool load_ability(struct store *store, const char *name)
+int mount_directory(int dir_fd, bool is_read_only, struct err *err)
 {
-	auto_close int fd = openat(store->cache_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	struct err ignored = ERR_INIT;
-	char text[3];
+	auto_close int fd =
+		open_tree(dir_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 
-	return fd >= 0 && fd_read_full(fd, text, sizeof(text), name, &ignored) == 3 &&
-	       memcmp(text, "yes", 3) == 0;
-}
-
-static void save_ability(struct store *store, const char *name)
-{
-	auto_tmpfile struct tmpfile tmp = TMPFILE_INIT;
-	struct err ignored = ERR_INIT;
-
-	/* not kept: tried again the next time */
-	if (tmpfile_open(&tmp, store->cache_fd, &ignored) == 0 &&
-	    fd_write_quiet(tmp.fd, "yes\n", 4))
-		(void)tmpfile_replace(&tmp, name, &ignored);
-}
-
-static void probe(struct store *store, struct mount_ability *out)
-{
-	auto_free char *name = ability_name(store);
-	struct err err = ERR_INIT;
-	struct utsname uts;
-
-	out->overlay = load_ability(store, name);
-	if (!out->overlay && overlay_try(store->tmp_fd, store->ns, &err) == 0) {
-		out->overlay = true;
-		save_ability(store, name);
-	}
-	if (!out->overlay) {
-		snprintf(out->reason, sizeof(out->reason), "%s", err.text);
-		return;
-	}
-	uname(&uts);
-	snprintf(out->reason, sizeof(out->reason), "overlayfs of Linux %s%s", uts.release,
-		 store->ns == OVERLAY_USER ? ", in a user namespace" : "");
-}
-
-void mount_probe(struct store *store, struct mount_ability *out)
-{
-	pthread_mutex_lock(&store->lock);
-	if (!store->has_probed) {
-		probe(store, &store->ability);
-		store->has_probed = true;
-	}
-	*out = store->ability;
-	pthread_mutex_unlock(&store->lock);
+	if (fd < 0)
+		return err_sys(err, "mount layers: open a directory as a tree");
+	if (is_read_only && mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return err_sys(err, "mount layers: make it read-only");
+	return fd_steal(&fd);
 }

@@ -23,7 +23,7 @@ struct mount_request {
 	int work_fd;  /* beside the upper on the same file system */
 };
 
-#define MOUNT_LOWERS_MAX 500
+#define MOUNT_LOWERS_MAX 500 /* of the kernel's overlayfs */
 
 /*
  * Build uppers are mounted with redirect_dir=nofollow, metacopy=off, index=off, xino=off,
@@ -42,6 +42,9 @@ struct mount_request {
  */
 int mount_layers(struct store *store, const struct mount_request *request, struct err *err);
 
+/* Before mounting what shall outlive this process: ERR_INPUT where the driver cannot. */
+int mount_check_lasting(struct store *store, struct err *err);
+
 /* Attach a detached mount at @target (a directory) of the caller's mount namespace. */
 int mount_attach(int mount_fd, const char *target, bool read_only, struct err *err);
 
@@ -52,11 +55,28 @@ int mount_open_layers(struct store *store, const struct layer *layers, size_t co
 /* A chain as one read-only tree: opened, put together, closed again. A detached mount, or -1. */
 int mount_view(struct store *store, const struct layer *layers, size_t count, struct err *err);
 
-/* What this host can do, probed once per process. */
+/*
+ * After the last use of a mount with an upper, when its descriptor is closed everywhere: whatever
+ * was written is in the upper afterwards. Who throws the upper away need not ask for it.
+ */
+int mount_collect(struct store *store, const struct mount_request *request, struct err *err);
+
+/*
+ * Which driver puts layers together: "overlay" (the kernel's overlayfs) or "copy" (plain
+ * directories, for places where it cannot be used). The first one that the host can is
+ * taken, probed once per process and boot, unless $IMGBUILD_STORAGE_DRIVER or this call, before any
+ * mount, names one: ERR_USAGE for a name that is none.
+ */
+int mount_choose_driver(struct store *store, const char *name, struct err *err);
+
+/* The drivers, best first, for people. */
 struct mount_ability {
-	bool overlay;     /* new mount API and lowerdir+ */
-	char reason[256]; /* why not, or what is used */
+	const char *driver;
+	bool is_used;
+	bool is_possible;
+	char reason[256]; /* why not, or what it is */
 };
-void mount_probe(struct store *store, struct mount_ability *out);
+#define MOUNT_DRIVER_COUNT 2
+void mount_probe(struct store *store, struct mount_ability out[MOUNT_DRIVER_COUNT]);
 
 #endif

@@ -6,8 +6,6 @@
  * Layers are given as /proc/self/fd/N, so no path of the store can be too long,
  * hold a colon, or be exchanged under way.
  */
-#include "storage/overlay-internal.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,6 +19,8 @@
 #include "common/tmpfile.h"
 #include "common/tree.h"
 #include "layers/whiteout.h"
+#include "storage/driver-internal.h"
+#include "storage/store-internal.h"
 
 /* What the kernel wrote into the context's log, the last line, without "e ". */
 static void read_log(int fs_fd, char *buf, size_t size)
@@ -124,7 +124,7 @@ static int clear_volatile(int work_fd, struct err *err)
 	return tree_remove(fd, "incompat", err);
 }
 
-int overlay_mount(const struct mount_request *request, enum overlay_ns ns, struct err *err)
+static int overlay_mount(const struct mount_request *request, enum overlay_ns ns, struct err *err)
 {
 	auto_close int fs_fd = fsopen("overlay", FSOPEN_CLOEXEC);
 	unsigned int attributes = request->upper_fd < 0 ? MOUNT_ATTR_RDONLY : 0;
@@ -145,19 +145,6 @@ int overlay_mount(const struct mount_request *request, enum overlay_ns ns, struc
 	if (mount_fd < 0)
 		return refused(fs_fd, "overlayfs", err);
 	return mount_fd;
-}
-
-int overlay_bind(int dir_fd, struct err *err)
-{
-	auto_close int fd =
-		open_tree(dir_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
-
-	if (fd < 0)
-		return err_sys(err, "mount layers: open a directory as a tree");
-	if (mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-		return err_sys(err, "mount layers: make it read-only");
-	return fd_steal(&fd);
 }
 
 /* ---- trying it out --------------------------------------------------------- */
@@ -198,7 +185,11 @@ static int trial_delete(int lower_fd, int upper_fd, int work_fd, enum overlay_ns
 	return 0;
 }
 
-int overlay_try(int tmp_fd, enum overlay_ns ns, struct err *err)
+/*
+ * Mount a small overlay in @tmp_fd, delete a file through it and look whether
+ * the deletion is marked as layers need it.
+ */
+static int try_out(int tmp_fd, enum overlay_ns ns, struct err *err)
 {
 	auto_tmpdir struct tmpdir tmp = TMPDIR_INIT;
 	auto_close int lower_fd = -1;
@@ -213,3 +204,42 @@ int overlay_try(int tmp_fd, enum overlay_ns ns, struct err *err)
 		return -1;
 	return trial_delete(lower_fd, upper_fd, work_fd, ns, err);
 }
+
+/* ---- the driver ------------------------------------------------------------- */
+
+/*
+ * overlayfs wants one lower below an upper, and two where there is none. A
+ * single layer is not shown as it lies on disk: it may hold marks of
+ * deletions (an image squashed by somebody) that nobody must see.
+ */
+static int driver_mount(struct store *store, const struct mount_request *request, struct err *err)
+{
+	struct mount_request shown = *request;
+	int two[2] = { store->empty_fd, -1 };
+
+	if (shown.lower_count == 0 && shown.upper_fd < 0)
+		return mount_directory(store->empty_fd, true, err);
+	if (shown.lower_count == 0) {
+		shown.lowers = two;
+		shown.lower_count = 1;
+	} else if (shown.lower_count == 1 && shown.upper_fd < 0) {
+		two[1] = shown.lowers[0];
+		shown.lowers = two;
+		shown.lower_count = 2;
+	}
+	return overlay_mount(&shown, store->ns, err);
+}
+
+static int driver_probe(struct store *store, struct err *err)
+{
+	return try_out(store->tmp_fd, store->ns, err);
+}
+
+const struct mount_driver mount_driver_overlay = {
+	.name = "overlay",
+	.description = "the kernel's overlayfs",
+	.lowers_max = MOUNT_LOWERS_MAX,
+	.is_lasting = true,
+	.probe = driver_probe,
+	.mount = driver_mount,
+};

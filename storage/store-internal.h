@@ -8,8 +8,9 @@
 
 #include "common/digest.h"
 #include "common/err.h"
+#include "common/tmpfile.h"
 #include "storage/db-internal.h"
-#include "storage/mount.h"
+#include "storage/driver-internal.h"
 #include "storage/store.h"
 
 #define BOOT_ID_MAX 40
@@ -41,8 +42,9 @@ struct store {
 	struct file_note *notes;
 	size_t note_count;
 	size_t note_cap;
-	bool has_probed;
-	struct mount_ability ability;
+	const struct mount_driver *driver; /* NULL: not chosen yet */
+	struct tmpdir views;               /* of the copy driver; removed with the store's end */
+	unsigned view_count;
 };
 
 /* 16 random hex digits (17 bytes with the NUL). */

@@ -250,6 +250,7 @@ int store_open(const char *root, struct store **out, struct err *err)
 
 	store->root_fd = store->tmp_fd = store->cache_fd = store->empty_fd = -1;
 	store->cachemounts_fd = -1;
+	store->views = (struct tmpdir)TMPDIR_INIT;
 	store->blobs_fd = store->layers_fd = store->containers_fd = store->lease_fd = -1;
 	store->ns = userns_is_nested() ? OVERLAY_USER : OVERLAY_TRUSTED;
 	pthread_mutex_init(&store->lock, NULL);
@@ -274,6 +275,7 @@ void store_close(struct store *store)
 	if (store->db && filecache_flush(store, &err) < 0)
 		log_debug("%s", err.text);
 	filecache_free(store);
+	tmpdir_release(&store->views);
 	trash_free(store->trash);
 	lease_close(store);
 	db_close(store->db);

@@ -15,6 +15,7 @@ as_user() {
 	setpriv --reuid "$TEST_USER" --regid "$TEST_USER" --init-groups env -i \
 		HOME="$(user_home)" USER="$TEST_USER" LOGNAME="$TEST_USER" LANG=C \
 		PATH="$PATH" XDG_RUNTIME_DIR="$(user_runtime)" ${SOURCE_DATE_EPOCH:+SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH} \
+		${IMGBUILD_STORAGE_DRIVER:+IMGBUILD_STORAGE_DRIVER=$IMGBUILD_STORAGE_DRIVER} \
 		IMGBUILD_ROOT="${USER_STORE-}" ${EXTRA_ENV-} "$@"
 }
 user_home() { getent passwd "$TEST_USER" | cut -d: -f6; }

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORAGE_DRIVER_INTERNAL_H
+#define STORAGE_DRIVER_INTERNAL_H
+
+#include "common/err.h"
+#include "storage/mount.h"
+
+/*
+ * The ways of putting layers together, best first. A driver gets requests whose lowers are
+ * those that show (mount.c has dropped the rest), and gives a detached mount.
+ */
+struct mount_driver {
+	const char *name;
+	/* Can this host do it? -1 with the reason. May try it out below tmp/ of the store. */
+	int (*probe)(struct store *store, struct err *err);
+	/* What the user reads of it where it is in use. */
+	const char *description;
+	size_t lowers_max; /* 0: any number */
+	bool is_lasting;   /* a mount goes on when the process that made it has ended */
+	int (*mount)(struct store *store, const struct mount_request *request, struct err *err);
+	/* See mount_collect; NULL: the upper has all at all times. */
+	int (*collect)(struct store *store, const struct mount_request *request, struct err *err);
+};
+
+extern const struct mount_driver mount_driver_overlay;
+extern const struct mount_driver mount_driver_copy;
+
+/* A detached view of one plain directory. */
+int mount_directory(int dir_fd, bool is_read_only, struct err *err);
+
+/* The one that this process uses; probed once. NULL: none can be used here. */
+const struct mount_driver *mount_driver_get(struct store *store, struct err *err);
+
+#endif

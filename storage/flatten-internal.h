@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORAGE_FLATTEN_INTERNAL_H
+#define STORAGE_FLATTEN_INTERNAL_H
+
+#include "common/err.h"
+#include "layers/entry.h"
+
+enum flatten_how {
+	FLATTEN_LINK, /* files are further names of the layer's: for trees that nobody writes to */
+	FLATTEN_COPY, /* files are copies, each name one of its own, as a union shows them to a
+		       * writer
+		       */
+};
+
+/*
+ * Lay a layer's directory on top of a plain tree, as a union would show it: what the layer
+ * deletes goes, what it has takes the place of what was there. The root looks as the layer says,
+ * if it says anything of it. @tree_fd is changed by nobody else meanwhile; half done when it fails.
+ */
+int flatten_layer(int layer_fd, int tree_fd, enum overlay_ns ns, enum flatten_how how,
+		  struct err *err);
+
+#endif

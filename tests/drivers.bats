@@ -1,0 +1,121 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The storage drivers: the same image by each of them, which one is taken and why, and what the one
+# without mounts leaves behind.
+
+load lib
+
+setup_file() {
+	command -v jq >/dev/null || skip "needs jq"
+	make_scratch
+	export SOURCE_DATE_EPOCH=1700000000
+	unset IMGBUILD_STORAGE_DRIVER
+	busybox_tar "$T/bb.tar"
+	chmod 644 "$T/bb.tar"
+	for who in root user; do
+		case $who in
+		root) is_root || continue ;;
+		user) have_user || continue ;;
+		esac
+		as $who imgstore import "$T/bb.tar" localhost/bb >&2
+	done
+	mkdir "$T/context"
+	printf 'content\n' >"$T/context/f"
+	tar -C "$T/context" -cf "$T/context/a.tar" f
+}
+teardown_file() { remove_scratch; }
+
+same() { [ "$1" = "$2" ] || { printf 'got:    %s\nwanted: %s\n' "$1" "$2"; return 1; }; }
+# build WHO DRIVER: the Buildfile is on stdin; the layers' diff IDs in $LAYERS, all steps done anew
+build() {
+	cat >"$T/context/Buildfile"
+	IMGBUILD_STORAGE_DRIVER=$2 as "$1" imgbuild --no-cache --progress=plain -t "drivers-$2" "$T/context" >"$T/said" 2>&1 || {
+		cat "$T/said"
+		return 1
+	}
+	LAYERS=$(as "$1" imgstore inspect "drivers-$2" | jq -c '.[0].RootFS.Layers')
+}
+# equal WHO: the Buildfile on stdin gives the same layers by each driver
+equal() {
+	local text overlay
+	text=$(cat)
+	build "$1" overlay <<<"$text"
+	overlay=$LAYERS
+	build "$1" copy <<<"$text"
+	same "$LAYERS" "$overlay"
+}
+
+contents() {
+	equal "$1" <<-'E'
+		FROM localhost/bb AS one
+		RUN mkdir -p /d/e /gone /kept && echo 1 >/d/e/f && echo 2 >/gone/f && echo 3 >/kept/f && mkfifo /pipe && ln /d/e/f /d/hard && ln -s d /link
+		RUN echo more >>/d/e/f && rm -r /gone && chmod 700 /kept && chown 1:2 /link && touch -d @1000000000 /kept/f
+		RUN rm -r /d && mkdir /d && echo new >/d/new && rm /bin/arch && echo x >/bin/arch && rm /bin/awk /pipe
+		RUN rm /kept/f && mkdir /kept/f && rm -r /kept/f && mkdir /kept/f && mv /d /moved && rm /link && mkdir /link
+		RUN true
+		RUN chmod 4755 /bin/busybox && chmod 755 /bin/busybox && touch -d @1700000000 /bin/busybox; echo a >/etc/hosts; rm -f /etc/resolv.conf; ln -s /x /etc/resolv.conf
+		RUN dd if=/dev/zero of=/sparse bs=1 count=1 seek=5000000 2>/dev/null && echo >>/sparse
+		FROM localhost/bb
+		WORKDIR /w/x
+		COPY f /c/
+		ADD a.tar /bin/
+		COPY --from=one /moved /moved2
+		RUN --mount=type=bind,from=one,target=/m,rw echo thrown >/m/away && cp /m/moved/new /w/n && rm /m/moved/new
+		RUN --mount=type=bind,from=one,target=/m [ -e /m/moved/new ] && ! echo x 2>/dev/null >/m/x
+	E
+}
+@test "one image by both (root)" { need_root; contents root; }
+@test "one image by both (user)" { need_user; contents user; }
+
+# A file that is changed in the very moment after the tree was made, with its size and time kept
+at_once() {
+	equal "$1" <<-'E'
+		FROM localhost/bb
+		RUN touch -r /etc/group /bin/t && echo "toor:x:0:" >/g && cat /etc/group | sed 1d >>/g && cat /g >/etc/group && touch -r /bin/t /etc/group && rm /bin/t /g
+	E
+	build "$1" copy <<<$'FROM drivers-copy\nRUN grep -q toor /etc/group\n'
+}
+@test "content of the same size and time (root)" { need_root; at_once root; }
+@test "content of the same size and time (user)" { need_user; at_once user; }
+
+# What a command of the copy driver does must not reach the layers below it
+untouched() {
+	build "$1" copy <<<$'FROM localhost/bb\nRUN echo lower >/f && ln /f /g && ln -s f /l && mkdir /d\n'
+	build "$1" copy <<<$'FROM drivers-copy\nRUN echo changed >/f && chown -h 5:5 /l && chmod 0 /d && touch -d @1 /g /bin/busybox\n'
+	build "$1" copy <<<$'FROM localhost/bb\nRUN echo lower >/f && ln /f /g && ln -s f /l && mkdir /d\nRUN [ "$(cat /f)" = lower ] && [ "$(stat -c %u /l)" = 0 ] && [ "$(stat -c %a /d)" = 755 ]\n'
+	IMGBUILD_STORAGE_DRIVER=copy as "$1" imgrun --rm drivers-copy sh -c 'rm -rf /f; echo x >/etc/passwd'
+	IMGBUILD_STORAGE_DRIVER=copy as "$1" imgrun --rm drivers-copy cat /f
+}
+@test "layers stay what they are (root)" { need_root; untouched root; assert_store_idle "$ROOT_STORE"; }
+@test "layers stay what they are (user)" { need_user; untouched user; }
+
+@test "which driver is in use, and a name that is none" {
+	need_root
+	same "$(as root imgstore info --format json | jq -r .Driver)" overlay
+	same "$(IMGBUILD_STORAGE_DRIVER=copy as root imgstore info --format json | jq -r .Driver)" copy
+	IMGBUILD_STORAGE_DRIVER=zfs run as root imgrun --rm localhost/bb true
+	same "$status" 125
+	[[ $output == *"the storage driver is 'overlay' or 'copy', not 'zfs'"* ]]
+}
+
+@test "where overlayfs cannot be used, copies are made, and it is said once" {
+	need_root
+	mkdir "$T/l" "$T/u" "$T/w" "$T/m"
+	# a store on an overlay that may not be an upper of another
+	unshare -m --propagation private bash -euc '
+		mount -t tmpfs tmpfs "$1/u" && mkdir "$1/u/u" "$1/u/w"
+		mount -t overlay overlay -o lowerdir="$1/l",upperdir="$1/u/u",workdir="$1/u/w" "$1/m"
+		export IMGBUILD_ROOT=$1/m/store
+		imgstore import "$1/bb.tar" localhost/bb
+		imgstore info
+		printf "FROM localhost/bb\nRUN echo a >/a\nRUN cat /a\n" >"$1/context/Buildfile"
+		imgbuild --progress=plain -t made "$1/context"
+		imgrun --rm made cat /a
+		! imgstore mount made
+	' x "$T" >"$T/said" 2>&1 || { cat "$T/said"; return 1; }
+	cat "$T/said"
+	grep -qx 'Driver: copy' "$T/said"
+	grep -q '^Driver-overlay: cannot be used: ' "$T/said"
+	same "$(grep -c '^imgbuild: .*layers are put together by the copy driver' "$T/said")" 1
+	grep -q 'the copy driver shows goes with the command' "$T/said"
+}
