@@ -18,6 +18,7 @@
 #include "common/beneath.h"
 #include "common/fd.h"
 #include "common/mem.h"
+#include "layers/node.h"
 #include "layers/walk.h"
 #include "layers/whiteout.h"
 
@@ -96,87 +97,13 @@ static int link_copied(struct merge *merge, const struct copied *copied, const c
 	return 0;
 }
 
-static int make_link(struct merge *merge, const struct walk_item *item, struct err *err)
-{
-	auto_free char *target = mem_alloc((size_t)item->st->st_size + 1);
-	ssize_t len = readlinkat(item->dir_fd, item->name, target, (size_t)item->st->st_size + 1);
-
-	if (len != item->st->st_size)
-		return err_sys(err, "read the link '%s'", item->path);
-	target[len] = '\0';
-	if (symlinkat(target, merge->dir_fd, item->name) < 0)
-		return err_sys(err, "make the link '%s'", item->path);
-	return 0;
-}
-
-static int make_file(struct merge *merge, const struct walk_item *item, struct err *err)
-{
-	auto_close int from = openat(item->dir_fd, item->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	auto_close int to = -1;
-
-	if (from < 0)
-		return err_sys(err, "open '%s'", item->path);
-	to = openat(merge->dir_fd, item->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (to < 0)
-		return err_sys(err, "make '%s'", item->path);
-	return fd_copy_file(from, to, item->st, item->path, err);
-}
-
-static int make_node(struct merge *merge, const struct walk_item *item, struct err *err)
-{
-	const struct stat *st = item->st;
-
-	if (S_ISREG(st->st_mode))
-		return make_file(merge, item, err);
-	if (S_ISLNK(st->st_mode))
-		return make_link(merge, item, err);
-	if (mknodat(merge->dir_fd, item->name, st->st_mode & (S_IFMT | 0600), st->st_rdev) < 0)
-		return err_sys(err, "make '%s'", item->path);
-	return 0;
-}
-
-static int copy_xattrs(struct merge *merge, const struct walk_item *item, struct err *err)
-{
-	auto_close int from = openat(item->dir_fd, item->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	auto_close int to = openat(merge->dir_fd, item->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct xattrs xattrs = { .items = NULL };
-	int result;
-
-	if (from < 0 || to < 0)
-		return err_sys(err, "open '%s'", item->path);
-	result = xattrs_load(from, merge->ns, &xattrs, item->path, err);
-	if (result == 0)
-		result = xattrs_apply(to, merge->ns, &xattrs, item->path, err);
-	xattrs_release(&xattrs);
-	return result;
-}
-
-/* Owner before mode and attributes, which a change of owner would clear; times last. */
-static int copy_metadata(struct merge *merge, const struct walk_item *item, struct err *err)
-{
-	const struct stat *st = item->st;
-	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = st->st_mtim.tv_sec } };
-
-	if (fchownat(merge->dir_fd, item->name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(err, "set the owner of '%s'", item->path);
-	/* what it is was just made here, and is no link */
-	if (!S_ISLNK(st->st_mode) &&
-	    fchmodat(merge->dir_fd, item->name, st->st_mode & 07777, 0) < 0)
-		return err_sys(err, "set the mode of '%s'", item->path);
-	if (copy_xattrs(merge, item, err) < 0)
-		return -1;
-	if (utimensat(merge->dir_fd, item->name, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(err, "set the time of '%s'", item->path);
-	return 0;
-}
-
 static int copy_file(struct merge *merge, const struct walk_item *item, struct err *err)
 {
 	struct copied *copied = item->st->st_nlink > 1 ? find_copied(merge, item->st) : NULL;
 
 	if (copied && copied->path)
 		return link_copied(merge, copied, item->name, err);
-	if (make_node(merge, item, err) < 0 || copy_metadata(merge, item, err) < 0)
+	if (node_copy(item->dir_fd, item->name, merge->dir_fd, merge->ns, item->path, err) < 0)
 		return -1;
 	if (copied)
 		copied->path = str_dup(item->path);
