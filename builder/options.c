@@ -144,6 +144,10 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		{ 'q', "quiet", OPTION_FLAG, &out->quiet, NULL, "show nothing but the image ID",
 		  NULL },
 		{ 0, "root", OPTION_STRING, &out->root, "DIR", "the store", NULL },
+		{ 0, "storage-driver", OPTION_STRING, &out->storage_driver, "NAME",
+		  "how layers are put together: overlay or copy (default: the first that can be "
+		  "used here)",
+		  NULL },
 		{ 0, "rm", OPTION_IGNORED, NULL, NULL, "accepted; nothing is ever left", NULL },
 		{ 0, "force-rm", OPTION_IGNORED, NULL, NULL, "accepted; nothing is ever left",
 		  NULL },

@@ -23,6 +23,7 @@ struct options {
 	const char *iidfile;
 	const char *progress;
 	const char *root;
+	const char *storage_driver;
 	const char *platform;
 	const char *pull;
 	const char *call;

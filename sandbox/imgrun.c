@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/userns.h"
 #include "sandbox/container-run.h"
+#include "storage/mount.h"
 #include "sandbox/run-plan.h"
 
 #define EXIT_OURS        125
@@ -18,6 +19,7 @@
 struct imgrun {
 	struct run_options run;
 	const char *root;
+	const char *storage_driver;
 	const char *network;
 	struct strlist env; /* as given; run.env has the values */
 	struct strlist env_files;
@@ -73,6 +75,10 @@ static int parse_table(int argc, char **argv, struct imgrun *out, struct err *er
 		  NULL },
 		{ 0, "print-description", OPTION_FLAG, &run->print_description, NULL,
 		  "print what would be done, run nothing", NULL },
+		{ 0, "storage-driver", OPTION_STRING, &out->storage_driver, "NAME",
+		  "how layers are put together: overlay or copy (default: the first that can be "
+		  "used here)",
+		  NULL },
 		{ 0, "root", OPTION_STRING, &out->root, "DIR",
 		  "the store (default: $IMGBUILD_ROOT, else the user's own)", NULL },
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
@@ -119,6 +125,8 @@ static int run(const struct imgrun *imgrun, int *out_status, int *out_exec_errno
 	struct userns userns;
 
 	if (userns_enter(&userns, err) < 0 || store_open(imgrun->root, &store, err) < 0)
+		return -1;
+	if (imgrun->storage_driver && mount_choose_driver(store, imgrun->storage_driver, err) < 0)
 		return -1;
 	return container_run(store, &imgrun->run, out_status, out_exec_errno, err);
 }

@@ -96,6 +96,9 @@ untouched() {
 	IMGBUILD_STORAGE_DRIVER=zfs run as root imgrun --rm localhost/bb true
 	same "$status" 125
 	[[ $output == *"the storage driver is 'overlay' or 'copy', not 'zfs'"* ]]
+	run as root imgbuild --storage-driver=zfs "$T/context"
+	same "$status" 2
+	IMGBUILD_STORAGE_DRIVER=zfs as root imgrun --storage-driver=copy --rm localhost/bb true
 }
 
 @test "where overlayfs cannot be used, copies are made, and it is said once" {
