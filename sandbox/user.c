@@ -311,6 +311,11 @@ int user_add_group(int root_fd, const char *text, struct user_ids *ids, struct e
 	return append_group(ids, gid, text, err);
 }
 
+static bool is_root(const char *name)
+{
+	return strcmp(name, "root") == 0;
+}
+
 int user_resolve_chown(int root_fd, const char *text, uid_t *out_uid, gid_t *out_gid,
 		       struct err *err)
 {
@@ -318,18 +323,21 @@ int user_resolve_chown(int root_fd, const char *text, uid_t *out_uid, gid_t *out
 	auto_free char *copy = str_dup(text);
 	struct account account = { .found = false };
 	struct names names;
+	bool is_name;
 	gid_t gid;
 
 	split(copy, &names);
+	is_name = *names.user && !is_digits(names.user) && !is_root(names.user);
 	if (!*names.user && !names.group)
 		return err_set(err, ERR_INPUT, "'%s' names neither a user nor a group", text);
 	/* numbers need no file, so that a scratch image can be the target */
-	if (*names.user && !is_digits(names.user) && load(root_fd, PASSWD, &passwd, err) < 0)
+	if (is_name && load(root_fd, PASSWD, &passwd, err) < 0)
 		return -1;
-	if (resolve_account(&passwd, names.user, &account, err) < 0)
+	if (resolve_account(&passwd, is_root(names.user) ? "0" : names.user, &account, err) < 0)
 		return -1;
-	gid = account.uid;
-	if (names.group && resolve_group(root_fd, names.group, &gid, err) < 0)
+	gid = is_name ? account.gid : account.uid;
+	if (names.group &&
+	    resolve_group(root_fd, is_root(names.group) ? "0" : names.group, &gid, err) < 0)
 		return -1;
 	*out_uid = account.uid;
 	*out_gid = gid;

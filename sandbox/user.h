@@ -42,8 +42,8 @@ int user_resolve(int root_fd, const char *text, struct user_ids *out, struct err
 int user_add_group(int root_fd, const char *text, struct user_ids *ids, struct err *err);
 
 /*
- * For --chown: a number alone is uid and gid; a name alone its uid, and the gid
- * is the same number, as docker's manual has it.
+ * For --chown: a number alone is uid and gid; a name alone the user's uid and own group,
+ * as in BuildKit (whose manual has the same number as the gid). "root" is 0 and needs no file.
  */
 int user_resolve_chown(int root_fd, const char *text, uid_t *out_uid, gid_t *out_gid,
 		       struct err *err);

@@ -266,8 +266,8 @@ E
 	same "$(meta 3 num/)" "drwxr-sr-x 7/7"
 	same "$(meta 3 num/sub/two)" "-rwxr-sr-x 7/7"
 	same "$(meta 4 mode/s.sh)" "-rw------- 0/0"
-	# a name alone: the group of the same number; what was there keeps its owner
-	same "$(meta 5 tmp/one)" "-rw-r--r-- 1000/1000"
+	# a name alone: the user's own group; what was there keeps its owner
+	same "$(meta 5 tmp/one)" "-rw-r--r-- 1000/1001"
 	same "$(meta 5 tmp/)" "drwxrwxrwt 0/0"
 }
 @test "owners and modes: --chown, --chmod, and what --from keeps (root)" { need_root; copy_owner root; }

@@ -184,8 +184,8 @@ drwx--x--x 0/0 c/d/
 	# a symbolic mode changes a mode: what is made has none yet
 	same "$(layer 3)" "drwxr-xr-x 0/0 e/
 -rw------- 0/0 e/f"
-	same "$(layer 4)" "drwxr-xr-x 1000/1000 g/
--rw-r--r-- 1000/1000 g/f"
+	same "$(layer 4)" "drwxr-xr-x 1000/1001 g/
+-rw-r--r-- 1000/1001 g/f"
 }
 row49() { # the caller's umask
 	echo f >"$CTX/f"
@@ -300,7 +300,7 @@ link_key() { # the lower layers are not in the key, but what a name of --chown s
 	build "$1" <<<$'FROM localhost/bb\nRUN sed -i s/1000/1002/ /etc/passwd\n'"$text"
 	same "$(cached)" 1
 	export_image "$1"
-	same "$(layer 3 | tail -1)" "-rw-r--r-- 1002/1002 u/f"
+	same "$(layer 3 | tail -1)" "-rw-r--r-- 1002/1001 u/f"
 	# other content is another layer
 	echo other >>"$CTX/f"
 	build "$1" <<<$'FROM localhost/bb\nRUN echo 22 >/1\n'"$text"

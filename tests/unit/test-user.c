@@ -121,16 +121,16 @@ static void numbers_never_wrap(void **state)
 	refused("1:bad", "there is no group 'bad' in /etc/group of the image");
 }
 
-static void chown_takes_the_number_twice(void **state)
+static void chown_takes_numbers_and_names(void **state)
 {
 	const struct {
 		const char *text;
 		uid_t uid;
 		gid_t gid;
 	} rows[] = {
-		{ "5", 5, 5 },          { "alice", 1000, 1000 }, { "alice:users", 1000, 100 },
+		{ "5", 5, 5 },          { "alice", 1000, 1001 }, { "alice:users", 1000, 100 },
 		{ "5:wheel", 5, 10 },   { "5:6", 5, 6 },         { ":users", 0, 100 },
-		{ "alice:0", 1000, 0 },
+		{ "alice:0", 1000, 0 }, { "12", 12, 12 },        { "bob", 1002, 1003 },
 	};
 	struct scratch root;
 
@@ -144,6 +144,25 @@ static void chown_takes_the_number_twice(void **state)
 			fail_msg("'%s': %s", rows[i].text, err.text);
 		assert_int_equal(uid, rows[i].uid);
 		assert_int_equal(gid, rows[i].gid);
+	}
+	scratch_remove(&root);
+}
+
+static void chown_of_root_and_numbers_needs_no_file(void **state)
+{
+	static const char *const texts[] = { "root", "root:root", "0:root", "0" };
+	struct scratch root;
+
+	scratch_make(&root);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct err err = ERR_INIT;
+		uid_t uid = 99;
+		gid_t gid = 99;
+
+		if (user_resolve_chown(root.fd, texts[i], &uid, &gid, &err) < 0)
+			fail_msg("'%s': %s", texts[i], err.text);
+		assert_int_equal(uid, 0);
+		assert_int_equal(gid, 0);
 	}
 	scratch_remove(&root);
 }
@@ -262,7 +281,8 @@ int main(void)
 		cmocka_unit_test(users_are_found),
 		cmocka_unit_test(groups_are_found),
 		cmocka_unit_test(numbers_never_wrap),
-		cmocka_unit_test(chown_takes_the_number_twice),
+		cmocka_unit_test(chown_takes_numbers_and_names),
+		cmocka_unit_test(chown_of_root_and_numbers_needs_no_file),
 		cmocka_unit_test(chown_of_nobody_is_refused),
 		cmocka_unit_test(an_image_without_files_has_numbers_only),
 		cmocka_unit_test(what_is_no_file_is_not_opened),
