@@ -157,6 +157,8 @@ static int put_entry(struct unpack *unpack, struct err *err)
 	if (!*entry->path && entry->type != ENTRY_DIRECTORY)
 		return err_set(err, ERR_INPUT, "its root is not a directory but a %s",
 			       entry_type_name(entry->type));
+	if (!*entry->path && unpack->options->keeps_root)
+		return 0;
 	change_mode(unpack->options, entry);
 	switch (entry->type) {
 	case ENTRY_FILE:

@@ -77,6 +77,9 @@ struct unpack_options {
 	mode_t (*new_mode)(const void *context, mode_t mode);
 	const void *new_mode_context;
 	bool existing_links;
+	/* What the archive says of its root ("./") is passed over: ADD, where it is the destination
+	 */
+	bool keeps_root;
 	const char *what; /* names the archive in errors */
 	/*
 	 * NULL, or (UNPACK_TO_OVERLAY) the merged view of the layers below: implicit parents then

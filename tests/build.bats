@@ -376,6 +376,7 @@ add_archives() {
 	gzip -k <a.txt >text.gz
 	: >empty.tar.gz
 	tar --owner=21 --group=22 -cf owned.tar a.txt
+	mkdir dotted && cp a.txt dotted/ && chmod 700 dotted && tar --owner=21 --group=22 -C dotted -cf dotted.tar . && rm -r dotted
 	mkdir -p r/bin && echo new >r/bin/tool && tar -C r -cf root.tar bin/tool
 	build "$1" <<'E'
 FROM localhost/bb
@@ -396,6 +397,9 @@ E
 	same "$(names 4)" "r/ r/empty.tar.gz r/text.gz "
 	same "$(meta 5 s/a.txt)" "-rw-r--r-- 21/22"
 	same "$(meta 6 t/a.txt)" "-rw-r--r-- 5/6"
+	# the destination is what it was, or 0755, whatever the archive says of "./"
+	same "$(meta 8 v/)" "drwxr-xr-x 0/0"
+	same "$(meta 8 v/a.txt)" "-rw-r--r-- 0/0"
 	same "$(names 7)" "u/ u/link u/one u/same u/sub/ u/sub/two "
 	[[ $(names 8) == *"v/a.txt "*"v/d/one "* ]]
 }
