@@ -33,13 +33,24 @@ void table_add(struct table *table, const char *cell)
 	make_printable(table->cells[table->count++]);
 }
 
+/* Characters, not bytes: what is cut ends in one of three bytes. */
+static size_t shown_width(const char *cell)
+{
+	size_t width = 0;
+
+	for (; *cell; cell++)
+		if (((unsigned char)*cell & 0xc0) != 0x80)
+			width++;
+	return width;
+}
+
 static size_t column_width(const struct table *table, size_t column)
 {
 	size_t width = 0;
 
 	for (size_t i = column; i < table->count; i += table->columns)
-		if (strlen(table->cells[i]) > width)
-			width = strlen(table->cells[i]);
+		if (shown_width(table->cells[i]) > width)
+			width = shown_width(table->cells[i]);
 	return width;
 }
 
@@ -55,7 +66,8 @@ void table_print(const struct table *table)
 		if (column + 1 == table->columns)
 			printf("%s\n", table->cells[i]);
 		else
-			printf("%-*s   ", (int)widths[column], table->cells[i]);
+			printf("%s%*s", table->cells[i],
+			       (int)(widths[column] - shown_width(table->cells[i])) + 3, "");
 	}
 }
 
