@@ -3,6 +3,7 @@
  * imgstore inspect and imgstore history: what an image says of itself, with the
  * member names of docker's commands of that name.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -225,7 +226,34 @@ static char *shorten(const char *text, size_t max)
 	return str_format("%.*s…", (int)len, text);
 }
 
-static void print_history(const struct image *image, bool no_trunc)
+/* How people want it. */
+struct history_options {
+	const char *root;
+	const char *platform;
+	const char *format;
+	bool no_trunc;
+	bool is_human; /* ages, and sizes in units */
+	bool is_quiet; /* IDs alone */
+};
+
+/* Only the whole image has an ID. @buf holds DIGEST_NAME_MAX. */
+static const char *entry_id(const struct image *image, size_t index,
+			    const struct history_options *options, char *buf)
+{
+	if (index + 1 < image->config.history_count)
+		return "<missing>";
+	return options->no_trunc ? digest_name(&image->id, buf) : short_id(&image->id, buf);
+}
+
+static void print_ids(const struct image *image, const struct history_options *options)
+{
+	char name[DIGEST_NAME_MAX];
+
+	for (size_t i = image->config.history_count; i > 0; i--)
+		printf("%s\n", entry_id(image, i - 1, options, name));
+}
+
+static void print_history(const struct image *image, const struct history_options *options)
 {
 	const struct image_config *config = &image->config;
 	auto_free uint64_t *sizes = entry_sizes(image);
@@ -241,27 +269,20 @@ static void print_history(const struct image *image, bool no_trunc)
 	for (size_t i = config->history_count; i > 0; i--) {
 		const struct history_entry *entry = &config->history[i - 1];
 		const char *by = entry->created_by ? entry->created_by : "";
-		auto_free char *cut = no_trunc ? str_dup(by) : shorten(by, CREATED_BY_MAX);
-		const char *id =
-			no_trunc ? digest_name(&image->id, name) : short_id(&image->id, name);
+		auto_free char *cut = options->no_trunc ? str_dup(by) : shorten(by, CREATED_BY_MAX);
+		auto_free char *bytes = str_format("%" PRIu64, sizes[i - 1]);
 
-		table_add(&table, i == config->history_count ? id : "<missing>");
-		table_add(&table, age_text(entry->created, buf));
+		table_add(&table, entry_id(image, i - 1, options, name));
+		table_add(&table,
+			  options->is_human ? age_text(entry->created, buf) : entry->created);
 		table_add(&table, cut);
-		table_add(&table, size_text(sizes[i - 1], buf));
+		table_add(&table, options->is_human ? size_text(sizes[i - 1], buf) : bytes);
 		table_add(&table, entry->comment);
 	}
 	table_print(&table);
 }
 
-struct history_options {
-	const char *root;
-	const char *platform;
-	const char *format;
-	bool no_trunc;
-};
-
-static int history(const struct history_options *options, const char *name, struct err *err)
+static int history(const char *name, const struct history_options *options, struct err *err)
 {
 	auto_store struct store *store = NULL;
 	auto_image struct image image = IMAGE_INIT;
@@ -269,22 +290,29 @@ static int history(const struct history_options *options, const char *name, stru
 	if (command_open(options->root, NULL, &store, err) < 0 ||
 	    image_get_for(store, name, options->platform, &image, err) < 0)
 		return -1;
-	if (command_wants_json(options->format))
+	if (options->is_quiet)
+		print_ids(&image, options);
+	else if (command_wants_json(options->format))
 		command_print_json(history_json(&image));
 	else
-		print_history(&image, options->no_trunc);
+		print_history(&image, options);
 	return 0;
 }
 
 int cmd_history(int argc, char **argv)
 {
-	struct history_options values = { .root = NULL };
-	const struct cmdline_option options[] = { { 0, "no-trunc", OPTION_FLAG, &values.no_trunc,
-						    NULL, "whole instructions and IDs", NULL },
-						  OPTION_PLATFORM(&values.platform),
-						  OPTION_FORMAT(&values.format),
-						  OPTION_ROOT(&values.root),
-						  OPTION_END };
+	struct history_options how = { .is_human = true };
+	const struct cmdline_option options[] = {
+		{ 'H', "human", OPTION_FLAG, &how.is_human, NULL,
+		  "ages, and sizes in units (default: true); with false, times and bytes", NULL },
+		{ 0, "no-trunc", OPTION_FLAG, &how.no_trunc, NULL, "whole instructions and IDs",
+		  NULL },
+		{ 'q', "quiet", OPTION_FLAG, &how.is_quiet, NULL, "the IDs alone", NULL },
+		OPTION_PLATFORM(&how.platform),
+		OPTION_FORMAT(&how.format),
+		OPTION_ROOT(&how.root),
+		OPTION_END
+	};
 	const struct cmdline cmdline = { .program = "imgstore history",
 					 .synopsis = "[OPTIONS] IMAGE",
 					 .summary = "Show how an image came about, the last step "
@@ -296,6 +324,6 @@ int cmd_history(int argc, char **argv)
 	struct err err = ERR_INIT;
 
 	if (command_begin(&cmdline, argc, argv, &args, &err))
-		history(&values, args.items[0], &err);
+		history(args.items[0], &how, &err);
 	return command_end(&err);
 }

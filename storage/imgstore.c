@@ -59,6 +59,7 @@ int main(int argc, char **argv)
 		{ "ls", "list images", cmd_ls },
 		{ "inspect", "all that is known of images, as JSON", cmd_inspect },
 		{ "history", "how an image came about", cmd_history },
+		{ "diff", "which files a layer or an image changes", cmd_diff },
 		{ "tag", "give an image another name", cmd_tag },
 		{ "rm", "remove images or containers", cmd_rm },
 		{ "ps", "list containers", cmd_ps },

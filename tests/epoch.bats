@@ -3,6 +3,7 @@
 # The time that a build is given: SOURCE_DATE_EPOCH, --source-date-epoch, --timestamp, --rewrite-timestamp. What of
 # the configuration, the history and the files gets it, and what does not.
 
+bats_require_minimum_version 1.5.0
 load lib
 
 setup_file() {
