@@ -9,6 +9,7 @@
 #include "builder/check.h"
 #include "builder/context.h"
 #include "builder/named.h"
+#include "builder/platforms.h"
 #include "builder/grants.h"
 #include "builder/plan-changes.h"
 #include "builder/progress.h"
@@ -16,10 +17,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/strlist.h"
-#include "layers/config.h"
-#include "layers/descriptor.h"
 #include "sandbox/initlayer.h"
-#include "storage/layer.h"
 #include "storage/store.h"
 
 /* What the time that a build was given means for the files of the layers that are made. */
@@ -47,7 +45,7 @@ struct build_request {
 	const struct strlist *labels;     /* "KEY=value" */
 	const struct strlist *tags;
 	const char *target; /* NULL: the last stage */
-	struct platform platform;
+	struct platforms platforms;
 	bool no_cache;
 	const struct grants *grants; /* what RUN --mount=type=secret and ssh may have */
 	unsigned allowed;            /* enum plan_allowed */
@@ -67,29 +65,13 @@ struct build_request {
 	struct check_report *report;
 };
 
-/* What a build comes to: all its layers are in the store, the image is not recorded yet. */
-struct built {
-	struct image_config config;
-	struct layer *layers; /* of the image, lowest first */
-	size_t layer_count;
-	struct layer *others; /* of the other stages, and those that were squashed */
-	size_t other_count;
-};
-
-#define BUILT_INIT             \
-	{                      \
-		.layers = NULL \
-	}
-#define auto_built __attribute__((cleanup(built_release)))
-void built_release(struct built *built);
-
-/* The steps of build_run. */
+/* All but the record of what is built: built.h. */
+struct built;
 int build_make(const struct build_request *request, struct built *out, struct err *err);
-int build_record(const struct build_request *request, const struct built *built,
-		 struct digest *out_image_id, struct err *err);
 
 /* What is made is in the store, named by the tags. A failure names nothing, and leaves only
  * results of steps that were done. */
-int build_run(const struct build_request *request, struct digest *out_image_id, struct err *err);
+/* @out_id: of the image, or of the index when that was asked for. */
+int build_run(const struct build_request *request, struct digest *out_id, struct err *err);
 
 #endif

@@ -69,6 +69,7 @@ int call_parse(const char *text, struct call *out, struct err *err)
 
 struct known_image {
 	char *name;
+	struct platform platform; /* that was asked for */
 	bool is_found;
 	struct image image;
 };
@@ -84,6 +85,7 @@ static void images_release(struct images *images)
 {
 	for (size_t i = 0; i < images->count; i++) {
 		free(images->items[i]->name);
+		platform_release(&images->items[i]->platform);
 		image_release(&images->items[i]->image);
 		free(images->items[i]);
 	}
@@ -91,32 +93,36 @@ static void images_release(struct images *images)
 	image_config_release(&images->unknown);
 }
 
-static const struct image_config *find_image(void *context, const char *name)
+static const struct image_config *find_image(void *context, const char *name,
+					     const struct platform *platform)
 {
 	struct images *images = context;
 	struct known_image *known;
 	struct err ignored = ERR_INIT;
 
 	for (size_t i = 0; i < images->count; i++)
-		if (strcmp(images->items[i]->name, name) == 0)
+		if (strcmp(images->items[i]->name, name) == 0 &&
+		    platform_is_same(&images->items[i]->platform, platform))
 			return images->items[i]->is_found ? &images->items[i]->image.config : NULL;
 	if (!images->store)
 		return NULL;
 	known = mem_alloc(sizeof(*known));
 	known->name = str_dup(name);
+	platform_copy(&known->platform, platform);
 	/* a name that is none is plan_make's or the registry's to refuse */
-	if (image_find(images->store, name, NULL, &known->is_found, &known->image, &ignored) < 0)
+	if (image_find(images->store, name, platform, &known->is_found, &known->image, &ignored) <
+	    0)
 		known->is_found = false;
 	images->items = mem_resize(images->items, images->count + 1, sizeof(struct known_image *));
 	images->items[images->count++] = known;
 	return known->is_found ? &known->image.config : NULL;
 }
 
-static int get_image(void *context, const char *name, const struct image_config **out_config,
-		     size_t *out_index, struct err *err)
+static int get_image(void *context, const char *name, const struct platform *platform,
+		     const struct image_config **out_config, size_t *out_index, struct err *err)
 {
 	struct images *images = context;
-	const struct image_config *found = find_image(context, name);
+	const struct image_config *found = find_image(context, name, platform);
 
 	(void)err; /* nothing is asked here that could fail */
 	*out_config = found ? found : &images->unknown;
@@ -131,7 +137,7 @@ static struct plan_input plan_input(const struct build_request *request, struct 
 		.build_args = request->build_args,
 		.labels = request->labels,
 		.target = request->target,
-		.platform = request->platform,
+		.platforms = &request->platforms,
 		.named = request->named,
 		.changes = request->changes,
 		.get_image = get_image,
@@ -172,7 +178,7 @@ static int answer_check(const struct call *call, const struct build_request *req
 		.ast = request->ast,
 		.build_args = request->build_args,
 		.target = request->target,
-		.platform = request->platform,
+		.platforms = &request->platforms,
 		.named = request->named,
 		.ignore = request->context ? &request->context->ignore : NULL,
 		.find_image = find_image,
@@ -201,8 +207,14 @@ static int answer_check(const struct call *call, const struct build_request *req
 static int answer_outline(const struct call *call, const struct build_request *request,
 			  struct images *images, struct strbuf *out, struct err *err)
 {
+	/* nothing in it depends on how many there are */
+	struct platforms first = request->platforms;
 	struct plan_input input = plan_input(request, images);
 	auto_outline struct outline outline = OUTLINE_INIT;
+
+	first.count = 1;
+	first.is_index = false;
+	input.platforms = &first;
 
 	if (outline_make(&input, &outline, err) < 0)
 		return -1;
@@ -240,7 +252,6 @@ int call_answer(const struct call *call, const struct build_request *request, st
 	int result;
 
 	*out_found = false;
-	platform_copy(&images.unknown.platform, &request->platform);
 	result = answer(call, request, &images, out, out_found, err);
 	images_release(&images);
 	return result;

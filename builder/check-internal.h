@@ -22,6 +22,7 @@ struct check_place check_at(const struct instruction *instruction);
 void check_texts(const struct check_input *input, struct check_report *report);
 
 /* Rules that need the values of variables, and what a stage inherits. */
-int check_values(const struct check_input *input, struct check_report *report, struct err *err);
+int check_values(const struct check_input *input, const struct platform *platform,
+		 struct check_report *report, struct err *err);
 
 #endif

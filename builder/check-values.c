@@ -34,6 +34,7 @@ struct surroundings {
 struct walk {
 	const struct check_input *input;
 	const struct ast *ast;
+	const struct platform *platform; /* that is built for */
 	struct check_report *report;
 	struct strlist globals;  /* what FROM can use: "KEY=value" */
 	struct strlist declared; /* names of the ARGs before the first FROM */
@@ -398,7 +399,7 @@ static void inherit_image(struct walk *walk, struct surroundings *around, const 
 	auto_strbuf struct strbuf have = STRBUF_INIT;
 
 	if (walk->input->find_image)
-		image = walk->input->find_image(walk->input->context, name);
+		image = walk->input->find_image(walk->input->context, name, wanted);
 	around->is_base_unknown = !image;
 	if (!image)
 		return;
@@ -442,14 +443,13 @@ static void look_at_from(struct walk *walk, size_t number)
 	named = base && strcmp(base, "scratch") != 0 ? named_find(walk->input->named, base) : NULL;
 	if (named && named->kind == NAMED_IMAGE)
 		inherit_image(walk, around, stage, named->image,
-			      platform.os ? &platform : &walk->input->platform);
+			      platform.os ? &platform : walk->platform);
 	else if (!named && found >= 0)
 		inherit_stage(around, &walk->stages[found]);
 	else if (!base)
 		around->is_base_unknown = true;
 	else if (!named && strcmp(base, "scratch") != 0)
-		inherit_image(walk, around, stage, base,
-			      platform.os ? &platform : &walk->input->platform);
+		inherit_image(walk, around, stage, base, platform.os ? &platform : walk->platform);
 	if (!strlist_env_get(&around->env, "PATH"))
 		strlist_env_set(&around->env, "PATH", PLAN_PATH_DEFAULT);
 }
@@ -460,10 +460,10 @@ static void look_at_from(struct walk *walk, size_t number)
 static void look_at_defaults(struct walk *walk, size_t target)
 {
 	static const struct strlist nothing = STRLIST_INIT;
-	struct plan_input input = { .build_args = &nothing, .platform = walk->input->platform };
+	struct plan_input input = { .build_args = &nothing, .platforms = walk->input->platforms };
 	struct planner planner = { .input = &input, .ast = walk->ast };
 	struct err ignored = ERR_INIT;
-	bool is_usable = plan_globals(&planner, target, &ignored) == 0;
+	bool is_usable = plan_globals(&planner, target, walk->platform, &ignored) == 0;
 
 	for (size_t i = 0; is_usable && i < walk->ast->stage_count; i++) {
 		const struct stage *stage = walk->ast->stages[i];
@@ -490,12 +490,12 @@ static int find_globals(struct walk *walk, size_t *out_target, struct err *err)
 {
 	struct plan_input input = { .build_args = walk->input->build_args,
 				    .target = walk->input->target,
-				    .platform = walk->input->platform };
+				    .platforms = walk->input->platforms };
 	struct planner planner = { .input = &input, .ast = walk->ast };
 	int result = plan_target(&planner, out_target, err);
 
 	if (result == 0)
-		result = plan_globals(&planner, *out_target, err);
+		result = plan_globals(&planner, *out_target, walk->platform, err);
 	walk->globals = planner.globals;
 	strlist_release(&planner.used_args);
 	for (size_t i = 0; i < walk->ast->global_count; i++)
@@ -517,9 +517,12 @@ static void look_at_stages(struct walk *walk)
 	}
 }
 
-int check_values(const struct check_input *input, struct check_report *report, struct err *err)
+int check_values(const struct check_input *input, const struct platform *platform,
+		 struct check_report *report, struct err *err)
 {
-	struct walk walk = { .input = input, .ast = input->ast, .report = report };
+	struct walk walk = {
+		.input = input, .ast = input->ast, .platform = platform, .report = report
+	};
 	size_t target = 0;
 	int result;
 

@@ -253,6 +253,34 @@ static int compare(const void *a, const void *b)
 	return strcmp(left->detail, right->detail);
 }
 
+static bool is_known(const struct check_report *report, size_t count,
+		     const struct check_warning *warning)
+{
+	for (size_t i = 0; i < count; i++)
+		if (compare(&report->items[i], warning) == 0)
+			return true;
+	return false;
+}
+
+/* What the other platforms have already said too is said once. */
+static int ask_platform(const struct check_input *input, const struct platform *platform,
+			struct check_report *report, struct err *err)
+{
+	size_t known = report->count;
+	size_t kept = known;
+
+	if (check_values(input, platform, report, err) < 0)
+		return -1;
+	for (size_t i = known; i < report->count; i++) {
+		if (is_known(report, known, &report->items[i]))
+			free(report->items[i].detail);
+		else
+			report->items[kept++] = report->items[i];
+	}
+	report->count = kept;
+	return 0;
+}
+
 int check_run(const struct check_input *input, struct check_report *out, struct err *err)
 {
 	const struct directives *directives = &input->ast->directives;
@@ -263,8 +291,9 @@ int check_run(const struct check_input *input, struct check_report *out, struct 
 		return given ? err_prefix(err, "build argument 'BUILDKIT_DOCKERFILE_CHECK'")
 			     : source_locate(err, &input->ast->source, directives->check_at, NULL);
 	check_texts(input, &made);
-	if (check_values(input, &made, err) < 0)
-		return -1;
+	for (size_t i = 0; i < input->platforms->count; i++)
+		if (ask_platform(input, &input->platforms->targets[i], &made, err) < 0)
+			return -1;
 	if (made.count > 0)
 		qsort(made.items, made.count, sizeof(*made.items), compare);
 	*out = made;

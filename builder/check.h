@@ -96,18 +96,19 @@ struct check_input {
 	const struct ast *ast;
 	const struct strlist *build_args; /* "KEY=value" */
 	const char *target;               /* NULL: the last stage */
-	struct platform platform;
+	const struct platforms *platforms;
 	const struct named_contexts *named; /* or NULL */
 	const struct ignore *ignore;        /* of the context; may be NULL */
 	const bool *needed;                 /* for each stage: look into it. NULL: into all */
 	/* The configuration of a base image, borrowed; NULL when it is not known here. */
-	const struct image_config *(*find_image)(void *context, const char *name);
+	const struct image_config *(*find_image)(void *context, const char *name,
+						 const struct platform *platform);
 	void *context;
 };
 
 /*
- * Ask all rules. ERR_INPUT for options that are none. What is wrong in the Buildfile is passed
- * over here: it is plan_make's to say.
+ * Ask all rules, for each platform; what holds for several is said once. ERR_INPUT for options that
+ * are none. What is wrong in the Buildfile is passed over here: it is plan_make's to say.
  */
 int check_run(const struct check_input *input, struct check_report *out, struct err *err);
 

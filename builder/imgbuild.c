@@ -245,7 +245,7 @@ int main(int argc, char **argv)
 		status = err_exit_status(&err);
 	}
 	fd_close(&request.interrupt_fd);
-	platform_release(&request.platform);
+	platforms_release(&request.platforms);
 	plan_changes_release(&request.changes);
 	run_settings_release(&request.run_settings);
 	options_release(&options);

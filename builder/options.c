@@ -33,6 +33,7 @@ void options_release(struct options *options)
 	strlist_release(&options->secrets);
 	strlist_release(&options->agents);
 	strlist_release(&options->allowed);
+	strlist_release(&options->platforms);
 }
 
 int options_parse(int argc, char **argv, struct options *out, struct strlist *out_args,
@@ -131,8 +132,10 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		  "an SSH agent for RUN --mount=type=ssh,id=NAME (default: $SSH_AUTH_SOCK)", NULL },
 		{ 0, "allow", OPTION_LIST, &out->allowed, "WHAT",
 		  "let the Buildfile have network.host or security.insecure", NULL },
-		{ 0, "platform", OPTION_STRING, &out->platform, "OS/ARCH",
-		  "platform of the image: this machine's", NULL },
+		{ 0, "platform", OPTION_LIST, &out->platforms, "OS/ARCH[/VARIANT],...",
+		  "what the image is for (default: this machine); of several an index of "
+		  "images is made",
+		  NULL },
 		{ 0, "iidfile", OPTION_STRING, &out->iidfile, "FILE", "write the image ID to FILE",
 		  NULL },
 		{ 0, "progress", OPTION_CHOICE, &out->progress, "MODE",
@@ -320,20 +323,16 @@ static int take_jobs(const char *text, size_t *out, struct err *err)
 	return 0;
 }
 
-static int take_platform(const char *text, struct platform *out, struct err *err)
+/* BuildKit's way to ask for an index of one image. */
+static int take_platforms(const struct options *options, struct build_request *request,
+			  struct err *err)
 {
-	auto_platform struct platform wanted = { 0 };
+	const char *wanted = strlist_env_get(request->build_args, "BUILDKIT_MULTI_PLATFORM");
 
-	platform_host(out);
-	if (!text)
-		return 0;
-	if (strchr(text, ','))
-		return err_set(err, ERR_INPUT, "several platforms are not supported: '%s'", text);
-	if (platform_parse(text, &wanted, err) < 0)
+	if (platforms_parse(&options->platforms, &request->platforms, err) < 0)
 		return -1;
-	if (platform_match(&wanted, out) < 0)
-		return err_set(err, ERR_INPUT,
-			       "platform '%s' is not supported: only this machine's", text);
+	if (wanted && (strcmp(wanted, "1") == 0 || strcmp(wanted, "true") == 0))
+		request->platforms.is_index = true;
 	return 0;
 }
 
@@ -353,7 +352,7 @@ int options_prepare(const struct options *options, struct strlist *build_args,
 	    take_changes(options, &request->changes, err) < 0 ||
 	    check_labels(&options->labels, err) < 0 || take_epoch(options, request, err) < 0 ||
 	    take_jobs(options->jobs, &request->jobs, err) < 0 ||
-	    take_platform(options->platform, &request->platform, err) < 0 ||
+	    take_platforms(options, request, err) < 0 ||
 	    sandbox_network_parse(options->network ? options->network : "default",
 				  &request->network, err) < 0 ||
 	    take_allowed(&options->allowed, request, err) < 0)

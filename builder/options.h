@@ -24,7 +24,7 @@ struct options {
 	const char *progress;
 	const char *root;
 	const char *storage_driver;
-	const char *platform;
+	struct strlist platforms;
 	const char *pull;
 	const char *call;
 	bool check;

@@ -203,7 +203,7 @@ static int make(struct maker *maker, const struct plan *plan, struct err *err)
 	int result = plan_target(&planner, &target, err);
 
 	if (result == 0)
-		result = plan_globals(&planner, target, err);
+		result = plan_globals(&planner, target, &maker->input->platforms->targets[0], err);
 	maker->globals = planner.globals;
 	strlist_release(&planner.used_args);
 	if (result < 0)

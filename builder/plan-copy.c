@@ -104,7 +104,8 @@ static int plan_from_image(struct planner *planner, const char *name, const char
 {
 	const struct image_config *image;
 
-	if (planner->input->get_image(planner->input->context, name, &image, out_index, err) == 0)
+	if (planner->input->get_image(planner->input->context, name, planner->target, &image,
+				      out_index, err) == 0)
 		return 0;
 	return err_prefix(err, "%s=%s", what, from);
 }

@@ -9,10 +9,11 @@ struct planner {
 	struct plan *plan;
 	const struct plan_input *input;
 	const struct ast *ast;
-	struct strlist globals;   /* the platform's ARGs and those before the first FROM */
-	struct strlist used_args; /* names of --build-args that something asked for */
-	int *positions;           /* of each stage of the AST in the plan, or -1 */
-	bool *uncached;           /* of each stage of the AST */
+	struct strlist globals;        /* the platform's ARGs and those before the first FROM */
+	struct strlist used_args;      /* names of --build-args that something asked for */
+	const struct platform *target; /* one after the other */
+	int *positions;                /* for it, of each stage of the AST in the plan, or -1 */
+	bool *uncached;                /* of each stage of the AST */
 };
 
 /* What an instruction is taken from. */
@@ -21,6 +22,12 @@ struct origin {
 	bool is_trigger;
 	size_t stage; /* in the AST of the Buildfile: names of stages before it can be used */
 };
+
+/* What the stage begins with: plans the stage that it is FROM, or finds the image. */
+int plan_base(struct planner *planner, struct plan_stage *stage, struct err *err);
+
+/* What the files of @stage are for, as far as it is known. */
+const struct platform *plan_files_platform(const struct plan_stage *stage);
 
 /* Plan one stage and all that it needs; *out_index is its place in the plan. */
 int plan_stage(struct planner *planner, size_t number, size_t *out_index, struct err *err);
@@ -41,8 +48,9 @@ char *plan_changes_env_text(const struct plan_changes *changes);
 /* The number of the stage that input->target means. */
 int plan_target(const struct planner *planner, size_t *out_number, struct err *err);
 
-/* planner->globals: what FROM may use when @target is built. */
-int plan_globals(struct planner *planner, size_t target, struct err *err);
+/* planner->globals: what FROM may use when @number is built for @platform, which stays borrowed. */
+int plan_globals(struct planner *planner, size_t number, const struct platform *platform,
+		 struct err *err);
 
 /* One instruction of @stage: its step, and what it changes. */
 int plan_instruction(struct planner *planner, struct plan_stage *stage, const struct origin *origin,

@@ -110,6 +110,13 @@ static void print_step(const struct step *step, struct strbuf *out)
 	}
 }
 
+static void print_platform(const struct platform *platform, struct strbuf *out)
+{
+	strbuf_puts(out, "  platform ");
+	platform_format(platform, out);
+	strbuf_putc(out, '\n');
+}
+
 void plan_print(const struct plan *plan, struct strbuf *out)
 {
 	static const char *const bases[] = { "scratch", "stage", "image" };
@@ -119,9 +126,13 @@ void plan_print(const struct plan *plan, struct strbuf *out)
 
 		strbuf_printf(out, "stage %zu '%s' from %s %s\n", stage->number, stage->title,
 			      bases[stage->base], stage->base_name);
+		if (plan->target_count > 1)
+			print_platform(&stage->platform, out);
 		for (size_t k = 0; k < stage->step_count; k++)
 			print_step(stage->steps[k], out);
 	}
+	for (size_t i = 0; plan->target_count > 1 && i < plan->target_count; i++)
+		strbuf_printf(out, "target %zu\n", plan->targets[i]);
 	print_list("proxy", &plan->proxy_env, out);
 	print_list("unused", &plan->unused_args, out);
 }

@@ -21,9 +21,11 @@ static int need_allowed(const struct planner *planner, enum plan_allowed wanted,
 	return source_hint(err, "imgbuild --allow %s allows it to this one", name);
 }
 
-static int check_run(const struct planner *planner, const struct origin *origin,
-		     const struct instruction *instruction, struct err *err)
+static int check_run(const struct planner *planner, const struct plan_stage *stage,
+		     const struct origin *origin, const struct instruction *instruction,
+		     struct err *err)
 {
+	const struct plan_input *input = planner->input;
 	const struct run_instruction *run = &instruction->run;
 
 	if (run->device_count > 0)
@@ -33,7 +35,9 @@ static int check_run(const struct planner *planner, const struct origin *origin,
 			  "security.insecure", err) < 0) ||
 	    (run->network == RUN_NETWORK_HOST &&
 	     need_allowed(planner, PLAN_ALLOWED_HOST_NETWORK, "--network=host", "network.host",
-			  err) < 0))
+			  err) < 0) ||
+	    (input->check_runs &&
+	     input->check_runs(input->context, plan_files_platform(stage), err) < 0))
 		return ast_locate(err, origin->ast, instruction);
 	return 0;
 }
@@ -81,6 +85,16 @@ static int check_nul(const struct strlist *list, const char *what, struct err *e
 	return 0;
 }
 
+static void set_platform(const struct plan_stage *stage, struct plan_run *run)
+{
+	const struct platform *platform = plan_files_platform(stage);
+	auto_strbuf struct strbuf text = STRBUF_INIT;
+
+	platform_format(platform, &text);
+	run->platform = strbuf_steal(&text);
+	run->is_32bit = platform_is_32bit(platform);
+}
+
 int plan_run(struct planner *planner, struct plan_stage *stage, const struct origin *origin,
 	     const struct instruction *instruction, struct err *err)
 {
@@ -90,7 +104,7 @@ int plan_run(struct planner *planner, struct plan_stage *stage, const struct ori
 	struct plan_run *run;
 	struct step *step;
 
-	if (check_run(planner, origin, instruction, err) < 0)
+	if (check_run(planner, stage, origin, instruction, err) < 0)
 		return -1;
 	step = plan_add_step(stage, STEP_RUN, origin, instruction);
 	run = &step->run;
@@ -102,6 +116,7 @@ int plan_run(struct planner *planner, struct plan_stage *stage, const struct ori
 	run->user = str_dup(config->user ? config->user : "");
 	run->cwd = plan_path("/", config->working_dir ? config->working_dir : "/");
 	run->network = instruction->run.network;
+	set_platform(stage, run);
 	run->is_insecure = instruction->run.security == RUN_SECURITY_INSECURE;
 	if (plan_mounts(planner, stage, origin, instruction, run, err) < 0)
 		return -1;

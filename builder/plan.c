@@ -23,6 +23,7 @@ static void step_free(struct step *step)
 		strlist_release(&step->run.env);
 		free(step->run.user);
 		free(step->run.cwd);
+		free(step->run.platform);
 		free(step->run.script);
 		free(step->run.script_path);
 		plan_mounts_release(&step->run);
@@ -58,6 +59,7 @@ static void stage_release(struct plan_stage *stage)
 	free(stage->steps);
 	free(stage->title);
 	free(stage->base_name);
+	platform_release(&stage->platform);
 	image_config_release(&stage->image);
 	strlist_release(&stage->env);
 	strlist_release(&stage->args);
@@ -71,6 +73,7 @@ void plan_free(struct plan *plan)
 	for (size_t i = 0; i < plan->stage_count; i++)
 		stage_release(plan->stages[i]);
 	free(plan->stages);
+	free(plan->targets);
 	for (size_t i = 0; i < plan->trigger_count; i++)
 		ast_free(plan->triggers[i]);
 	free(plan->triggers);
@@ -86,125 +89,6 @@ const char *plan_build_arg(struct planner *planner, const char *name)
 	if (!strlist_has(&planner->used_args, name))
 		strlist_add(&planner->used_args, name);
 	return strlist_env_get(planner->input->build_args, name);
-}
-
-/* FROM's words know nothing but the global ARGs. */
-static int expand_global(struct planner *planner, const char *word, struct position at, char **out,
-			 struct err *err)
-{
-	struct expand_scope scope = { .env = &planner->globals };
-
-	if (expand_word(word, &scope, planner->ast->directives.escape, EXPAND_WORD, out, err) < 0)
-		return source_locate(err, &planner->ast->source, at, "FROM");
-	return 0;
-}
-
-static int check_platform(struct planner *planner, const struct stage *stage, struct err *err)
-{
-	struct position at = { stage->line_start, stage->column };
-	auto_platform struct platform platform = { 0 };
-	auto_free char *text = NULL;
-
-	if (!stage->platform)
-		return 0;
-	if (expand_global(planner, stage->platform, at, &text, err) < 0)
-		return -1;
-	if (platform_parse(text, &platform, err) < 0)
-		return source_locate(err, &planner->ast->source, at, "FROM");
-	if (platform_match(&planner->input->platform, &platform) < 0) {
-		err_set(err, ERR_INPUT, "platform '%s' is not supported: only this machine's",
-			text);
-		return source_locate(err, &planner->ast->source, at, "FROM");
-	}
-	return 0;
-}
-
-static int base_on_stage(struct planner *planner, struct plan_stage *stage, size_t number,
-			 struct err *err)
-{
-	const struct plan_stage *base;
-
-	if (plan_stage(planner, number, &stage->base_index, err) < 0)
-		return -1;
-	base = planner->plan->stages[stage->base_index];
-	stage->base = BASE_STAGE;
-	image_config_copy(&stage->image, &base->image);
-	strlist_copy(&stage->env, &base->env);
-	strlist_copy(&stage->args, &base->args);
-	return 0;
-}
-
-static void base_on_scratch(struct planner *planner, struct plan_stage *stage)
-{
-	stage->base = BASE_SCRATCH;
-	platform_copy(&stage->image.platform, &planner->input->platform);
-	stage->image.config.working_dir = str_dup("/");
-}
-
-static int base_on_image(struct planner *planner, struct plan_stage *stage, const char *name,
-			 struct err *err)
-{
-	const struct image_config *image;
-
-	if (planner->input->get_image(planner->input->context, name, &image, &stage->base_index,
-				      err) < 0)
-		return source_locate(err, &planner->ast->source, stage->stage->base_at, "FROM");
-	stage->base = BASE_IMAGE;
-	image_config_copy(&stage->image, image);
-	free(stage->image.created);
-	stage->image.created = NULL;
-	strlist_copy(&stage->env, &stage->image.config.env);
-	return 0;
-}
-
-static int name_base(struct planner *planner, struct plan_stage *stage, struct err *err)
-{
-	if (planner->input->changes.from && stage->number == 0) {
-		stage->base_name = str_dup(planner->input->changes.from);
-		return 0;
-	}
-	return expand_global(planner, stage->stage->base, stage->stage->base_at, &stage->base_name,
-			     err);
-}
-
-static int find_base(struct planner *planner, struct plan_stage *stage, struct err *err)
-{
-	struct image_config *image = &stage->image;
-	const struct named_context *named = NULL;
-	int number;
-
-	if (name_base(planner, stage, err) < 0)
-		return -1;
-	if (stage->base_name[0] == '\0') {
-		err_set(err, ERR_INPUT, "the name '%s' comes out empty", stage->stage->base);
-		return source_locate(err, &planner->ast->source, stage->stage->base_at, "FROM");
-	}
-	if (check_platform(planner, stage->stage, err) < 0)
-		return -1;
-
-	number = ast_find_stage(planner->ast, stage->base_name, stage->number);
-	if (strcmp(stage->base_name, "scratch") != 0)
-		named = named_find(planner->input->named, stage->base_name);
-	if (named && named->kind == NAMED_IMAGE) {
-		if (base_on_image(planner, stage, named->image, err) < 0)
-			return -1;
-	} else if (named) {
-		base_on_scratch(planner, stage);
-		stage->base_directory = named->name;
-	} else if (number >= 0) {
-		if (base_on_stage(planner, stage, (size_t)number, err) < 0)
-			return -1;
-	} else if (strcmp(stage->base_name, "scratch") == 0) {
-		base_on_scratch(planner, stage);
-	} else if (base_on_image(planner, stage, stage->base_name, err) < 0) {
-		return -1;
-	}
-
-	if (!strlist_env_get(&image->config.env, "PATH")) {
-		strlist_env_set(&image->config.env, "PATH", PLAN_PATH_DEFAULT);
-		strlist_env_set(&stage->env, "PATH", PLAN_PATH_DEFAULT);
-	}
-	return 0;
 }
 
 /* An instruction that is not in the Buildfile. */
@@ -249,23 +133,35 @@ static int add_given_env(struct planner *planner, struct plan_stage *stage, stru
 	return text ? plan_text(planner, stage, text, false, err) : 0;
 }
 
+/* With several platforms, also for which, and what on when those are two. */
 static void name_stage(struct planner *planner, struct plan_stage *stage)
 {
+	auto_strbuf struct strbuf text = STRBUF_INIT;
+
+	if (planner->input->platforms->is_index) {
+		platform_format(&stage->platform, &text);
+		if (platform_match(planner->target, &stage->platform) < 0) {
+			strbuf_puts(&text, "->");
+			platform_format(planner->target, &text);
+		}
+	}
+	if (text.len && (stage->stage->name || planner->ast->stage_count > 1))
+		strbuf_putc(&text, ' ');
 	if (stage->stage->name)
-		stage->title = str_dup(stage->stage->name);
+		strbuf_puts(&text, stage->stage->name);
 	else if (planner->ast->stage_count > 1)
-		stage->title = str_format("stage-%zu", stage->number);
-	else
-		stage->title = str_dup("");
+		strbuf_printf(&text, "stage-%zu", stage->number);
+	stage->title = text.len ? strbuf_steal(&text) : str_dup("");
 }
 
 static int fill_stage(struct planner *planner, struct plan_stage *stage, struct err *err)
 {
 	struct origin origin = { .ast = planner->ast, .stage = stage->number };
 
+	if (plan_base(planner, stage, err) < 0)
+		return -1;
 	name_stage(planner, stage);
-	if (find_base(planner, stage, err) < 0 || run_triggers(planner, stage, err) < 0 ||
-	    add_given_env(planner, stage, err) < 0)
+	if (run_triggers(planner, stage, err) < 0 || add_given_env(planner, stage, err) < 0)
 		return -1;
 	for (size_t i = 0; i < stage->stage->instruction_count; i++)
 		if (plan_instruction(planner, stage, &origin, stage->stage->instructions[i], err) <
@@ -306,23 +202,28 @@ static void set_global(struct planner *planner, const char *name, const char *va
 	strlist_env_set(&planner->globals, name, given ? given : value ? value : "");
 }
 
-static void set_platform_args(struct planner *planner, const char *target_name)
+/* BUILDPLATFORM, BUILDOS and so on; @kind is "BUILD" or "TARGET". */
+static void set_platform_args(struct planner *planner, const char *kind,
+			      const struct platform *platform)
 {
-	const struct platform *platform = &planner->input->platform;
 	auto_strbuf struct strbuf text = STRBUF_INIT;
+	const struct {
+		const char *name;
+		const char *value;
+	} args[] = {
+		{ "PLATFORM", NULL },
+		{ "OS", platform->os },
+		{ "OSVERSION", platform->os_version },
+		{ "ARCH", platform->architecture },
+		{ "VARIANT", platform->variant },
+	};
 
 	platform_format(platform, &text);
-	set_global(planner, "BUILDPLATFORM", text.data);
-	set_global(planner, "BUILDOS", platform->os);
-	set_global(planner, "BUILDOSVERSION", platform->os_version);
-	set_global(planner, "BUILDARCH", platform->architecture);
-	set_global(planner, "BUILDVARIANT", platform->variant);
-	set_global(planner, "TARGETPLATFORM", text.data);
-	set_global(planner, "TARGETOS", platform->os);
-	set_global(planner, "TARGETOSVERSION", platform->os_version);
-	set_global(planner, "TARGETARCH", platform->architecture);
-	set_global(planner, "TARGETVARIANT", platform->variant);
-	set_global(planner, "TARGETSTAGE", target_name ? target_name : "default");
+	for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++) {
+		auto_free char *name = str_format("%s%s", kind, args[i].name);
+
+		set_global(planner, name, i == 0 ? text.data : args[i].value);
+	}
 }
 
 /* The ARGs before the first FROM; later ones may refer to earlier ones. */
@@ -350,9 +251,16 @@ static int set_global_args(struct planner *planner, struct err *err)
 	return 0;
 }
 
-int plan_globals(struct planner *planner, size_t target, struct err *err)
+int plan_globals(struct planner *planner, size_t number, const struct platform *platform,
+		 struct err *err)
 {
-	set_platform_args(planner, planner->ast->stages[target]->name);
+	const char *name = planner->ast->stages[number]->name;
+
+	planner->target = platform;
+	strlist_release(&planner->globals);
+	set_platform_args(planner, "BUILD", &planner->input->platforms->native);
+	set_platform_args(planner, "TARGET", platform);
+	set_global(planner, "TARGETSTAGE", name ? name : "default");
 	return set_global_args(planner, err);
 }
 
@@ -411,20 +319,31 @@ static void note_unused_args(struct planner *planner)
 	}
 }
 
-static int make(struct planner *planner, struct err *err)
+/* The user's word counts for more than the base's: it may know nothing better, or be wrong. */
+static void set_platform(const struct planner *planner, struct plan_stage *target)
 {
-	const char *hostname = plan_build_arg(planner, "BUILDKIT_SANDBOX_HOSTNAME");
-	const char *cache_ns = plan_build_arg(planner, "BUILDKIT_CACHE_MOUNT_NS");
-	size_t number;
+	const struct platform *wanted = planner->target;
+	struct platform *platform = &target->image.platform;
+	bool is_same = platform->os && platform->architecture &&
+		       strcmp(platform->os, wanted->os) == 0 &&
+		       strcmp(platform->architecture, wanted->architecture) == 0;
+
+	if (planner->input->platforms->is_explicit && (!is_same || wanted->variant))
+		platform_copy(platform, wanted);
+}
+
+/* All that one of the platforms needs. */
+static int make_target(struct planner *planner, size_t number, const struct platform *platform,
+		       struct err *err)
+{
+	struct plan *plan = planner->plan;
 	size_t index;
 	size_t also;
 
-	if (plan_target(planner, &number, err) < 0 || plan_globals(planner, number, err) < 0 ||
-	    plan_set_uncached(planner, err) < 0)
+	for (size_t i = 0; i < planner->ast->stage_count; i++)
+		planner->positions[i] = -1;
+	if (plan_globals(planner, number, platform, err) < 0)
 		return -1;
-	plan_set_proxies(planner);
-	planner->plan->hostname = str_dup(hostname && hostname[0] ? hostname : "buildkitsandbox");
-	planner->plan->cache_ns = str_dup(cache_ns ? cache_ns : "");
 	also = planner->input->all_stages                    ? planner->ast->stage_count
 	       : planner->input->changes.keeps_unused_stages ? number
 							     : 0;
@@ -433,7 +352,28 @@ static int make(struct planner *planner, struct err *err)
 			return -1;
 	if (plan_stage(planner, number, &index, err) < 0)
 		return -1;
-	plan_change_image(planner, planner->plan->stages[index]);
+	plan_change_image(planner, plan->stages[index]);
+	set_platform(planner, plan->stages[index]);
+	plan->targets[plan->target_count++] = index;
+	return 0;
+}
+
+static int make(struct planner *planner, struct err *err)
+{
+	const struct platforms *platforms = planner->input->platforms;
+	const char *hostname = plan_build_arg(planner, "BUILDKIT_SANDBOX_HOSTNAME");
+	const char *cache_ns = plan_build_arg(planner, "BUILDKIT_CACHE_MOUNT_NS");
+	size_t number;
+
+	if (plan_target(planner, &number, err) < 0 || plan_set_uncached(planner, err) < 0)
+		return -1;
+	plan_set_proxies(planner);
+	planner->plan->hostname = str_dup(hostname && hostname[0] ? hostname : "buildkitsandbox");
+	planner->plan->cache_ns = str_dup(cache_ns ? cache_ns : "");
+	planner->plan->targets = mem_array(platforms->count, sizeof(size_t));
+	for (size_t i = 0; i < platforms->count; i++)
+		if (make_target(planner, number, &platforms->targets[i], err) < 0)
+			return -1;
 	note_unused_args(planner);
 	return 0;
 }
@@ -445,8 +385,6 @@ struct plan *plan_make(const struct plan_input *input, struct err *err)
 
 	planner.plan = mem_alloc(sizeof(*planner.plan));
 	planner.positions = mem_array(input->ast->stage_count, sizeof(int));
-	for (size_t i = 0; i < input->ast->stage_count; i++)
-		planner.positions[i] = -1;
 	result = make(&planner, err);
 	strlist_release(&planner.globals);
 	strlist_release(&planner.used_args);

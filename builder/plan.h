@@ -11,6 +11,7 @@
 #include "builder/ignore.h"
 #include "builder/named.h"
 #include "builder/plan-changes.h"
+#include "builder/platforms.h"
 #include "builder/remote.h"
 #include "common/digest.h"
 #include "builder/runmount.h"
@@ -60,6 +61,8 @@ struct plan_run {
 	char *user;          /* "" for root */
 	char *cwd;
 	enum run_network network;
+	char *platform;   /* whose program it is, "linux/arm64" */
+	bool is_32bit;    /* what the kernel is to say it is */
 	bool is_insecure; /* all capabilities, devices, no filter */
 	struct plan_mount *mounts;
 	size_t mount_count;
@@ -123,7 +126,10 @@ enum base_kind {
 struct plan_stage {
 	const struct stage *stage; /* borrowed */
 	size_t number;             /* its place in the Buildfile, from 0 */
-	char *title;               /* "build", "stage-1", or "" when there is only one */
+	/* "build", "stage-1", or "" when there is only one; "linux/arm64 build" with several
+	 * platforms */
+	char *title;
+	struct platform platform; /* that is asked for; what the base is for, its config says */
 	enum base_kind base;
 	size_t base_index;
 	char *base_name;            /* as expanded */
@@ -143,8 +149,10 @@ struct plan_stage {
 };
 
 struct plan {
-	struct plan_stage **stages; /* the target is the last one */
+	struct plan_stage **stages;
 	size_t stage_count;
+	size_t *targets; /* the stage that is the image, for each of the platforms */
+	size_t target_count;
 	struct ast **triggers; /* parsed ONBUILD instructions of bases */
 	size_t trigger_count;
 	struct strlist proxy_env;   /* for each RUN, known to no cache and no history */
@@ -164,14 +172,20 @@ struct plan_input {
 	const struct strlist *build_args; /* "KEY=value" */
 	const char *target;               /* NULL: the last stage */
 	const struct strlist *labels;     /* "KEY=value" for the image that comes out; or NULL */
-	struct platform platform;
+	const struct platforms *platforms;
 	const struct named_contexts *named; /* or NULL */
-	bool all_stages;  /* plan also what the target does not need; it need not come last then */
-	unsigned allowed; /* enum plan_allowed */
-	struct plan_changes changes; /* borrowed lists */
-	/* The configuration of an image by name, borrowed; out_index is kept for the caller. */
-	int (*get_image)(void *context, const char *name, const struct image_config **out_config,
-			 size_t *out_index, struct err *err);
+	bool all_stages;                    /* plan also what the target does not need */
+	unsigned allowed;                   /* enum plan_allowed */
+	struct plan_changes changes;        /* borrowed lists */
+	/*
+	 * The configuration of an image by name, borrowed: the one for @platform where there are
+	 * several, else the one there is. out_index is kept for the caller.
+	 */
+	int (*get_image)(void *context, const char *name, const struct platform *platform,
+			 const struct image_config **out_config, size_t *out_index,
+			 struct err *err);
+	/* ERR_INPUT when programs for @platform cannot be run here. NULL: nobody wants to. */
+	int (*check_runs)(void *context, const struct platform *platform, struct err *err);
 	void *context;
 };
 

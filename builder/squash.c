@@ -152,10 +152,9 @@ static void tell(struct squash *squash, const struct step_result *made, struct i
 	config->created = str_dup(created);
 }
 
-int squash_layers(struct build *build, struct image_config *config, struct chain *out_chain,
-		  bool *out_is_squashed, struct err *err)
+int squash_layers(struct build *build, size_t target, struct image_config *config,
+		  struct chain *out_chain, bool *out_is_squashed, struct err *err)
 {
-	size_t target = build->plan->stage_count - 1;
 	struct squash squash = { .build = build, .all = &build->results[target].chain };
 	struct step_result made;
 	int result = 0;

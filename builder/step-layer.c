@@ -44,14 +44,54 @@ void step_key_settle(const struct stage_run *run, const char *kind, struct step_
 	cachekey_final(&key, &out->key);
 }
 
+static bool is_uncached(const struct stage_run *run)
+{
+	return run->build->request->no_cache || run->plan->is_uncached;
+}
+
+/* By the same stage for another platform. */
+static void made_find(struct stage_run *run, const struct digest *key, struct step_outcome *out)
+{
+	struct build *build = run->build;
+
+	pthread_mutex_lock(&build->lock);
+	for (size_t i = 0; i < build->made_count && !out->is_cached; i++) {
+		const struct made *made = &build->made[i];
+
+		if (made->number != run->plan->number || !digest_equal(&made->key, key))
+			continue;
+		out->is_cached = true;
+		out->result = made->result;
+	}
+	pthread_mutex_unlock(&build->lock);
+}
+
+static void made_note(struct stage_run *run, const struct step_outcome *out)
+{
+	struct build *build = run->build;
+
+	if (!is_uncached(run) || build->plan->target_count == 1)
+		return;
+	pthread_mutex_lock(&build->lock);
+	build->made = mem_resize(build->made, build->made_count + 1, sizeof(*build->made));
+	build->made[build->made_count++] = (struct made){ .key = out->key,
+							  .number = run->plan->number,
+							  .result = out->result };
+	pthread_mutex_unlock(&build->lock);
+}
+
 int step_lookup(struct stage_run *run, const struct digest *key, struct step_outcome *out,
 		struct err *err)
 {
 	out->key = *key;
 	out->is_cached = false;
-	if (run->build->request->no_cache || run->plan->is_uncached)
+	if (is_uncached(run) && run->build->plan->target_count == 1)
 		return 0;
 	claims_take(&run->build->claims, key, run);
+	if (is_uncached(run)) {
+		made_find(run, key, out);
+		return 0;
+	}
 	return stepcache_find(run->build->request->store, key, chain_id(&run->result->chain),
 			      &out->is_cached, &out->result, err);
 }
@@ -215,6 +255,7 @@ int layer_work_publish(struct stage_run *run, struct layer_work *work,
 	if (layer_draft_commit(store, &work->draft, &facts, &out->result.layer, err) < 0)
 		return -1;
 	out->result.created_ns = now_ns();
+	made_note(run, out);
 	return step_remember(run->build, &out->key, &out->result, err);
 }
 

@@ -55,6 +55,7 @@ static void run_key(const struct stage_run *run, const struct plan_run *plan,
 	cachekey_list(&key, "env", &env);
 	cachekey_string(&key, "cwd", plan->cwd);
 	cachekey_string(&key, "user", plan->user);
+	cachekey_string(&key, "platform", plan->platform);
 	cachekey_number(&key, "network", network_of(run, plan));
 	cachekey_string(&key, "hostname", run->build->plan->hostname);
 	if (plan->is_insecure)
@@ -176,6 +177,7 @@ static int describe(struct stage_run *run, const struct plan_run *plan,
 	out->gid = ids.gid;
 	out->groups = ptr_steal(&ids.groups);
 	out->group_count = ids.group_count;
+	out->is_32bit = plan->is_32bit;
 	if (plan->is_insecure)
 		open_up(out);
 	step_mounts_describe(mounts, out);

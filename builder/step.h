@@ -18,10 +18,21 @@
 #include "storage/image.h"
 #include "storage/stepcache.h"
 
-/* An image that a plan names, found once. */
+/* An image that a plan names, found once for each platform. */
 struct build_image {
 	char *name;
+	struct platform platform; /* that was asked for; what it is for, its config says */
 	struct image image;
+};
+
+/*
+ * A step of a stage that is planned for several platforms: what does not depend on them is made
+ * once in a build, also where the cache is not to be used.
+ */
+struct made {
+	struct digest key;
+	size_t number; /* of the stage in the Buildfile */
+	struct step_result result;
 };
 
 /* What a stage came to. */
@@ -40,9 +51,12 @@ struct build {
 	struct graph *graph;
 	struct stage_result *results; /* by position in the plan */
 	struct claims claims;         /* keys of steps that are being made; a stage_run owns them */
+	struct strlist runnable;      /* platforms whose programs run here, as far as asked */
 
 	pthread_mutex_t lock; /* protects what follows, and views of stages that are done */
-	int seccomp_fd;       /* -1 until a command is run */
+	struct made *made;    /* what was made although it might have been found */
+	size_t made_count;
+	int seccomp_fd; /* -1 until a command is run */
 };
 
 /* The init layer of RUN steps: the same one as long as what is below stays the same. */

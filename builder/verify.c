@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "builder/built.h"
 #include "builder/copy.h"
 #include "builder/history.h"
 #include "common/fd.h"
@@ -149,8 +150,9 @@ static void say_layer(const struct image_config *config, size_t index, struct st
 		      len < LABEL_MAX && by[len] != '\n' ? "" : "...");
 }
 
-static int compare_layer(struct store *store, const struct built *first, const struct built *second,
-			 size_t index, struct strbuf *out, struct err *err)
+static int compare_layer(struct store *store, const struct built_image *first,
+			 const struct built_image *second, size_t index, struct strbuf *out,
+			 struct err *err)
 {
 	auto_close int first_fd = layer_open(store, &first->layers[index], err);
 	auto_close int second_fd =
@@ -169,8 +171,9 @@ static int compare_layer(struct store *store, const struct built *first, const s
 	return 0;
 }
 
-static int compare_all(struct store *store, const struct built *first, const struct built *second,
-		       struct strbuf *out, size_t *out_count, struct err *err)
+static int compare_images(struct store *store, const struct built_image *first,
+			  const struct built_image *second, struct strbuf *out, size_t *out_count,
+			  struct err *err)
 {
 	size_t count = 0;
 
@@ -185,7 +188,32 @@ static int compare_all(struct store *store, const struct built *first, const str
 		count++;
 		strbuf_printf(out, "%zu layers vs %zu\n", first->layer_count, second->layer_count);
 	}
-	*out_count = count + verify_configs(&first->config, &second->config, out);
+	*out_count += count + verify_configs(&first->config, &second->config, out);
+	return 0;
+}
+
+/* With several platforms each line says of which. */
+static int compare_all(const struct build_request *request, const struct built *first,
+		       const struct built *second, struct strbuf *out, size_t *out_count,
+		       struct err *err)
+{
+	for (size_t i = 0; i < first->image_count; i++) {
+		auto_strbuf struct strbuf lines = STRBUF_INIT;
+		char *rest;
+		const char *line;
+
+		if (compare_images(request->store, &first->images[i], &second->images[i], &lines,
+				   out_count, err) < 0)
+			return -1;
+		rest = lines.len > 0 ? lines.data : NULL;
+		while ((line = strsep(&rest, "\n")) && line[0]) {
+			if (first->image_count > 1) {
+				platform_format(&request->platforms.targets[i], out);
+				strbuf_puts(out, ": ");
+			}
+			strbuf_printf(out, "%s\n", line);
+		}
+	}
 	return 0;
 }
 
@@ -199,12 +227,19 @@ static bool has_layer(const struct layer *layers, size_t count, const struct lay
 	return false;
 }
 
+static bool is_in(const struct built *built, const struct layer *layer)
+{
+	for (size_t i = 0; i < built->image_count; i++)
+		if (has_layer(built->images[i].layers, built->images[i].layer_count, layer))
+			return true;
+	return has_layer(built->others, built->other_count, layer);
+}
+
 static void note_new(const struct built *first, const struct layer *layers, size_t count,
 		     struct layer **out, size_t *out_count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (has_layer(first->layers, first->layer_count, &layers[i]) ||
-		    has_layer(first->others, first->other_count, &layers[i]))
+		if (is_in(first, &layers[i]) || has_layer(*out, *out_count, &layers[i]))
 			continue;
 		*out = mem_resize(*out, *out_count + 1, sizeof(**out));
 		(*out)[(*out_count)++] = layers[i];
@@ -217,7 +252,9 @@ static int discard(struct store *store, const struct built *first, const struct 
 	auto_free struct layer *layers = NULL;
 	size_t count = 0;
 
-	note_new(first, second->layers, second->layer_count, &layers, &count);
+	for (size_t i = 0; i < second->image_count; i++)
+		note_new(first, second->images[i].layers, second->images[i].layer_count, &layers,
+			 &count);
 	note_new(first, second->others, second->other_count, &layers, &count);
 	return layer_discard(store, layers, count, err);
 }
@@ -283,11 +320,11 @@ int verify_run(const struct build_request *request, struct strbuf *out_report,
 			fresh.file_times = FILE_TIMES_CLAMP;
 	}
 	if (make_twice(&fresh, &first, &second, err) < 0 ||
-	    compare_all(request->store, &first, &second, out_report, &count, err) < 0 ||
+	    compare_all(request, &first, &second, out_report, &count, err) < 0 ||
 	    discard(request->store, &first, &second, err) < 0)
 		return -1;
 	if (count > 0)
 		return err_set(err, ERR_INPUT, "two builds came to two images: %zu difference%s",
 			       count, count == 1 ? "" : "s");
-	return build_record(request, &first, out_image_id, err);
+	return built_record(&first, request, out_image_id, err);
 }

@@ -40,15 +40,6 @@ image_of() {
 }
 # all_blobs DIR: names and contents
 all_blobs() { (cd "$1/blobs/sha256" && sha256sum *); }
-# refused WHO STATUS PATTERN CMD…
-refused() {
-	local who=$1 want=$2 pattern=$3
-	shift 3
-	run as "$who" "$@"
-	echo "status $status: $output"
-	[ "$status" = "$want" ]
-	[[ $output == *"$pattern"* ]]
-}
 store_of() { if [ "$1" = root ]; then echo "$ROOT_STORE"; else echo "$USER_STORE"; fi; }
 who_runs() { if is_root; then echo root; else echo user; fi; }
 

@@ -39,6 +39,15 @@ not() {
 		return 1
 	fi
 }
+# refused WHO STATUS PATTERN CMD…: it fails so, and says that
+refused() {
+	local who=$1 want=$2 pattern=$3
+	shift 3
+	run as "$who" "$@"
+	echo "status $status: $output"
+	[ "$status" = "$want" ]
+	[[ $output == *"$pattern"* ]]
+}
 need_root() { is_root || skip "needs root"; }
 need_user() {
 	have_user || skip "there is no user $TEST_USER"

@@ -29,15 +29,6 @@ in_store() {
 	as "$who" imgstore unshare "$@"
 }
 count() { in_store "$1" find "$(store_of "$1")/$2" -mindepth 1 -maxdepth 1 | wc -l; }
-# refused WHO STATUS PATTERN CMD…
-refused() {
-	local who=$1 want=$2 pattern=$3
-	shift 3
-	run as "$who" "$@"
-	echo "status $status: $output"
-	[ "$status" = "$want" ]
-	[[ $output == *"$pattern"* ]]
-}
 
 import_and_look() {
 	local who=$1 id

@@ -38,12 +38,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err err = ERR_INIT;
 	auto_ast struct ast *ast = parse_buildfile("B", (const char *)data, size, &err);
 	auto_context struct context context = CONTEXT_INIT;
+	struct platform targets[] = {
+		{ .os = (char *)"linux", .architecture = (char *)"amd64" },
+		{ .os = (char *)"linux", .architecture = (char *)"arm64" },
+	};
 	struct build_request request = {
 		.ast = ast,
 		.context = &context,
 		.build_args = &nothing,
 		.labels = &nothing,
-		.platform = { .os = (char *)"linux", .architecture = (char *)"amd64" },
+		.platforms = { .native = targets[0], .targets = targets, .count = 2 },
 		.interrupt_fd = -1,
 	};
 

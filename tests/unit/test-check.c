@@ -17,6 +17,7 @@ struct setting {
 	const char *ignore;    /* text of the ignore file; NULL: there is none */
 	const char *build_arg; /* or NULL */
 	bool only_last;        /* only the last stage is needed */
+	bool two_platforms;    /* linux/arm64, too */
 };
 
 /* Images "base" (FROMBASE is set, for this platform), "shell" (has a SHELL) and "arm". */
@@ -26,9 +27,12 @@ struct images {
 	struct image_config arm;
 };
 
-static const struct image_config *find_image(void *context, const char *name)
+static const struct image_config *find_image(void *context, const char *name,
+					     const struct platform *platform)
 {
 	struct images *images = context;
+
+	(void)platform;
 
 	if (strcmp(name, "base") == 0)
 		return &images->base;
@@ -63,9 +67,16 @@ static int check_text(const char *text, const struct setting *setting, struct as
 	auto_ignore struct ignore ignore = IGNORE_INIT;
 	bool needed[8] = { false };
 	struct images images;
+	struct platform targets[] = {
+		{ .os = (char *)"linux", .architecture = (char *)"amd64" },
+		{ .os = (char *)"linux", .architecture = (char *)"arm64" },
+	};
+	struct platforms platforms = { .native = targets[0],
+				       .targets = targets,
+				       .count = setting->two_platforms ? 2 : 1 };
 	struct check_input input = {
 		.build_args = &build_args,
-		.platform = { .os = (char *)"linux", .architecture = (char *)"amd64" },
+		.platforms = &platforms,
 		.find_image = find_image,
 		.context = &images,
 	};
@@ -320,6 +331,22 @@ static void test_needed(void **state)
 		       &setting, "StageNameCasing:1 MaintainerDeprecated:4 UndefinedVar:6");
 }
 
+/* What holds for both platforms is said once, what holds for one too. */
+static void test_platforms(void **state)
+{
+	const struct setting both = { .two_platforms = true };
+
+	(void)state;
+	expect_setting("FROM arm\nENV a b\n", &both,
+		       "InvalidBaseImagePlatform:1 LegacyKeyValueFormat:2");
+	expect_setting("FROM --platform=$BUILDPLATFORM arm\n", &both, "InvalidBaseImagePlatform:1");
+	expect_setting("FROM --platform=$TARGETPLATFORM base\n", &both,
+		       "RedundantTargetPlatform:1");
+	expect_setting("FROM --platform=linux/amd64 base\n", &both,
+		       "FromPlatformFlagConstDisallowed:1");
+	expect_setting("ARG TARGETARCH\nFROM base-$TARGETARCH\n", &both, "");
+}
+
 static void test_verdict(void **state)
 {
 	auto_ast struct ast *ast = NULL;
@@ -404,11 +431,11 @@ static void test_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rules),       cmocka_unit_test(test_ignored_files),
-		cmocka_unit_test(test_options),     cmocka_unit_test(test_bad_options),
-		cmocka_unit_test(test_needed),      cmocka_unit_test(test_verdict),
-		cmocka_unit_test(test_print_plain), cmocka_unit_test(test_json),
-		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_rules),     cmocka_unit_test(test_ignored_files),
+		cmocka_unit_test(test_options),   cmocka_unit_test(test_bad_options),
+		cmocka_unit_test(test_platforms), cmocka_unit_test(test_needed),
+		cmocka_unit_test(test_verdict),   cmocka_unit_test(test_print_plain),
+		cmocka_unit_test(test_json),      cmocka_unit_test(test_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

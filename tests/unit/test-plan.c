@@ -13,23 +13,42 @@
 #include "builder/plan.h"
 #include "common/mem.h"
 
-/* One image, "base": PATH is set, with a directory, a user, a command and a trigger or two. */
+/*
+ * "base": PATH is set, with a directory, a user, a command and a trigger or two; there is one
+ * for each platform. "amd" says that it is for amd64.
+ */
 struct images {
 	struct image_config base;
+	struct image_config amd;
 	unsigned asked;
 };
 
-static int get_image(void *context, const char *name, const struct image_config **out_config,
-		     size_t *out_index, struct err *err)
+static int get_image(void *context, const char *name, const struct platform *platform,
+		     const struct image_config **out_config, size_t *out_index, struct err *err)
 {
 	struct images *images = context;
 
+	assert_non_null(platform->architecture);
 	images->asked++;
+	if (strcmp(name, "amd") == 0) {
+		*out_config = &images->amd;
+		*out_index = 1;
+		return 0;
+	}
 	if (strcmp(name, "base") != 0)
 		return err_set(err, ERR_INPUT, "image '%s' is not in the store", name);
 	*out_config = &images->base;
 	*out_index = 0;
 	return 0;
+}
+
+/* Nothing but s390x. */
+static int check_runs(void *context, const struct platform *platform, struct err *err)
+{
+	(void)context;
+	if (strcmp(platform->architecture, "s390x") != 0)
+		return 0;
+	return err_set(err, ERR_INPUT, "no emulator for %s", platform->architecture);
 }
 
 static void images_init(struct images *images)
@@ -44,28 +63,55 @@ static void images_init(struct images *images)
 	strlist_add(&config->cmd, "sh");
 	config->has_cmd = true;
 	image_config_add_layer(&images->base, &diff_id);
+	images->amd.platform.os = str_dup("linux");
+	images->amd.platform.architecture = str_dup("amd64");
+}
+
+static void images_release(struct images *images)
+{
+	image_config_release(&images->base);
+	image_config_release(&images->amd);
 }
 
 struct setting {
 	const char *target;
+	const char *platforms; /* as given; NULL: none are */
 	const char *build_args[4];
 	const char *trigger;
 };
+
+/* On an amd64 machine, whatever this one is. */
+static void platforms_init(struct platforms *platforms, const char *text)
+{
+	auto_strlist struct strlist list = STRLIST_INIT;
+	auto_platform struct platform amd64 = { .os = NULL };
+	struct err err = ERR_INIT;
+
+	platforms_release(platforms);
+	assert_int_equal(platform_parse("linux/amd64", &amd64, &err), 0);
+	strlist_add(&list, text ? text : "linux/amd64");
+	assert_int_equal(platforms_parse(&list, platforms, &err), 0);
+	platform_copy(&platforms->native, &amd64);
+	platforms->is_explicit = text;
+}
 
 static struct plan *plan_text(const char *text, const struct setting *setting, struct ast **out_ast,
 			      struct images *images, struct err *err)
 {
 	struct strlist build_args = STRLIST_INIT;
+	static struct platforms platforms;
 	struct plan_input input = {
 		.build_args = &build_args,
 		.target = setting->target,
-		.platform = { .os = (char *)"linux", .architecture = (char *)"amd64" },
+		.platforms = &platforms,
 		.get_image = get_image,
+		.check_runs = check_runs,
 		.context = images,
 	};
 	struct plan *plan;
 
 	images_init(images);
+	platforms_init(&platforms, setting->platforms);
 	if (setting->trigger)
 		strlist_add(&images->base.config.on_build, setting->trigger);
 	for (size_t i = 0; i < 4 && setting->build_args[i]; i++)
@@ -92,7 +138,7 @@ static void expect_plan(const char *text, const struct setting *setting, const c
 		fail_msg("%s\n%s", err.text, err.detail);
 	plan_print(plan, &got);
 	assert_string_equal(got.data, want);
-	image_config_release(&images.base);
+	images_release(&images);
 }
 
 static void expect_error(const char *text, const char *want, const char *hint)
@@ -109,7 +155,7 @@ static void expect_error(const char *text, const char *want, const char *hint)
 	assert_int_equal(err.kind, ERR_INPUT);
 	if (hint && !strstr(err.detail, hint))
 		fail_msg("'%s' is not in '%s'", hint, err.detail);
-	image_config_release(&images.base);
+	images_release(&images);
 }
 
 static const struct setting plain = { .target = NULL };
@@ -297,7 +343,7 @@ static void test_entrypoint(void **state)
 		assert_non_null(plan);
 		assert_int_equal(plan->stages[plan->stage_count - 1]->image.config.has_cmd,
 				 cases[i].has_cmd);
-		image_config_release(&images.base);
+		images_release(&images);
 	}
 }
 
@@ -392,14 +438,96 @@ static void test_errors(void **state)
 		     NULL);
 	expect_error("ARG N\nFROM $N\n", "Buildfile:2:6: FROM: the name '$N' comes out empty",
 		     NULL);
-	expect_error("FROM --platform=linux/s390x base\n",
-		     "Buildfile:1:1: FROM: platform 'linux/s390x' is not supported: only this "
-		     "machine's",
+	expect_error("FROM --platform=linux/s390x base\nCOPY a /\nRUN b\n",
+		     "Buildfile:3:1: RUN: no emulator for s390x", NULL);
+	expect_error("ARG P\nFROM --platform=$P base\n",
+		     "Buildfile:2:1: FROM: the platform '$P' comes out empty", NULL);
+	expect_error("FROM --platform=linux/a/b/c base\n",
+		     "Buildfile:1:1: FROM: 'linux/a/b/c' is not a platform: "
+		     "os/architecture/variant at most",
 		     NULL);
 	expect_error("FROM base\nENV A=${B?nob}\n", "Buildfile:2:1: ENV: in '${B?nob}': B: nob",
 		     NULL);
 	expect_error("FROM base\nSTOPSIGNAL NOSUCH$x\n",
 		     "Buildfile:2:1: STOPSIGNAL: 'NOSUCH' is no signal", NULL);
+}
+
+#define ON(text) (&(struct setting){ .platforms = (text) })
+
+/* Stages that are for different platforms are different stages, and their ARGs say which. */
+static void test_platforms(void **state)
+{
+	(void)state;
+	expect_plan("FROM --platform=$BUILDPLATFORM base AS b\nARG TARGETARCH\nRUN x\n"
+		    "FROM scratch\nCOPY --from=b /x /\n",
+		    ON("linux/amd64,linux/arm/v7"),
+		    "stage 0 'linux/amd64 b' from image base\n"
+		    "  platform linux/amd64\n"
+		    "  config ARG TARGETARCH=amd64\n"
+		    "  run RUN |1 TARGETARCH=amd64 /bin/sh -c x # buildkit\n"
+		    "    arg /bin/sh\n    arg -c\n    arg x\n"
+		    "    env PATH=/bin\n    env FROMBASE=b\n    env TARGETARCH=amd64\n"
+		    "    user '' cwd /srv network default\n"
+		    "stage 1 'linux/amd64 stage-1' from scratch scratch\n"
+		    "  platform linux/amd64\n"
+		    "  copy COPY /x / # buildkit\n"
+		    "    from stage 0\n    source /x\n    dest / directory\n"
+		    "stage 0 'linux/amd64->linux/arm/v7 b' from image base\n"
+		    "  platform linux/amd64\n"
+		    "  config ARG TARGETARCH=arm\n"
+		    "  run RUN |1 TARGETARCH=arm /bin/sh -c x # buildkit\n"
+		    "    arg /bin/sh\n    arg -c\n    arg x\n"
+		    "    env PATH=/bin\n    env FROMBASE=b\n    env TARGETARCH=arm\n"
+		    "    user '' cwd /srv network default\n"
+		    "stage 1 'linux/arm/v7 stage-1' from scratch scratch\n"
+		    "  platform linux/arm/v7\n"
+		    "  copy COPY /x / # buildkit\n"
+		    "    from stage 2\n    source /x\n    dest / directory\n"
+		    "target 1\ntarget 3\n");
+}
+
+/* The platform of the image that comes out, and of its last step, a RUN. */
+static void expect_platform(const char *text, const char *asked, const char *want_image,
+			    const char *want_run, bool is_32bit)
+{
+	auto_ast struct ast *ast = NULL;
+	auto_plan struct plan *plan = NULL;
+	auto_strbuf struct strbuf got = STRBUF_INIT;
+	const struct plan_stage *stage;
+	const struct plan_run *run;
+	struct images images;
+	struct err err = ERR_INIT;
+
+	plan = plan_text(text, ON(asked), &ast, &images, &err);
+	if (!plan)
+		fail_msg("%s", err.text);
+	stage = plan->stages[plan->targets[0]];
+	platform_format(&stage->image.platform, &got);
+	assert_string_equal(got.data, want_image);
+	run = &stage->steps[stage->step_count - 1]->run;
+	assert_string_equal(run->platform, want_run);
+	assert_int_equal(run->is_32bit, is_32bit);
+	images_release(&images);
+}
+
+/* What the files are for decides how a program runs; what was asked for, what the image says. */
+static void test_image_platforms(void **state)
+{
+	const char *base = "FROM base\nRUN x\n";
+	const char *amd = "FROM amd\nRUN x\n";
+
+	(void)state;
+	expect_platform(amd, NULL, "linux/amd64", "linux/amd64", false);
+	expect_platform(amd, "linux/arm64", "linux/arm64", "linux/amd64", false);
+	expect_platform(base, "linux/arm64", "linux/arm64", "linux/arm64", false);
+	expect_platform(base, "linux/386", "linux/386", "linux/386", true);
+	expect_platform(base, "linux/arm/v6", "linux/arm/v6", "linux/arm/v6", true);
+	expect_platform("FROM scratch\nRUN x\n", "riscv64", "linux/riscv64", "linux/riscv64",
+			false);
+	/* a stage is for what the stage is for that it is FROM */
+	expect_platform("FROM --platform=linux/386 base AS a\nFROM --platform=linux/arm64 a\n"
+			"RUN x\n",
+			"linux/arm64", "linux/arm64", "linux/386", true);
 }
 
 /* A place in a line is found by the word, also after a continuation. */
@@ -421,18 +549,19 @@ static void test_locate(void **state)
 	err_set(&err, ERR_INPUT, "x");
 	step_locate(&err, plan->stages[0]->steps[0], NULL);
 	assert_string_equal(err.text, "Buildfile:2:1: COPY: x");
-	image_config_release(&images.base);
+	images_release(&images);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_run),      cmocka_unit_test(test_args),
-		cmocka_unit_test(test_mounts),   cmocka_unit_test(test_stages),
-		cmocka_unit_test(test_target),   cmocka_unit_test(test_copy),
-		cmocka_unit_test(test_config),   cmocka_unit_test(test_entrypoint),
-		cmocka_unit_test(test_triggers), cmocka_unit_test(test_remotes),
-		cmocka_unit_test(test_errors),   cmocka_unit_test(test_locate),
+		cmocka_unit_test(test_run),       cmocka_unit_test(test_args),
+		cmocka_unit_test(test_mounts),    cmocka_unit_test(test_stages),
+		cmocka_unit_test(test_target),    cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_config),    cmocka_unit_test(test_entrypoint),
+		cmocka_unit_test(test_triggers),  cmocka_unit_test(test_remotes),
+		cmocka_unit_test(test_errors),    cmocka_unit_test(test_locate),
+		cmocka_unit_test(test_platforms), cmocka_unit_test(test_image_platforms),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
