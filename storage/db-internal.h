@@ -20,6 +20,7 @@ struct db;
 
 #define DB_VERSION 2
 
+/* @path, absolute, is used as it is and to the end; it may lead through /proc/self/fd. */
 int db_open(const char *path, struct db **out, struct err *err);
 void db_close(struct db *db);
 

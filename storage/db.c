@@ -140,8 +140,34 @@ static int after_commit(void *context, sqlite3 *handle, const char *name, int pa
 	return SQLITE_OK;
 }
 
+/*
+ * SQLite would put the target of each link into a path, and takes none of more than
+ * 512 bytes. Through a descriptor of the store's directory every path is short.
+ */
+static int keep_path(sqlite3_vfs *vfs, const char *path, int size, char *out)
+{
+	size_t len = strlen(path);
+
+	(void)vfs;
+	if (len >= (size_t)size)
+		return SQLITE_CANTOPEN;
+	memcpy(out, path, len + 1);
+	return SQLITE_OK;
+}
+
+static sqlite3_vfs files; /* the system's, but for that */
+
+static void register_files(void)
+{
+	files = *sqlite3_vfs_find(NULL);
+	files.zName = "imgbuild";
+	files.xFullPathname = keep_path;
+	sqlite3_vfs_register(&files, 0);
+}
+
 int db_open(const char *path, struct db **out, struct err *err)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	/* no lock inside SQLite: db->lock is held around every use */
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 	struct db *db = mem_alloc(sizeof(*db));
@@ -152,7 +178,8 @@ int db_open(const char *path, struct db **out, struct err *err)
 	pthread_mutex_init(&db->lock, &attr);
 	pthread_mutexattr_destroy(&attr);
 
-	if (sqlite3_open_v2(path, &db->handle, flags, NULL) != SQLITE_OK) {
+	pthread_once(&once, register_files);
+	if (sqlite3_open_v2(path, &db->handle, flags, files.zName) != SQLITE_OK) {
 		if (db->handle)
 			db_error(db, "open the store's database", err);
 		else

@@ -178,7 +178,8 @@ static int upgrade(struct store *store, struct err *err)
 
 static int open_db(struct store *store, struct err *err)
 {
-	auto_free char *path = str_format("%s/" DB_NAME, store->root_path);
+	char root[FD_PATH_MAX];
+	auto_free char *path = str_format("%s/" DB_NAME, fd_path(store->root_fd, root));
 	int version;
 
 	if (db_open(path, &store->db, err) < 0 || db_version(store->db, &version, err) < 0)
