@@ -266,8 +266,8 @@ status() {
 ADD $URL/status/$code /x"
 	done
 }
-@test "an error page never gets into an image (root)" { need_root; status root; }
-@test "an error page never gets into an image (user)" { need_user; status user; }
+@test "row 55: an error page never gets into an image (root)" { need_root; status root; }
+@test "row 55: an error page never gets into an image (user)" { need_user; status user; }
 
 @test "redirects: ten are followed, eleven are not, nor those to nowhere and to files" {
 	need_root

@@ -86,8 +86,8 @@ E
 	same "$(cat dir/file)" one
 	assert_store_idle "$(store_of "$1")"
 }
-@test "bind of the context: read-only, or writes thrown away; no trace (root)" { need_root; bind_context root; }
-@test "bind of the context: read-only, or writes thrown away; no trace (user)" { need_user; bind_context user; }
+@test "row 67: bind of the context: read-only, or writes thrown away; no trace (root)" { need_root; bind_context root; }
+@test "row 67: bind of the context: read-only, or writes thrown away; no trace (user)" { need_user; bind_context user; }
 
 bind_ignored() {
 	mkdir d
@@ -129,8 +129,8 @@ E
 	refused "$1" 3 "'/no/such' is not in 'one'" <<<$'FROM localhost/bb AS one\nFROM localhost/bb\nRUN --mount=from=one,source=/no/such,target=/x true'
 	refused "$1" 3 "that stage must stand before" <<<$'FROM localhost/bb AS a\nRUN --mount=from=late,target=/x true\nFROM localhost/bb AS late\nFROM a'
 }
-@test "bind from stages and images, by name, number and through links (root)" { need_root; bind_from root; }
-@test "bind from stages and images, by name, number and through links (user)" { need_user; bind_from user; }
+@test "row 67: bind from stages and images, by name, number and through links; writes are thrown away (root)" { need_root; bind_from root; }
+@test "row 67: bind from stages and images, by name, number and through links; writes are thrown away (user)" { need_user; bind_from user; }
 
 @test "bind and cache from a named context" {
 	need_root

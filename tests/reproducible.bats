@@ -101,3 +101,77 @@ E
 	# the base's own layer is the very tar that was imported
 	[ "$(jq -r '.rootfs.diff_ids[0]' "$config")" = "$(as root imgstore inspect localhost/bb | jq -r '.[0].RootFS.Layers[0]')" ]
 }
+
+# ---- row 71 ----
+
+# What differs between two runs unless it is settled: times, order of links and attributes, whiteouts, sizes of directories
+row71_context() {
+	local d=$T/row71
+	[ ! -d "$d" ] || return 0
+	mkdir -p "$d/tree/sub"
+	for i in 3 1 2; do echo "$i" >"$d/tree/$i"; done
+	ln "$d/tree/3" "$d/tree/sub/link"
+	ln -s 1 "$d/tree/symlink"
+	for name in c a b; do setfattr -n "user.$name" -v "$name" "$d/tree/1" || true; done
+	tar -C "$d" --sort=none -cf "$d/t.tar" tree
+	cat >"$d/Buildfile" <<'E'
+FROM localhost/bb AS one
+RUN mkdir -p /made/z /made/a && for i in $(seq 300); do : >/made/many$i; done && echo x >/made/z/x && ln /made/z/x /made/a/x && ln /made/z/x /made/y && mkfifo /made/pipe && chown -R 1000:1001 /made/a
+RUN rm -r /made/many* /tmp && mkdir /tmp && rm /etc/group && echo g >/etc/group && mv /made/z /made/b
+COPY tree /tree
+COPY --link --chown=alice tree /linked/
+ADD t.tar /added/
+COPY <<text /texts/
+text
+text
+WORKDIR /w/o/r/k
+RUN --mount=type=cache,target=/c --mount=target=/m,rw touch /m/x /c/x && cp -a /m/tree /copied && touch -d @1234567890.987654321 /copied/1
+FROM one
+COPY --from=one --parents /tree /made /from/
+ENV a=1
+E
+	chmod -R a+rX "$d"
+}
+# on FILESYSTEM WHO: the manifest's digest of an image, gzipped, that was built in a store on it
+on() {
+	mkdir -p "$T/fs"
+	FS=$1 BUILDER=$2 unshare -m bash -euc '
+		. "$top_srcdir/tests/lib.bash"
+		case $FS in
+		tmpfs) mount -t tmpfs none "$T/fs" ;;
+		*)	truncate -s 400M "$T/$FS.img"
+			case $FS in ext4) mkfs.ext4 -qF "$T/$FS.img" ;; xfs) mkfs.xfs -qf "$T/$FS.img" ;; esac
+			mount -o loop "$T/$FS.img" "$T/fs" ;;
+		esac
+		mkdir "$T/fs/$BUILDER"
+		[ "$BUILDER" = root ] || chown "$TEST_USER:" "$T/fs/$BUILDER"
+		ROOT_STORE=$T/fs/root/store USER_STORE=$T/fs/user/store
+		as "$BUILDER" imgstore import "$T/bb.tar" localhost/bb >&2
+		as "$BUILDER" imgbuild -q -t row71 "$T/row71" >&2
+		as "$BUILDER" imgpush -q row71 "oci:$T/fs/$BUILDER/out:latest" >&2
+		jq -r ".manifests[0].digest" "$T/fs/$BUILDER/out/index.json"'
+	rm -f "$T/$1.img"
+}
+row71() {
+	local fs who first= digest
+	row71_context
+	for fs in ext4 xfs tmpfs; do
+		for who in root user; do
+			digest=$(on "$fs" "$who")
+			echo "$fs $who $digest"
+			: "${first:=$digest}"
+			[ -n "$digest" ] && [ "$digest" = "$first" ]
+			# another time, other times of the context
+			sleep 1
+			touch "$T"/row71/tree/* "$T/row71/tree/sub"
+			chmod -R a+rX "$T/row71"
+		done
+	done
+}
+@test "row 71: the same bits on ext4, xfs and tmpfs, as root and as an ordinary user" {
+	need_root
+	need_user
+	command -v mkfs.xfs >/dev/null && command -v mkfs.ext4 >/dev/null || skip "mkfs.xfs or mkfs.ext4 is not installed"
+	losetup -f >/dev/null 2>&1 || skip "there are no loop devices"
+	row71
+}

@@ -278,3 +278,51 @@ left() {
 	echo '[a' >.dockerignore
 	printf 'FROM scratch\n' | refused '.dockerignore:1' "'[a'"
 }
+@test "1.8 lines: comments at the beginning only, paths are cleaned, leading '/' and './' are nothing, CRLF" {
+	left '#a' '\#a' './.e ./a ./b/a ./b/c ./b/y.log ./x.log'
+	left ' # a' './.e ./a ./b/a ./b/c ./b/y.log ./x.log'
+	left './a' 'b/../x.log' '/b//c' './.e ./b/a ./b/y.log'
+	left '../a' 'b/' './.e ./a ./x.log'
+	left $'a\r' $'b\r' './.e ./x.log'
+	left '' '  ' '.' './.e ./a ./b/a ./b/c ./b/y.log ./x.log'
+	left '*' '!   a' './a'
+}
+@test "1.8 match: the last pattern wins; a directory takes what is in it along; exceptions below it" {
+	left 'b' '!b/a' './.e ./a ./b/a ./x.log'
+	left '!b/a' 'b' './.e ./a ./x.log'
+	left 'b' '!b' 'b/a' './.e ./a ./b/c ./b/y.log ./x.log'
+	left '**' '!b/**' './b/a ./b/c ./b/y.log'
+	left '*' '!*.log' '!**/*.log' './b/y.log ./x.log'
+	left 'b/**' '!**/c' './.e ./a ./b/c ./x.log'
+}
+@test "1.8 tokens: * ? [] ** and quoted ones; all others are themselves" {
+	left '?' './.e ./x.log'
+	left '?.*' './.e ./a ./b/a ./b/c ./b/y.log'
+	left 'b/[^a]' './.e ./a ./b/a ./b/y.log ./x.log'
+	left '**/a' './.e ./b/c ./b/y.log ./x.log'
+	left '**/b/**' './.e ./a ./x.log'
+	left '\a' '.e' './b/a ./b/c ./b/y.log ./x.log'
+	left 'x+log' 'x.lo{g}' '(a)' 'a|b' 'a$' './.e ./a ./b/a ./b/c ./b/y.log ./x.log'
+}
+@test "1.8 which file: --ignorefile, then the Buildfile's own, then the context's; containerignore before dockerignore" {
+	printf 'FROM localhost/bb\nCOPY . /x/\n' >Buildfile
+	rest() { as "$WHO" imgbuild -q -t test "$@" . >&2 && same "$(as "$WHO" imgrun --rm test sh -c 'cd /x && ls 1 2 3 4 5 2>/dev/null | xargs' || true)" "$WANT"; }
+	touch 1 2 3 4 5
+	echo 1 >.dockerignore
+	WANT='2 3 4 5' rest
+	echo 2 >.containerignore
+	WANT='1 3 4 5' rest
+	echo 3 >Buildfile.dockerignore
+	WANT='1 2 4 5' rest
+	echo 4 >Buildfile.containerignore
+	WANT='1 2 3 5' rest
+	echo 5 >other
+	WANT='1 2 3 4' rest --ignorefile other
+}
+@test "1.8 named contexts have their own" {
+	mkdir named
+	touch named/a named/b named/f
+	echo a >named/.dockerignore
+	echo f >.dockerignore
+	printf 'FROM localhost/bb\nCOPY --from=named . /x/\nRUN [ ! -e /x/a ] && [ -e /x/b ] && [ -e /x/f ]\n' | image --build-context named=named
+}
