@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/strbuf.h"
 #include "layers/diff-internal.h"
@@ -21,6 +22,7 @@
 
 #define BUFFER_BYTES     ((size_t)256 * 1024)
 #define SPARSE_MIN_BYTES ((uint64_t)1024 * 1024)
+#define HOLES_TOLD_BYTES ((uint64_t)8 * 1000 * 1000 * 1000)
 
 struct pack {
 	struct sink *sink;
@@ -141,6 +143,16 @@ static int put_file(struct pack *pack, const struct entry *entry, int fd, uint64
 	}
 }
 
+/* It takes a second for each 1 or 2 GB: said before, so that nobody wonders. */
+static void warn_of_holes(const struct entry *entry, const struct stat *st)
+{
+	uint64_t holes = (uint64_t)(st->st_size - st->st_blocks * 512);
+
+	if (holes >= HOLES_TOLD_BYTES)
+		log_warn("'%s' has %llu GB of holes, which a layer holds as zeros: this takes time",
+			 entry->path, (unsigned long long)(holes / 1000000000));
+}
+
 /* Holes are not read; a tar has them as zeros, since not all readers know sparse files. */
 static int put_sparse(struct pack *pack, const struct entry *entry, int fd, struct err *err)
 {
@@ -182,6 +194,7 @@ static int put_large(struct pack *pack, const struct entry *entry, int fd, struc
 			       err);
 	if (st.st_blocks >= st.st_size / 512)
 		return put_file(pack, entry, fd, entry->size_bytes, true, err);
+	warn_of_holes(entry, &st);
 	if (put_sparse(pack, entry, fd, err) < 0)
 		return -1;
 	if (fstat(fd, &st) < 0)

@@ -142,6 +142,15 @@ void unpack_devices_forget(struct unpack_tree *tree);
 bool unpack_has_implicit(const struct unpack_tree *tree);
 int unpack_dirs_finish(struct unpack_tree *tree, struct err *err);
 
+/* ---- unpack-content: what is in a file ---- */
+
+/* @bytes_left is the room that the limit leaves; ERR_INPUT when the entry says that it needs more.
+ */
+int unpack_check_size(const struct tar_entry *entry, uint64_t bytes_left, struct err *err);
+/* Write the entry's data into the new, empty file @fd, taking its bytes off @bytes_left. */
+int unpack_fill(int fd, const struct tar_entry *entry, struct tar_reader *reader,
+		uint64_t *bytes_left, struct err *err);
+
 /* ---- unpack-write: making what an entry says ---- */
 
 int unpack_put_dir(struct unpack_tree *tree, const struct entry *entry, struct err *err);

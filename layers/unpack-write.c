@@ -4,7 +4,7 @@
  * its mode (which a change of owner may cut), its attributes (which a change
  * of either may clear) and its times. Nothing is opened that was there before:
  * a file is made with O_EXCL, after what was in its place is removed. Where it
- * goes is unpack-tree's business.
+ * goes is unpack-tree's business, its content unpack-content's.
  */
 #include "layers/unpack-internal.h"
 
@@ -110,65 +110,6 @@ static int create(struct unpack_tree *tree, const struct place *place, const cha
 	return fd;
 }
 
-static int write_at(int fd, const void *data, size_t len, uint64_t offset, const char *path,
-		    struct err *err)
-{
-	const char *p = data;
-
-	while (len > 0) {
-		ssize_t n = pwrite(fd, p, len, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(err, "write '%s'", path);
-		p += n;
-		offset += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-static int over_limit(struct err *err)
-{
-	return err_set(err, ERR_INPUT, "its files are larger than the limit allows");
-}
-
-/* What is not in the archive's data of a sparse file stays a hole. */
-static int fill(int fd, const struct tar_entry *entry, struct tar_reader *reader,
-		uint64_t *bytes_left, struct err *err)
-{
-	uint64_t size = entry->entry.size_bytes;
-	uint64_t end = 0;
-
-	for (;;) {
-		const void *data;
-		uint64_t offset;
-		size_t len;
-
-		if (tar_reader_data(reader, &data, &len, &offset, err) < 0)
-			return -1;
-		if (len == 0)
-			break;
-		if (len > *bytes_left)
-			return over_limit(err);
-		if (offset > size || len > size - offset)
-			return err_set(err, ERR_INPUT, "'%s' has data beyond its size",
-				       entry->entry.path);
-		if (write_at(fd, data, len, offset, entry->entry.path, err) < 0)
-			return -1;
-		*bytes_left -= len;
-		end = offset + len;
-	}
-	if (end < size && !entry->is_sparse)
-		return err_set(err, ERR_INPUT, "'%s' has less data than its size",
-			       entry->entry.path);
-	if (end < size && ftruncate(fd, (off_t)size) < 0)
-		return err_sys(err, "make '%s' %llu bytes long", entry->entry.path,
-			       (unsigned long long)size);
-	return 0;
-}
-
 int unpack_put_file(struct unpack_tree *tree, const struct tar_entry *from,
 		    struct tar_reader *reader, uint64_t *bytes_left, struct err *err)
 {
@@ -176,14 +117,14 @@ int unpack_put_file(struct unpack_tree *tree, const struct tar_entry *from,
 	auto_close int fd = -1;
 	struct place place;
 
-	if (!from->is_sparse && entry->size_bytes > *bytes_left)
-		return over_limit(err);
+	if (unpack_check_size(from, *bytes_left, err) < 0)
+		return -1;
 	if (unpack_place(tree, entry->path, &place, err) < 0)
 		return -1;
 	fd = create(tree, &place, entry->path, err);
 	if (fd < 0 || unpack_note_made(tree, &place, err) < 0)
 		return -1;
-	if (fill(fd, from, reader, bytes_left, err) < 0)
+	if (unpack_fill(fd, from, reader, bytes_left, err) < 0)
 		return -1;
 	if (unpack_set_owner(fd, "", uid_of(tree, entry), gid_of(tree, entry), entry->path, err) <
 	    0)
