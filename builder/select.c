@@ -75,7 +75,7 @@ static int load_xattrs(const struct select_tree *tree, int dir_fd, const char *n
 	fd = openat(dir_fd, name[0] ? name : ".", O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(err, "open '%s'", item->path);
-	return xattrs_load(fd, tree->ns, &item->xattrs, item->path, err);
+	return xattrs_load_view(fd, tree->ns, &item->xattrs, item->path, err);
 }
 
 static int load_link(int dir_fd, const char *name, struct select_item *item, struct err *err)

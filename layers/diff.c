@@ -9,11 +9,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -22,8 +20,7 @@
 #include "layers/walk-internal.h"
 #include "layers/whiteout.h"
 
-#define FUSE_SUPER_MAGIC 0x65735546
-#define TYPE_DONE        DT_WHT /* of a dir_name that has had its turn */
+#define TYPE_DONE DT_WHT /* of a dir_name that has had its turn */
 
 static int visit_children(struct diff *diff, struct diff_level *level, struct err *err);
 
@@ -407,21 +404,6 @@ static int visit_children(struct diff *diff, struct diff_level *level, struct er
 
 /* ---- the root ---- */
 
-/* A union that is mounted shows attributes as its users set them; a directory on disk escaped. */
-static int form_of(int fd, enum xattr_form on_disk, enum xattr_form *out, struct err *err)
-{
-	struct statfs fs;
-
-	*out = on_disk;
-	if (fd < 0)
-		return 0;
-	if (fstatfs(fd, &fs) < 0)
-		return err_sys(err, "stat the file system of the layers below");
-	if (fs.f_type == OVERLAYFS_SUPER_MAGIC || fs.f_type == FUSE_SUPER_MAGIC)
-		*out = XATTR_FORM_MERGED;
-	return 0;
-}
-
 static int visit_root(struct diff *diff, struct diff_level *root, struct err *err)
 {
 	struct timespec base_mtime = { .tv_sec = 0 };
@@ -453,13 +435,15 @@ static int run(struct diff *diff, int lower_fd, int upper_fd, struct err *err)
 {
 	struct diff_links links = { .table = NULL };
 	struct diff_level root = { .name = "", .fd = upper_fd, .lower_fd = lower_fd };
-	int r;
+	int r = 0;
 
 	root.init_fd = diff->mode == DIFF_UPPER ? diff->options->init_fd : -1;
 	diff->root = &root;
 	diff->links = &links;
 	diff->path = diff->target = diff->base_target = (struct strbuf)STRBUF_INIT;
-	r = form_of(lower_fd, diff->upper_form, &diff->lower_form, err);
+	diff->lower_form = diff->upper_form;
+	if (lower_fd >= 0)
+		r = xattr_form_at(lower_fd, diff->upper_form, &diff->lower_form, err);
 	if (r == 0)
 		r = visit_root(diff, &root, err);
 	xattrs_release(&root.xattrs);

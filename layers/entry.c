@@ -43,12 +43,10 @@ const char *entry_type_name(enum entry_type type)
 }
 
 /* Owner before mode and attributes, which a change of owner would clear; times last. */
-int entry_copy_metadata(int from_fd, int to_fd, enum overlay_ns ns, const char *path,
-			struct err *err)
+static int dress(int from_fd, int to_fd, enum overlay_ns ns, const struct xattrs *xattrs,
+		 const char *path, struct err *err)
 {
-	struct xattrs xattrs = { .items = NULL };
 	struct stat st;
-	int result;
 
 	if (fstat(from_fd, &st) < 0)
 		return err_sys(err, "stat '%s'", path);
@@ -56,13 +54,33 @@ int entry_copy_metadata(int from_fd, int to_fd, enum overlay_ns ns, const char *
 		return err_sys(err, "set the owner of '%s'", path);
 	if (fchmod(to_fd, st.st_mode & 07777) < 0)
 		return err_sys(err, "set the mode of '%s'", path);
-	result = xattrs_load(from_fd, ns, &xattrs, path, err);
-	if (result == 0)
-		result = xattrs_apply(to_fd, ns, &xattrs, path, err);
-	xattrs_release(&xattrs);
-	if (result < 0)
+	if (xattrs_apply(to_fd, ns, xattrs, path, err) < 0)
 		return -1;
 	if (futimens(to_fd, (struct timespec[]){ st.st_atim, st.st_mtim }) < 0)
 		return err_sys(err, "set the times of '%s'", path);
 	return 0;
+}
+
+int entry_copy_metadata(int from_fd, int to_fd, enum overlay_ns ns, const char *path,
+			struct err *err)
+{
+	struct xattrs xattrs = { .items = NULL };
+	int result = xattrs_load_view(from_fd, ns, &xattrs, path, err);
+
+	if (result == 0)
+		result = dress(from_fd, to_fd, ns, &xattrs, path, err);
+	xattrs_release(&xattrs);
+	return result;
+}
+
+int entry_copy_on_disk(int from_fd, int to_fd, enum overlay_ns ns, const char *path,
+		       struct err *err)
+{
+	struct xattrs xattrs = { .items = NULL };
+	int result = xattrs_load(from_fd, ns, &xattrs, path, err);
+
+	if (result == 0)
+		result = dress(from_fd, to_fd, ns, &xattrs, path, err);
+	xattrs_release(&xattrs);
+	return result;
 }

@@ -80,6 +80,12 @@ enum overlay_ns {
  * are kept. A file system without attributes gives none.
  */
 int xattrs_load(int fd, enum overlay_ns ns, struct xattrs *out, const char *path, struct err *err);
+/*
+ * The same of a file that may be seen through a mounted union: that hides overlay's own, and shows
+ * escaped ones as the file's own already.
+ */
+int xattrs_load_view(int fd, enum overlay_ns ns, struct xattrs *out, const char *path,
+		     struct err *err);
 void xattrs_release(struct xattrs *xattrs);
 bool xattrs_equal(const struct xattrs *a, const struct xattrs *b);
 void xattrs_copy(struct xattrs *to, const struct xattrs *from);
@@ -97,11 +103,14 @@ int xattrs_apply(int fd, enum overlay_ns ns, const struct xattrs *xattrs, const 
 		 struct err *err);
 
 /*
- * Give the directory or file @to_fd the mode, owner, xattrs and times of @from_fd (as seen
- * through an overlay or not): for the root of an upper and the directories of an init layer, since
- * in an overlay the topmost directory's metadata wins.
+ * Give the directory or file @to_fd, which is on disk, the mode, owner, xattrs and times of
+ * @from_fd (seen through a union, or of a plain tree): for the root of an upper and the directories
+ * of an init layer, since in an overlay the topmost directory's metadata wins.
  */
 int entry_copy_metadata(int from_fd, int to_fd, enum overlay_ns ns, const char *path,
 			struct err *err);
+/* The same from a layer's directory or an upper itself. */
+int entry_copy_on_disk(int from_fd, int to_fd, enum overlay_ns ns, const char *path,
+		       struct err *err);
 
 #endif

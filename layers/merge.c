@@ -215,7 +215,7 @@ static int settle(struct merge *merge, const struct walk_item *item,
 	    (is_opaque && opaque_set(merge->dir_fd, merge->ns, err) < 0))
 		return -1;
 	if (level->is_new)
-		return entry_copy_metadata(item->fd, merge->dir_fd, merge->ns, item->path, err);
+		return entry_copy_on_disk(item->fd, merge->dir_fd, merge->ns, item->path, err);
 	if (futimens(merge->dir_fd, times) < 0)
 		return err_sys(err, "set the time of '%s'", item->path);
 	return 0;

@@ -50,6 +50,12 @@ static inline enum xattr_form xattr_form_of(enum overlay_ns ns)
 	return ns == OVERLAY_USER ? XATTR_FORM_USER : XATTR_FORM_TRUSTED;
 }
 
+/*
+ * The form in which files below @fd show them: a union that is mounted shows attributes as its
+ * users set them, anything else as they are on disk, @on_disk.
+ */
+int xattr_form_at(int fd, enum xattr_form on_disk, enum xattr_form *out, struct err *err);
+
 /* What overlay's own attributes say of a file. */
 struct xattr_marks {
 	bool is_opaque;

@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/limits.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 
 #include "common/fd.h"
@@ -20,9 +22,10 @@
 #include "common/strlist.h"
 #include "layers/xattrs-internal.h"
 
-#define ESCAPE          "overlay."
-#define SMALL_LIST_MAX  1024
-#define SMALL_VALUE_MAX 1024
+#define FUSE_SUPER_MAGIC 0x65735546
+#define ESCAPE           "overlay."
+#define SMALL_LIST_MAX   1024
+#define SMALL_VALUE_MAX  1024
 
 const char *overlay_prefix(enum overlay_ns ns)
 {
@@ -327,17 +330,45 @@ int xattrs_scan(int fd, enum xattr_form form, struct xattrs *out, struct xattr_m
 	return 0;
 }
 
-int xattrs_load(int fd, enum overlay_ns ns, struct xattrs *out, const char *path, struct err *err)
+int xattr_form_at(int fd, enum xattr_form on_disk, enum xattr_form *out, struct err *err)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return err_sys(err, "stat the file system of the layers below");
+	*out = fs.f_type == OVERLAYFS_SUPER_MAGIC || fs.f_type == FUSE_SUPER_MAGIC
+		       ? XATTR_FORM_MERGED
+		       : on_disk;
+	return 0;
+}
+
+static int load_in_form(int fd, enum xattr_form form, struct xattrs *out, const char *path,
+			struct err *err)
 {
 	struct xattrs fresh = { .items = NULL };
 
-	if (xattrs_scan(fd, xattr_form_of(ns), &fresh, NULL, path, err) < 0) {
+	if (xattrs_scan(fd, form, &fresh, NULL, path, err) < 0) {
 		xattrs_release(&fresh);
 		return -1;
 	}
 	xattrs_release(out);
 	*out = fresh;
 	return 0;
+}
+
+int xattrs_load(int fd, enum overlay_ns ns, struct xattrs *out, const char *path, struct err *err)
+{
+	return load_in_form(fd, xattr_form_of(ns), out, path, err);
+}
+
+int xattrs_load_view(int fd, enum overlay_ns ns, struct xattrs *out, const char *path,
+		     struct err *err)
+{
+	enum xattr_form form = xattr_form_of(ns);
+
+	if (xattr_form_at(fd, form, &form, err) < 0)
+		return -1;
+	return load_in_form(fd, form, out, path, err);
 }
 
 /* One warning for each name in the life of a process; a layer can hold thousands of it. */

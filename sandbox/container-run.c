@@ -222,8 +222,8 @@ static int mount_root(struct run *run, struct err *err)
 		.work_fd = run->container.work_fd,
 	};
 
-	if (entry_copy_metadata(run->container.init_fd, run->container.fs_fd,
-				store_overlay_ns(run->store), "/", err) < 0)
+	if (entry_copy_on_disk(run->container.init_fd, run->container.fs_fd,
+			       store_overlay_ns(run->store), "/", err) < 0)
 		return -1;
 	run->lowers[run->lower_count] = fcntl(run->container.init_fd, F_DUPFD_CLOEXEC, 0);
 	if (run->lowers[run->lower_count] < 0)

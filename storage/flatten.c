@@ -71,7 +71,7 @@ static int leave_root(const struct flatten *flatten, const struct walk_item *ite
 	if (implied_root_get(item->fd, flatten->ns, &is_implied, err) < 0)
 		return -1;
 	return is_implied ? look_as_before(flatten, err)
-			  : entry_copy_metadata(item->fd, flatten->at_fd, flatten->ns, "/", err);
+			  : entry_copy_on_disk(item->fd, flatten->at_fd, flatten->ns, "/", err);
 }
 
 /* The looks of a directory come last: what was put into it has changed its time. */
@@ -81,7 +81,7 @@ static int leave(struct flatten *flatten, const struct walk_item *item, struct e
 
 	if (!*item->name)
 		return leave_root(flatten, item, err);
-	if (entry_copy_metadata(item->fd, flatten->at_fd, flatten->ns, item->path, err) < 0)
+	if (entry_copy_on_disk(item->fd, flatten->at_fd, flatten->ns, item->path, err) < 0)
 		return -1;
 	parent_fd = openat(flatten->at_fd, "..", DIR_FLAGS);
 	if (parent_fd < 0)

@@ -174,7 +174,7 @@ static int make_upper(const struct collecting *collecting, struct level *level, 
 	level->upper_fd = openat(level->parent->upper_fd, level->name, DIR_FLAGS);
 	if (level->upper_fd < 0)
 		return err_sys(err, "open directory '%s' of a layer", level->name);
-	return entry_copy_metadata(level->fd, level->upper_fd, collecting->ns, level->name, err);
+	return entry_copy_on_disk(level->fd, level->upper_fd, collecting->ns, level->name, err);
 }
 
 static int move(const struct collecting *collecting, struct level *level, const char *name,
@@ -289,7 +289,7 @@ static int collect(struct collecting *collecting, struct level *root, struct err
 	if (advance(collecting, err) < 0)
 		return -1;
 	if (has_changed(&collecting->next, &root->st) &&
-	    entry_copy_metadata(root->fd, root->upper_fd, collecting->ns, "/", err) < 0)
+	    entry_copy_on_disk(root->fd, root->upper_fd, collecting->ns, "/", err) < 0)
 		return -1;
 	if (advance(collecting, err) < 0 || collect_children(collecting, root, err) < 0)
 		return -1;

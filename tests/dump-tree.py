@@ -41,6 +41,10 @@ def main():
     for base, dirs, files in os.walk(root):
         for name in dirs + files:
             paths.append(os.path.relpath(os.path.join(base, name), root))
+    count = {}
+    for path in paths:
+        st = os.lstat(os.path.join(root, path))
+        count[(st.st_dev, st.st_ino)] = count.get((st.st_dev, st.st_ino), 0) + 1
     for path in sorted(paths):
         full = os.path.join(root, path)
         st = os.lstat(full)
@@ -52,7 +56,8 @@ def main():
                  '%04o' % stat.S_IMODE(st.st_mode), '%d:%d' % (st.st_uid, st.st_gid)]
         if kind == stat.S_IFREG:
             words += [str(st.st_size), digest(full)]
-        if kind != stat.S_IFDIR and st.st_nlink > 1:
+        # not what st_nlink says: an overlay counts names that it does not show
+        if kind != stat.S_IFDIR and count[(st.st_dev, st.st_ino)] > 1:
             seen = first.setdefault((st.st_dev, st.st_ino), path)
             words.append('same-as:' + seen.decode('utf-8', 'backslashreplace'))
         if kind == stat.S_IFLNK:

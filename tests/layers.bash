@@ -12,6 +12,19 @@ bases_setup() {
 	! have_user || as user imgstore import "$T/bb.tar" localhost/bb >&2
 }
 
+# tool_setup: localhost/tool, the busybox with tests/step-tool
+tool_setup() {
+	mkdir "$T/tool"
+	tar -C "$T/tool" -xf "$T/bb.tar"
+	cp "$top_builddir/tests/step-tool" "$T/tool/bin/"
+	tar --sort=name --mtime=@1700000000 --owner=0 --group=0 --numeric-owner -C "$T/tool" -cf "$T/tool.tar" .
+	rm -r "$T/tool"
+	chmod 644 "$T/tool.tar"
+	local -x SOURCE_DATE_EPOCH=1700000000
+	! is_root || as root imgstore import "$T/tool.tar" localhost/tool >&2
+	! have_user || as user imgstore import "$T/tool.tar" localhost/tool >&2
+}
+
 # the layers of the layout $OUT: $CONFIG, and $LAYERS, the tars, lowest first
 find_layers() {
 	local manifest

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For steps of tests, in images that hold little else: what a busybox cannot do to files. Static,
+ * so that it runs in any image.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+static const char usage[] =
+	"usage: step-tool xattr PATH NAME HEX     set an attribute\n"
+	"       step-tool times PATH SEC NSEC     set the mtime\n"
+	"       step-tool socket PATH             make a socket\n"
+	"       step-tool write PATH OFFSET TEXT  write into a file, after a hole\n";
+
+static int set_xattr(char **argv)
+{
+	size_t len = strlen(argv[2]) / 2;
+	char *value = malloc(len + 1);
+
+	if (!value)
+		abort();
+	for (size_t i = 0; i < len; i++) {
+		unsigned byte;
+
+		if (sscanf(argv[2] + 2 * i, "%2x", &byte) != 1)
+			return -1;
+		value[i] = (char)byte;
+	}
+	return lsetxattr(argv[0], argv[1], value, len, 0);
+}
+
+static int set_times(char **argv)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+
+	times[1].tv_sec = strtoll(argv[1], NULL, 10);
+	times[1].tv_nsec = strtol(argv[2], NULL, 10);
+	return utimensat(AT_FDCWD, argv[0], times, AT_SYMLINK_NOFOLLOW);
+}
+
+static int make_socket(char **argv)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strncpy(address.sun_path, argv[0], sizeof(address.sun_path) - 1);
+	return bind(fd, (const struct sockaddr *)&address, sizeof(address));
+}
+
+static int write_at(char **argv)
+{
+	size_t len = strlen(argv[2]);
+	int fd = open(argv[0], O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return -1;
+	return pwrite(fd, argv[2], len, strtoll(argv[1], NULL, 10)) == (ssize_t)len ? 0 : -1;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int args;
+		int (*run)(char **argv);
+	} commands[] = {
+		{ "xattr", 3, set_xattr },
+		{ "times", 3, set_times },
+		{ "socket", 1, make_socket },
+		{ "write", 3, write_at },
+	};
+
+	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(argv[1], commands[i].name) != 0 || argc != commands[i].args + 2)
+			continue;
+		if (commands[i].run(argv + 2) == 0)
+			return 0;
+		perror(argv[2]);
+		return 1;
+	}
+	fputs(usage, stderr);
+	return 2;
+}
