@@ -77,7 +77,7 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		{ 0, "skip-unused-stages", OPTION_FLAG, &out->skip_unused, NULL,
 		  "leave out the stages that the target does not need (default: true)", NULL },
 		{ 0, "layers", OPTION_FLAG, &out->layers, NULL,
-		  "keep and use the layers of steps (default: true, and nothing else)", NULL },
+		  "a layer for each step (default: true); false: as --squash --no-cache", NULL },
 		{ 0, "squash", OPTION_FLAG, &out->squash, NULL,
 		  "put the layers that are made into one, above those of the base", NULL },
 		{ 0, "squash-all", OPTION_FLAG, &out->squash_all, NULL,
@@ -247,15 +247,6 @@ static int take_changes(const struct options *options, struct plan_changes *out,
 	return 0;
 }
 
-/* Who wants one layer of all steps means something else than the cache. */
-static int check_layers(bool has_layers, struct err *err)
-{
-	if (has_layers)
-		return 0;
-	err_set(err, ERR_USAGE, "--layers=false is not supported: a step is a layer here");
-	return source_hint(err, "imgbuild --no-cache does every step anew");
-}
-
 /* "network.host" matters only where the steps' network is not the host's anyway. */
 static int take_allowed(const struct strlist *names, struct build_request *request, struct err *err)
 {
@@ -343,12 +334,12 @@ int options_prepare(const struct options *options, struct strlist *build_args,
 	request->labels = &options->labels;
 	request->tags = &options->tags;
 	request->target = options->target;
-	request->no_cache = options->no_cache;
-	request->squash = options->squash_all ? SQUASH_ALL
-			  : options->squash   ? SQUASH_NEW
-					      : SQUASH_NONE;
-	if (check_layers(options->layers, err) < 0 ||
-	    take_build_args(options, build_args, err) < 0 ||
+	/* without layers of steps, none is found, and there is one for all of them */
+	request->no_cache = options->no_cache || !options->layers;
+	request->squash = options->squash_all                   ? SQUASH_ALL
+			  : options->squash || !options->layers ? SQUASH_NEW
+								: SQUASH_NONE;
+	if (take_build_args(options, build_args, err) < 0 ||
 	    take_changes(options, &request->changes, err) < 0 ||
 	    check_labels(&options->labels, err) < 0 || take_epoch(options, request, err) < 0 ||
 	    take_jobs(options->jobs, &request->jobs, err) < 0 ||

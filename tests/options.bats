@@ -219,11 +219,27 @@ E
 @test "--http-proxy: steps have the proxies of the environment, image and keys have not (root)" { need_root; http_proxy_test root; }
 @test "--http-proxy: steps have the proxies of the environment, image and keys have not (user)" { need_user; http_proxy_test user; }
 
+@test "--layers=false: every step is done, and they are one layer" {
+	local who
+	who=$(some_root)
+	cat >Buildfile <<'E'
+FROM localhost/bb
+RUN echo a >/a
+RUN echo b >/b && rm /a
+E
+	build "$who"
+	build "$who" --layers
+	same "$(cached)" 2
+	build "$who" --layers=false
+	same "$(cached)" 0
+	exported "$who"
+	same "${#LAYERS[@]} $(names 2)" "2 b "
+}
+
 @test "options without effect, and one that is refused" {
 	local who
 	who=$(some_root)
 	build "$who" --compress --disable-content-trust=false --layers --layers=true --rm <<<$'FROM localhost/bb\nLABEL a=b'
-	refused "$who" 2 "--layers=false is not supported" --layers=false
 	refused "$who" 2 "no-such-option" --no-such-option
 }
 
