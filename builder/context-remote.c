@@ -47,17 +47,15 @@ static int fetch_url(const struct download_place *place, const struct remote *re
 	return 0;
 }
 
-int context_fetch(const struct remote *remote, struct store *store, int interrupt_fd,
+int context_fetch(const struct remote *remote, const struct download_place *place,
 		  struct context *out, int *out_file_fd, struct err *err)
 {
-	const struct download_place place = { .store = store, .interrupt_fd = interrupt_fd };
-
-	if (!store)
+	if (!place->store)
 		return err_set(err, ERR_SYSTEM,
 			       "'%s' is fetched, and no store can be opened to put it in",
 			       remote->shown);
 	*out_file_fd = -1;
 	if (remote->kind == REMOTE_GIT)
-		return fetch_git(&place, remote, out, err);
-	return fetch_url(&place, remote, out, out_file_fd, err);
+		return fetch_git(place, remote, out, err);
+	return fetch_url(place, remote, out, out_file_fd, err);
 }

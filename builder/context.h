@@ -2,6 +2,7 @@
 #ifndef BUILDER_CONTEXT_H
 #define BUILDER_CONTEXT_H
 
+#include "builder/download.h"
 #include "builder/ignore.h"
 #include "builder/remote.h"
 #include "common/err.h"
@@ -44,7 +45,7 @@ int context_empty(struct store *store, struct context *out, struct err *err);
  * What @remote names: the files of a repository, or what is in an archive, in the store's tmp/. A
  * URL of anything else leaves the context empty and *out_file_fd (else -1) open for reading.
  */
-int context_fetch(const struct remote *remote, struct store *store, int interrupt_fd,
+int context_fetch(const struct remote *remote, const struct download_place *place,
 		  struct context *out, int *out_file_fd, struct err *err);
 
 /*

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "builder/source.h"
 #include "common/beneath.h"
 #include "common/fd.h"
 #include "common/mem.h"
@@ -30,9 +31,27 @@ void download_release(struct download *download)
 	*download = (struct download)DOWNLOAD_INIT;
 }
 
-static int init_request(const struct remote *remote, enum fetch_kind kind,
-			struct fetch_request *out, struct err *err)
+static int lend_agent(const struct download_place *place, const struct remote *remote,
+		      struct fetch_request *out, struct err *err)
 {
+	const char *home = getenv("HOME");
+
+	if (!place->agent) {
+		err_set(err, ERR_INPUT, "'%s' is reached over ssh, and no SSH agent was lent",
+			remote->shown);
+		return source_hint(err, "imgbuild --ssh default lends that of $SSH_AUTH_SOCK");
+	}
+	out->agent = str_dup(place->agent);
+	if (home && home[0] == '/')
+		out->known_hosts = str_format("%s/.ssh/known_hosts", home);
+	return 0;
+}
+
+static int init_request(const struct download_place *place, const struct remote *remote,
+			enum fetch_kind kind, struct fetch_request *out, struct err *err)
+{
+	if (remote->is_ssh && lend_agent(place, remote, out, err) < 0)
+		return -1;
 	out->kind = kind;
 	out->url = str_dup(remote->url);
 	out->user = str_dup(remote->user);
@@ -93,7 +112,7 @@ static int ask(const struct download_place *place, const struct remote *remote,
 {
 	auto_fetch_request struct fetch_request request = { .url = NULL };
 
-	if (init_request(remote, FETCH_HTTP, &request, err) < 0)
+	if (init_request(place, remote, FETCH_HTTP, &request, err) < 0)
 		return -1;
 	if (known) {
 		request.etag = str_dup(known->etag);
@@ -157,6 +176,23 @@ int download_open(const struct download *download, struct err *err)
 
 /* ---- git ---- */
 
+/* What ssh is content with is for the user to say, not for whoever answers there. */
+static int fetch_commit(const struct download_place *place, const struct fetch_request *request,
+			int into_fd, struct fetch_result *out, struct err *err)
+{
+	if (fetch_run(request, into_fd, place->interrupt_fd, out, err) == 0)
+		return 0;
+	if (request->agent && strstr(err->text, "Host key verification failed"))
+		source_hint(err,
+			    "the server's key is not, or not so, in %s: ssh-keyscan shows it; "
+			    "add it there when it is the right one",
+			    request->known_hosts ? request->known_hosts
+						 : "/etc/ssh/ssh_known_hosts");
+	else if (request->agent && strstr(err->text, "Permission denied"))
+		source_hint(err, "ssh-add -l shows the keys that the agent has");
+	return -1;
+}
+
 int download_resolve(const struct download_place *place, const struct remote *remote,
 		     struct download *out, struct err *err)
 {
@@ -166,10 +202,10 @@ int download_resolve(const struct download_place *place, const struct remote *re
 	if (remote->ref && fetch_is_commit(remote->ref)) {
 		result.commit = str_dup(remote->ref);
 	} else {
-		if (init_request(remote, FETCH_GIT_RESOLVE, &request, err) < 0)
+		if (init_request(place, remote, FETCH_GIT_RESOLVE, &request, err) < 0)
 			return -1;
 		request.ref = str_dup(remote->ref);
-		if (fetch_run(&request, -1, place->interrupt_fd, &result, err) < 0)
+		if (fetch_commit(place, &request, -1, &result, err) < 0)
 			return -1;
 	}
 	if (remote->commit && strncmp(result.commit, remote->commit, strlen(remote->commit)) != 0)
@@ -205,10 +241,10 @@ int download_git(const struct download_place *place, const struct remote *remote
 	auto_close int files_fd = -1;
 
 	if (tmpdir_make(&download->dir, store_tmp_fd(place->store), err) < 0 ||
-	    init_request(remote, FETCH_GIT, &request, err) < 0)
+	    init_request(place, remote, FETCH_GIT, &request, err) < 0)
 		return -1;
 	files_fd = beneath_mkdirs(download->dir.fd, FILES, BENEATH_NO_LINKS, 0755, err);
-	if (files_fd < 0 || fetch_run(&request, files_fd, place->interrupt_fd, &result, err) < 0)
+	if (files_fd < 0 || fetch_commit(place, &request, files_fd, &result, err) < 0)
 		return -1;
 	download->mtime = result.mtime;
 	download->fd = open_subdir(remote, files_fd, err);

@@ -18,8 +18,9 @@
  */
 struct download_place {
 	struct store *store;
-	bool no_cache; /* ask for all of a URL, even if it was fetched before */
-	int interrupt_fd;
+	bool no_cache;     /* ask for all of a URL, even if it was fetched before */
+	const char *agent; /* socket of the agent whose keys may be used over ssh; or NULL */
+	int interrupt_fd;  /* readable when the user wants to stop; or -1 */
 };
 
 struct download {

@@ -83,20 +83,37 @@ static void show_checks(const struct options *options, const struct check_report
 		fd_write_all(STDERR_FILENO, text.data, text.len, "stderr", &ignored);
 }
 
+/*
+ * Where what the command line names is fetched to. It may use the user's own agent, which the
+ * Buildfile may not unless it was lent.
+ */
+static struct download_place download_place(const struct build_request *request,
+					    struct store *store)
+{
+	const struct grant_agent *lent =
+		request->grants ? grants_agent(request->grants, "default") : NULL;
+
+	return (struct download_place){
+		.store = store,
+		.agent = lent ? lent->path : getenv("SSH_AUTH_SOCK"),
+		.interrupt_fd = request->interrupt_fd,
+	};
+}
+
 static int load_input(const struct options *options, const char *context, struct store *store,
 		      const struct build_request *request, struct input *out, struct err *err)
 {
+	const struct download_place place = download_place(request, store);
 	struct input_options input = {
 		.context = context,
 		.file = options->file,
 		.ignorefile = options->ignorefile,
-		.interrupt_fd = request->interrupt_fd,
 	};
 	const char *keeps = strlist_env_get(request->build_args, "BUILDKIT_CONTEXT_KEEP_GIT_DIR");
 
 	if (keeps && value_bool(keeps, &input.keeps_git_dir, err) < 0)
 		return err_prefix(err, "build argument 'BUILDKIT_CONTEXT_KEEP_GIT_DIR'");
-	return input_load(&input, store, out, err);
+	return input_load(&input, &place, out, err);
 }
 
 /* @store NULL: nothing is brought here from elsewhere. */
@@ -104,7 +121,7 @@ static int open_named(const struct options *options, struct store *store,
 		      const struct build_request *request, struct named_contexts *out,
 		      struct err *err)
 {
-	const struct named_place place = { .store = store, .interrupt_fd = request->interrupt_fd };
+	const struct download_place place = download_place(request, store);
 
 	for (size_t i = 0; i < options->contexts.count; i++)
 		if (named_add(out, options->contexts.items[i], &place, err) < 0)

@@ -231,8 +231,8 @@ static int take_text(const struct input_options *options, struct store *store,
 }
 
 /* A tar becomes the context. */
-static int take_stdin(const struct input_options *options, struct store *store, struct input *input,
-		      struct err *err)
+static int take_stdin(const struct input_options *options, const struct download_place *place,
+		      struct input *input, struct err *err)
 {
 	auto_source struct source *source = NULL;
 	struct peeked_source *peeked;
@@ -240,7 +240,7 @@ static int take_stdin(const struct input_options *options, struct store *store, 
 	if (options->file && strcmp(options->file, "-") == 0)
 		return err_set(err, ERR_USAGE,
 			       "the Buildfile and the context cannot both come from stdin");
-	source = codec_decompress_any(source_waiting(options->interrupt_fd), "stdin", NULL, err);
+	source = codec_decompress_any(source_waiting(place->interrupt_fd), "stdin", NULL, err);
 	if (!source)
 		return -1;
 	peeked = peek(ptr_steal(&source), err);
@@ -248,8 +248,8 @@ static int take_stdin(const struct input_options *options, struct store *store, 
 		return -1;
 	source = &peeked->source;
 	if (unpack_is_tar(peeked->head, peeked->len))
-		return context_unpack(store, source, "stdin", &input->context, err);
-	return take_text(options, store, peeked, input, err);
+		return context_unpack(place->store, source, "stdin", &input->context, err);
+	return take_text(options, place->store, peeked, input, err);
 }
 
 /* @fd is the Buildfile itself; there are no files. */
@@ -265,7 +265,7 @@ static int take_file(const struct input_options *options, const char *shown, int
 	return input->ast ? 0 : -1;
 }
 
-static int take_remote(const struct input_options *options, struct store *store,
+static int take_remote(const struct input_options *options, const struct download_place *place,
 		       struct input *input, struct err *err)
 {
 	auto_remote struct remote *remote = remote_parse(options->context, err);
@@ -273,29 +273,28 @@ static int take_remote(const struct input_options *options, struct store *store,
 
 	if (remote && remote->keeps_git_dir == TRISTATE_UNSET && options->keeps_git_dir)
 		remote->keeps_git_dir = TRISTATE_TRUE;
-	if (!remote ||
-	    context_fetch(remote, store, options->interrupt_fd, &input->context, &fd, err) < 0)
+	if (!remote || context_fetch(remote, place, &input->context, &fd, err) < 0)
 		return -1;
 	return fd < 0 ? 0 : take_file(options, remote->shown, fd, input, err);
 }
 
-static int take_context(const struct input_options *options, struct store *store,
+static int take_context(const struct input_options *options, const struct download_place *place,
 			struct input *input, struct err *err)
 {
 	if (strcmp(options->context, "-") == 0)
-		return take_stdin(options, store, input, err);
+		return take_stdin(options, place, input, err);
 	if (remote_is(options->context))
-		return take_remote(options, store, input, err);
+		return take_remote(options, place, input, err);
 	return context_open(options->context, &input->context, err);
 }
 
-int input_load(const struct input_options *options, struct store *store, struct input *out,
-	       struct err *err)
+int input_load(const struct input_options *options, const struct download_place *place,
+	       struct input *out, struct err *err)
 {
 	auto_input struct input input = INPUT_INIT;
 	auto_free char *path = NULL;
 
-	if (take_context(options, store, &input, err) < 0)
+	if (take_context(options, place, &input, err) < 0)
 		return -1;
 	if (!input.ast && load_buildfile(options, &input, &path, err) < 0)
 		return -1;

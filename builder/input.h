@@ -6,8 +6,8 @@
 
 #include "builder/ast.h"
 #include "builder/context.h"
+#include "builder/download.h"
 #include "common/err.h"
-#include "storage/store.h"
 
 /*
  * What a build is given: a Buildfile and the context beside it, from a
@@ -19,7 +19,6 @@ struct input_options {
 	const char *file;       /* the Buildfile; "-" is stdin; NULL: by its usual names */
 	const char *ignorefile; /* or NULL */
 	bool keeps_git_dir;     /* of a git repository, unless its URL says */
-	int interrupt_fd;       /* readable when the user wants to stop; or -1 */
 };
 
 struct input {
@@ -39,7 +38,7 @@ void input_release(struct input *input);
  * ERR_USAGE when both are to come from stdin, or a Buildfile comes from there and another is named;
  * ERR_INPUT when there is no Buildfile, or something is wrong with what there is.
  */
-int input_load(const struct input_options *options, struct store *store, struct input *out,
-	       struct err *err);
+int input_load(const struct input_options *options, const struct download_place *place,
+	       struct input *out, struct err *err);
 
 #endif

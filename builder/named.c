@@ -152,7 +152,7 @@ static int open_plain(struct named_context *item, const char *value, struct err 
 
 /* A repository, or an archive. */
 static int open_remote(struct named_context *item, const char *value,
-		       const struct named_place *place, struct err *err)
+		       const struct download_place *place, struct err *err)
 {
 	auto_remote struct remote *remote = remote_parse(value, err);
 	auto_close int file_fd = -1;
@@ -161,8 +161,7 @@ static int open_remote(struct named_context *item, const char *value,
 		return -1;
 	if (!place->store)
 		return context_empty(NULL, &item->context, err);
-	if (context_fetch(remote, place->store, place->interrupt_fd, &item->context, &file_fd,
-			  err) < 0)
+	if (context_fetch(remote, place, &item->context, &file_fd, err) < 0)
 		return -1;
 	if (file_fd >= 0)
 		return err_set(err, ERR_INPUT, "'%s' is not an archive", remote->shown);
@@ -170,7 +169,7 @@ static int open_remote(struct named_context *item, const char *value,
 }
 
 static int open_value(struct named_context *item, const char *value,
-		      const struct named_place *place, struct err *err)
+		      const struct download_place *place, struct err *err)
 {
 	static const char *const images[] = { "docker-image://", "container-image://",
 					      "docker://" };
@@ -189,7 +188,7 @@ static int open_value(struct named_context *item, const char *value,
 	return open_plain(item, value, err);
 }
 
-int named_add(struct named_contexts *contexts, const char *text, const struct named_place *place,
+int named_add(struct named_contexts *contexts, const char *text, const struct download_place *place,
 	      struct err *err)
 {
 	struct named_context item = { .context = CONTEXT_INIT };

@@ -41,12 +41,11 @@ struct named_contexts {
 #define auto_named __attribute__((cleanup(named_release)))
 void named_release(struct named_contexts *contexts);
 
-/* Open "NAME=VALUE"; a later one replaces an earlier one of its name. ERR_USAGE when it is none. */
-struct named_place {
-	struct store *store; /* NULL: nothing is brought here from elsewhere */
-	int interrupt_fd;    /* readable when the user wants to stop; or -1 */
-};
-int named_add(struct named_contexts *contexts, const char *text, const struct named_place *place,
+/*
+ * Open "NAME=VALUE"; a later one replaces an earlier one of its name. ERR_USAGE when it is none.
+ * place->store NULL: nothing is brought here from elsewhere.
+ */
+int named_add(struct named_contexts *contexts, const char *text, const struct download_place *place,
 	      struct err *err);
 
 /* By its name, case aside, or as the image that it is called like; NULL when there is none. */

@@ -23,9 +23,20 @@ static bool is_http(const char *text)
 	return begins(text, "http://") || begins(text, "https://");
 }
 
+#define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+/* "git@host:path", as scp writes it: the length of all before the path, or 0. */
+static size_t scp_length(const char *text)
+{
+	size_t user = strspn(text, ALNUM "-_");
+	size_t host = text[user] == '@' ? strspn(text + user + 1, ALNUM "-.") : 0;
+
+	return user > 0 && host > 0 && text[user + 1 + host] == ':' ? user + host + 2 : 0;
+}
+
 static bool is_ssh(const char *text)
 {
-	return begins(text, "ssh://") || begins(text, "git@");
+	return begins(text, "ssh://") || scp_length(text) > 0;
 }
 
 bool remote_is(const char *text)
@@ -84,13 +95,20 @@ static int take_userinfo(struct remote *remote, const char *text, struct err *er
 	return 0;
 }
 
-static int check_characters(const struct remote *remote, struct err *err)
+static int check_printable(const struct remote *remote, struct err *err)
 {
 	for (const char *p = remote->shown; *p; p++)
 		if ((unsigned char)*p <= ' ' || *p == 0x7f)
 			return err_set(err, ERR_INPUT,
 				       "the URL '%.*s...' has a blank or a control character",
 				       (int)(p - remote->shown), remote->shown);
+	return 0;
+}
+
+static int check_characters(const struct remote *remote, struct err *err)
+{
+	if (check_printable(remote, err) < 0)
+		return -1;
 	if (strchr("/?#", strstr(remote->shown, "://")[3]))
 		return err_set(err, ERR_INPUT, "'%s' names no host", remote->shown);
 	return 0;
@@ -264,13 +282,56 @@ static bool is_git(const struct remote *remote)
 	return begins(remote->shown, "git://") || (len >= 4 && strcmp(path + len - 4, ".git") == 0);
 }
 
+/* "ssh://user@host:port/path": no part may be an option to ssh, and there is a path. */
+static int check_ssh_url(const struct remote *remote, struct err *err)
+{
+	const char *authority = remote->shown + strlen("ssh://");
+	size_t userinfo = userinfo_length(authority);
+	size_t len = strcspn(authority, "/?#");
+
+	if (memchr(authority, ':', userinfo))
+		return err_set(err, ERR_INPUT,
+			       "'ssh://%s': ssh takes no password: lend it an agent that has a key",
+			       authority + userinfo);
+	if (authority[0] == '-' || authority[userinfo] == '-' ||
+	    strchr(":/?#", authority[userinfo]))
+		return err_set(err, ERR_INPUT, "'%s' names no host", remote->shown);
+	if (authority[len] != '/' || strchr("-/?#", authority[len + 1]))
+		return err_set(err, ERR_INPUT, "'%s' names no repository", remote->shown);
+	return 0;
+}
+
+static int check_scp(const struct remote *remote, struct err *err)
+{
+	const char *path = remote->shown + scp_length(remote->shown);
+	const char *host = strchr(remote->shown, '@') + 1;
+
+	if (remote->shown[0] == '-' || host[0] == '-')
+		return err_set(err, ERR_INPUT, "'%s' names no host", remote->shown);
+	if (strchr("-?#", path[0]))
+		return err_set(err, ERR_INPUT, "'%s' names no repository", remote->shown);
+	return 0;
+}
+
+/* The user is part of where it is, and nothing to hide. */
+static int parse_ssh(struct remote *remote, const char *text, struct err *err)
+{
+	remote->is_ssh = true;
+	remote->shown = str_dup(text);
+	if (check_printable(remote, err) < 0 ||
+	    (begins(text, "ssh://") ? check_ssh_url(remote, err) : check_scp(remote, err)) < 0)
+		return -1;
+	return parse_git(remote, err);
+}
+
 struct remote *remote_parse(const char *text, struct err *err)
 {
 	auto_remote struct remote *remote = mem_alloc(sizeof(*remote));
 
 	if (is_ssh(text)) {
-		err_set(err, ERR_INPUT, "a git repository over ssh is not supported");
-		return NULL;
+		if (parse_ssh(remote, text, err) < 0)
+			return NULL;
+		return ptr_steal(&remote);
 	}
 	if (take_userinfo(remote, text, err) < 0 || check_characters(remote, err) < 0)
 		return NULL;

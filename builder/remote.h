@@ -11,7 +11,8 @@
  * A source that is not a file here: a URL, or a git repository.
  *
  *   url  = ( "http://" | "https://" ) [ user [ ":" password ] "@" ] host [ "/" path ] …
- *   git  = "git://" …  or an http(s) url whose path ends with ".git", then
+ *   git  = "git://" … | "ssh://" [ user "@" ] host [ ":" port ] "/" path | user "@" host ":" path |
+ *          an http(s) url whose path ends with ".git"; then
  *          [ "?" key [ "=" value ] { "&" … } ] [ "#" [ ref ] [ ":" subdir ] ]
  *   key  = "ref" | "branch" | "tag" | "subdir" | "commit" | "checksum" | "keep-git-dir" |
  *          "submodules"
@@ -32,6 +33,7 @@ struct remote {
 	char *commit; /* the first digits, or all, of what the commit must be */
 	enum tristate keeps_git_dir;
 	bool has_submodules;
+	bool is_ssh; /* git: user is part of url */
 };
 
 void remote_free(struct remote *remote); /* NULL is fine */

@@ -126,8 +126,10 @@ static int open_tree_view(struct copying *copying, struct err *err)
 static struct download_place download_place(const struct copying *copying)
 {
 	const struct build_request *request = copying->run->build->request;
+	const struct grant_agent *agent = grants_agent(request->grants, "default");
 
 	return (struct download_place){
+		.agent = agent ? agent->path : NULL,
 		.store = request->store,
 		.no_cache = request->no_cache || copying->run->plan->is_uncached,
 		.interrupt_fd = request->interrupt_fd,

@@ -3,7 +3,7 @@
  * Answers for git: which commit a name stands for, and the files of a commit, by
  * running git(1) where it can do nothing but that. It sees no configuration, hook,
  * credential helper or terminal of the user's; it may speak only the protocol of the URL (or
- * https instead of http); what is checked out cannot bring any of these either, for
+ * https instead of http and ssh); what is checked out cannot bring any of these either, for
  * git keeps ".git" to itself. A password goes as a header to the one host.
  */
 #include <errno.h>
@@ -117,6 +117,12 @@ static void set_password(const struct fetch_request *request, unsigned index)
 	set_config(index, key, header);
 }
 
+/* The form of ssh that is no URL: "git@host:path". */
+static bool is_ssh(const char *url)
+{
+	return strncmp(url, "ssh://", 6) == 0 || !strstr(url, "://");
+}
+
 static int set_protocols(const char *url, struct err *err)
 {
 	static const char *const allowed[][2] = {
@@ -131,7 +137,11 @@ static int set_protocols(const char *url, struct err *err)
 		setenv("GIT_ALLOW_PROTOCOL", allowed[i][1], 1);
 		return 0;
 	}
-	return err_set(err, ERR_INPUT, "git: '%s' is neither https, http nor git", url);
+	if (is_ssh(url)) {
+		setenv("GIT_ALLOW_PROTOCOL", "ssh:https", 1);
+		return 0;
+	}
+	return err_set(err, ERR_INPUT, "git: '%s' is neither https, http, ssh nor git", url);
 }
 
 /* Nothing of who started us but what is needed to get at the network. */
@@ -163,10 +173,27 @@ static int prepare_environment(const struct fetch_request *request, struct err *
 	/* a pack without end stops here, like every other file */
 	if (setrlimit(RLIMIT_FSIZE, &size) < 0)
 		return err_sys(err, "limit the size of files");
-	return set_protocols(request->url, err);
+	if (set_protocols(request->url, err) < 0)
+		return -1;
+	return is_ssh(request->url) ? fetch_ssh_prepare(request, err) : 0;
 }
 
-/* The last line of what git said that is not empty, without control characters. */
+/* Said after whatever is the matter with ssh. */
+static bool is_empty_talk(const char *line)
+{
+	static const char *const known[] = {
+		"fatal: Could not read from remote repository.",
+		"Please make sure you have the correct access rights",
+		"and the repository exists.",
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(line, known[i]) == 0)
+			return true;
+	return false;
+}
+
+/* The last line of what git said that says something, without control characters. */
 static void last_words(int fd, char *buf)
 {
 	off_t end = lseek(fd, 0, SEEK_END);
@@ -174,14 +201,19 @@ static void last_words(int fd, char *buf)
 	ssize_t len = end > 0 ? pread(fd, buf, (size_t)(end - start), start) : 0;
 	char *line;
 
-	if (len < 0)
-		len = 0;
-	while (len > 0 && strchr("\r\n ", buf[len - 1]))
-		len--;
-	buf[len] = '\0';
-	line = strrchr(buf, '\n');
-	if (line)
-		memmove(buf, line + 1, strlen(line));
+	buf[len > 0 ? len : 0] = '\0';
+	for (;;) {
+		len = (ssize_t)strlen(buf);
+		while (len > 0 && strchr("\r\n ", buf[len - 1]))
+			len--;
+		buf[len] = '\0';
+		line = strrchr(buf, '\n');
+		if (!line || !is_empty_talk(line + 1))
+			break;
+		*line = '\0';
+	}
+	line = line ? line + 1 : buf;
+	memmove(buf, line, strlen(line) + 1);
 	for (char *p = buf; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';

@@ -11,4 +11,7 @@ int fetch_git_resolve(const struct fetch_request *request, struct fetch_result *
 		      struct err *err);
 int fetch_git(const struct fetch_request *request, struct fetch_result *out, struct err *err);
 
+/* What git needs in its environment to go by ssh. */
+int fetch_ssh_prepare(const struct fetch_request *request, struct err *err);
+
 #endif

@@ -20,6 +20,8 @@ void fetch_request_release(struct fetch_request *request)
 	free(request->etag);
 	free(request->last_modified);
 	free(request->ref);
+	free(request->agent);
+	free(request->known_hosts);
 	free(request->commit);
 	*request = (struct fetch_request){ .url = NULL };
 }
@@ -52,6 +54,8 @@ void fetch_request_format(const struct fetch_request *request, struct strbuf *ou
 	json_set_string(root, "etag", request->etag);
 	json_set_string(root, "lastModified", request->last_modified);
 	json_set_string(root, "ref", request->ref);
+	json_set_string(root, "agent", request->agent);
+	json_set_string(root, "knownHosts", request->known_hosts);
 	json_set_string(root, "commit", request->commit);
 	json_set_bool(root, "submodules", request->has_submodules);
 	json_set_bool(root, "keepGitDir", request->keeps_git_dir);
@@ -82,6 +86,8 @@ int fetch_request_parse(const char *data, size_t len, struct fetch_request *out,
 	    json_take_string(root, "etag", &request.etag, REQUEST, err) < 0 ||
 	    json_take_string(root, "lastModified", &request.last_modified, REQUEST, err) < 0 ||
 	    json_take_string(root, "ref", &request.ref, REQUEST, err) < 0 ||
+	    json_take_string(root, "agent", &request.agent, REQUEST, err) < 0 ||
+	    json_take_string(root, "knownHosts", &request.known_hosts, REQUEST, err) < 0 ||
 	    json_take_string(root, "commit", &request.commit, REQUEST, err) < 0 ||
 	    json_take_bool(root, "submodules", &request.has_submodules, REQUEST, err) < 0 ||
 	    json_take_bool(root, "keepGitDir", &request.keeps_git_dir, REQUEST, err) < 0)

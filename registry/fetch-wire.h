@@ -28,6 +28,8 @@ struct fetch_request {
 	char *etag;            /* HTTP: what the caller has already, or NULL */
 	char *last_modified;   /* the same, by time; or NULL */
 	char *ref;             /* git: branch, tag, "refs/…" or commit; NULL is HEAD */
+	char *agent;           /* git: socket of the agent that ssh may use; or NULL */
+	char *known_hosts;     /* git: where the user keeps the keys of servers; or NULL */
 	char *commit;          /* FETCH_GIT: as FETCH_GIT_RESOLVE gave it */
 	bool has_submodules;   /* git: theirs too */
 	bool keeps_git_dir;    /* git: .git stays */

@@ -448,7 +448,7 @@ ADD $URL/git/r.git#main:$dir /x"
 	done
 	fails "$1" 3 "'.git' is not a directory of the repository" <<<"FROM scratch
 ADD $URL/git/r.git#main:.git /x"
-	fails "$1" 3 "a git repository over ssh is not supported" <<<"FROM scratch
+	fails "$1" 3 "'git@127.0.0.1:r.git' is reached over ssh, and no SSH agent was lent" <<<"FROM scratch
 ADD git@127.0.0.1:r.git /x"
 	fails "$1" 3 "'file:/" "is not in the context" <<<"FROM scratch
 ADD file://$T/r/.git /x"

@@ -47,7 +47,7 @@ static void check_ssh(const char *text)
 
 static void check_context(const char *text)
 {
-	const struct named_place nowhere = { .store = NULL, .interrupt_fd = -1 };
+	const struct download_place nowhere = { .store = NULL, .interrupt_fd = -1 };
 	auto_named struct named_contexts contexts = NAMED_INIT;
 	struct err err = ERR_INIT;
 

@@ -42,12 +42,32 @@ static void must_have_no_password(const char *url)
 		abort();
 }
 
+/* user@host:path or ssh://user@host:port/path: no password, and no part that is an option. */
+static void must_be_fit_for_ssh(const char *url)
+{
+	const char *authority = strncmp(url, "ssh://", 6) == 0 ? url + 6 : url;
+	size_t len = strcspn(authority, authority == url ? ":" : "/");
+	const char *at = memrchr(authority, '@', len);
+	const char *host = at ? at + 1 : authority;
+
+	if (authority[0] == '-' || host[0] == '-' || host == authority + len)
+		abort();
+	if (at && memchr(authority, ':', (size_t)(at - authority)))
+		abort();
+	if (!authority[len] || !authority[len + 1] || authority[len + 1] == '-')
+		abort();
+}
+
 static void must_be_safe(const struct remote *remote)
 {
 	must_be_plain(remote->url);
 	must_be_plain(remote->shown);
-	must_have_no_password(remote->url);
-	must_have_no_password(remote->shown);
+	if (remote->is_ssh) {
+		must_be_fit_for_ssh(remote->url);
+	} else {
+		must_have_no_password(remote->url);
+		must_have_no_password(remote->shown);
+	}
 	must_stay_inside(remote->subdir);
 	if (remote->name && (strchr(remote->name, '/') || !strcmp(remote->name, "..")))
 		abort();

@@ -406,8 +406,8 @@ static void test_errors(void **state)
 	expect_error("FROM base\nCOPY https://u:p@a.b/c d\n",
 		     "Buildfile:2:1: COPY: COPY takes files, not URLs",
 		     "    2 | COPY https://***@a.b/c d\n");
-	expect_error("FROM base\nADD git@a.b:c d\n",
-		     "Buildfile:2:1: ADD: a git repository over ssh is not supported", NULL);
+	expect_error("FROM base\nADD git@a.b:-c d\n",
+		     "Buildfile:2:1: ADD: 'git@a.b:-c' names no repository", NULL);
 	expect_error("FROM base\nADD --checksum=sha256:12 https://a.b/c d\n",
 		     "Buildfile:2:1: ADD: --checksum: 'sha256:12' is not a digest: 64 lower-case "
 		     "hex digits must follow 'sha256:'",

@@ -25,6 +25,12 @@ static void tells_remotes_from_files(void **state)
 	assert_false(remote_is("file:///etc/passwd"));
 	assert_false(remote_is("github.com/a/b"));
 	assert_false(remote_is("HTTP"));
+	assert_true(remote_is("me@a.b-c:d"));
+	assert_false(remote_is("@a:b"));
+	assert_false(remote_is("a@:b"));
+	assert_false(remote_is("a@b"));
+	assert_false(remote_is("a/b@c:d"));
+	assert_false(remote_is("git@-oProxyCommand=x:r"));
 }
 
 /* All fields on one line; "-" is none. */
@@ -50,6 +56,13 @@ static void reads_remotes(void **state)
 		const char *text;
 		const char *fields; /* shown url user password name ref subdir commit … */
 	} good[] = {
+		{ "git@h:a/r.git#v1:dir",
+		  "git git@h:a/r.git#v1:dir git@h:a/r.git - - - v1 dir - unset" },
+		{ "git@h:r?branch=b&keep-git-dir",
+		  "git git@h:r?branch=b&keep-git-dir git@h:r - - - refs/heads/b - - yes" },
+		{ "ssh://git@h:2222/a/r#m",
+		  "git ssh://git@h:2222/a/r#m ssh://git@h:2222/a/r - - - m - - unset" },
+		{ "ssh://h/~me/r", "git ssh://h/~me/r ssh://h/~me/r - - - - - - unset" },
 		{ "http://h/a", "url http://h/a http://h/a - - a - - - unset" },
 		{ "http://h", "url http://h http://h - - - - - - unset" },
 		{ "http://h/", "url http://h/ http://h/ - - - - - - unset" },
@@ -101,8 +114,24 @@ static void refuses_what_is_wrong(void **state)
 		const char *text;
 		const char *error;
 	} bad[] = {
-		{ "git@h:r", "a git repository over ssh is not supported" },
-		{ "ssh://h/r", "a git repository over ssh is not supported" },
+		{ "git@h:", "'git@h:' names no repository" },
+		{ "git@h:#main", "'git@h:#main' names no repository" },
+		{ "git@h:-x", "'git@h:-x' names no repository" },
+		{ "git@-h:r", "'git@-h:r' names no host" },
+		{ "-git@h:r", "'-git@h:r' names no host" },
+		{ "git@h:r s", "the URL 'git@h:r...' has a blank or a control character" },
+		{ "ssh://h", "'ssh://h' names no repository" },
+		{ "ssh://h/", "'ssh://h/' names no repository" },
+		{ "ssh://h/#x", "'ssh://h/#x' names no repository" },
+		{ "ssh:///r", "'ssh:///r' names no host" },
+		{ "ssh://git@/r", "'ssh://git@/r' names no host" },
+		{ "ssh://git@:22/r", "'ssh://git@:22/r' names no host" },
+		{ "ssh://-oProxyCommand=x/r", "'ssh://-oProxyCommand=x/r' names no host" },
+		{ "ssh://git@-oProxyCommand=x/r", "'ssh://git@-oProxyCommand=x/r' names no host" },
+		{ "ssh://u:s3cr3t@h/r",
+		  "'ssh://h/r': ssh takes no password: lend it an agent that has a key" },
+		{ "ssh://h/r#m:../x",
+		  "'ssh://h/r#m:../x': the directory '../x' would leave the repository" },
 		{ "http://", "'http://' names no host" },
 		{ "http:///a", "'http:///a' names no host" },
 		{ "http://u:p@/a", "'http:///a' names no host" },
