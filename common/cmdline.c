@@ -98,6 +98,7 @@ bool option_takes_value(const struct cmdline_option *option)
 {
 	switch (option->type) {
 	case OPTION_FLAG:
+	case OPTION_SWITCH:
 		return false;
 	case OPTION_STRING:
 	case OPTION_LIST:
@@ -135,6 +136,16 @@ static int set_flag(bool *target, const char *option, const char *value, struct 
 		return err_set(err, ERR_USAGE, "option '%s' is true or false, not '%s'", option,
 			       value);
 	*target = is_true;
+	return 0;
+}
+
+static int set_switch(const char **target, const char *option, const char *value, struct err *err)
+{
+	bool is_on = false;
+
+	if (set_flag(&is_on, option, value, err) < 0)
+		return -1;
+	*target = is_on ? "true" : "false";
 	return 0;
 }
 
@@ -184,6 +195,8 @@ static int set_option(const struct cmdline_option *row, const char *option, cons
 	switch (row->type) {
 	case OPTION_FLAG:
 		return set_flag(row->target, option, value, err);
+	case OPTION_SWITCH:
+		return set_switch(row->target, option, value, err);
 	case OPTION_STRING:
 		*(const char **)row->target = value;
 		return 0;

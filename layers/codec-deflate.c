@@ -103,7 +103,7 @@ struct deflater *deflater_new(int level)
 
 	self->level = level;
 #ifdef HAVE_ISAL
-	if (level <= ISAL_TOP_LEVEL) {
+	if (level > 0 && level <= ISAL_TOP_LEVEL) {
 		isal_new(self, level);
 		return self;
 	}

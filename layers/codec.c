@@ -7,6 +7,7 @@
 #include "layers/codec.h"
 
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
@@ -89,13 +90,46 @@ unsigned codec_threads(unsigned limit)
 
 /* ---- compressing ---- */
 
-static int level_check(enum codec codec, int *level, int fallback, int max, struct err *err)
+/* The highest level; -1: there are none, or none that is written. */
+static int level_max(enum codec codec)
+{
+	switch (codec) {
+	case CODEC_GZIP:
+		return GZIP_LEVEL_MAX;
+	case CODEC_ZSTD:
+		return codec_zstd_level_max();
+	case CODEC_NONE:
+	case CODEC_BZIP2:
+	case CODEC_XZ:
+		break;
+	}
+	return -1;
+}
+
+static int level_check(enum codec codec, int *level, int fallback, struct err *err)
 {
 	if (*level == CODEC_LEVEL_DEFAULT)
 		*level = fallback;
-	if (*level < 1 || *level > max)
-		return err_set(err, ERR_USAGE, "%s has no compression level %d (1 to %d)",
-			       codec_name(codec), *level, max);
+	if (*level < 0 || *level > level_max(codec))
+		return err_set(err, ERR_USAGE, "%s has no compression level %d (0 to %d)",
+			       codec_name(codec), *level, level_max(codec));
+	return 0;
+}
+
+int codec_level_parse(const char *text, enum codec codec, int *out, struct err *err)
+{
+	char *end;
+	long level = strtol(text, &end, 10);
+	int checked;
+
+	if (level_max(codec) < 0)
+		return err_set(err, ERR_USAGE, "compression '%s' has no levels", codec_name(codec));
+	if (text[0] < '0' || text[0] > '9' || *end != '\0')
+		return err_set(err, ERR_USAGE, "'%.40s' is not a compression level", text);
+	checked = level > 1000 ? 1000 : (int)level;
+	if (level_check(codec, &checked, 0, err) < 0)
+		return -1;
+	*out = checked;
 	return 0;
 }
 
@@ -105,11 +139,11 @@ struct sink *codec_compress(struct sink *next, enum codec codec, int level, stru
 	case CODEC_NONE:
 		return next;
 	case CODEC_GZIP:
-		if (level_check(codec, &level, GZIP_LEVEL_DEFAULT, GZIP_LEVEL_MAX, err) < 0)
+		if (level_check(codec, &level, GZIP_LEVEL_DEFAULT, err) < 0)
 			break;
 		return codec_gzip(next, level);
 	case CODEC_ZSTD:
-		if (level_check(codec, &level, ZSTD_LEVEL_DEFAULT, codec_zstd_level_max(), err) < 0)
+		if (level_check(codec, &level, ZSTD_LEVEL_DEFAULT, err) < 0)
 			break;
 		return codec_zstd(next, level);
 	case CODEC_BZIP2:

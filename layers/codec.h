@@ -8,7 +8,7 @@
 /*
  * Compression of layers. gzip at levels 1 and 2 by ISA-L where it is built in
  * (10–18 times faster than zlib's level 1 for about 14 % more bytes), by zlib
- * at 3–9; zstd by libzstd. The default levels are 1 and 3.
+ * at 0 and 3–9; zstd by libzstd. The default levels are 1 and 3.
  *
  * With the same versions of these libraries the bytes depend on input and level alone: not on
  * the processor (of an architecture), the number of threads, or how the input was cut into writes.
@@ -27,6 +27,11 @@ enum codec {
 
 const char *codec_name(enum codec codec); /* "none", "gzip", "zstd", … */
 int codec_parse(const char *name, enum codec *out, struct err *err);
+/*
+ * A level: gzip has 0 (stored) to 9, zstd 0 (its default) to 22. ERR_USAGE for any other text, and
+ * for a codec without levels.
+ */
+int codec_level_parse(const char *text, enum codec codec, int *out, struct err *err);
 
 /* Which codec the first bytes of a stream belong to (needs 6 bytes; fewer: NONE). */
 enum codec codec_detect(const void *head, size_t len);

@@ -4,20 +4,15 @@
  * be written in one go: each layer as <diff ID>.tar, <image ID>.json,
  * manifest.json. Modes, owners and times are fixed.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "common/fd.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/tmpfile.h"
 #include "layers/ref.h"
+#include "registry/archive-file.h"
 #include "registry/docker-archive.h"
 #include "registry/interrupt.h"
 #include "storage/blob.h"
@@ -171,61 +166,6 @@ static int put_image(struct sink *to, const struct push_job *job, const char *ta
 	return sink_write(to, end, sizeof(end), err);
 }
 
-/* ---- the file ---- */
-
-static int write_to(int fd, const char *path, const struct push_job *job, const char *tag,
-		    struct err *err)
-{
-	auto_sink struct sink *sink = sink_to_fd(fd, path);
-
-	if (put_image(sink, job, tag, err) < 0)
-		return -1;
-	return sink_finish(sink, err);
-}
-
-/* A new file beside the name, which it gets at the end. */
-static int write_file(const char *path, const struct push_job *job, const char *tag,
-		      struct err *err)
-{
-	const char *slash = strrchr(path, '/');
-	auto_free char *directory =
-		slash ? str_ndup(path, (size_t)(slash - path) + 1) : str_dup(".");
-	const char *name = slash ? slash + 1 : path;
-	auto_tmpfile struct tmpfile tmp = TMPFILE_INIT;
-	auto_close int dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (name[0] == '\0')
-		return err_set(err, ERR_USAGE, "'%s' is not the name of a file", path);
-	if (dir_fd < 0)
-		return err_sys(err, "open '%s'", directory);
-	if (tmpfile_open(&tmp, dir_fd, err) < 0 || write_to(tmp.fd, path, job, tag, err) < 0)
-		return -1;
-	return tmpfile_replace(&tmp, name, err);
-}
-
-static bool is_stdout(const struct stat *st)
-{
-	struct stat ours;
-
-	return fstat(STDOUT_FILENO, &ours) == 0 && ours.st_dev == st->st_dev &&
-	       ours.st_ino == st->st_ino;
-}
-
-/* A pipe, a terminal, a device, or what standard output is: written as it comes. */
-static int write_stream(const char *path, struct push_job *job, const char *tag, struct err *err)
-{
-	/* not opened anew: it has its place in a file, and may be closed to us by name */
-	auto_close int fd = job->out_used_stdout ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
-						 : open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
-
-	if (fd < 0)
-		return err_sys(err, "open '%s'", path);
-	if (isatty(fd))
-		return err_set(err, ERR_USAGE, "'%s' is a terminal: an archive is not shown there",
-			       path);
-	return write_to(fd, path, job, tag, err);
-}
-
 /* What docker shall call it: @ref, else the name that the user gave. */
 static int choose_tag(const char *ref, const char *name, char **out, struct err *err)
 {
@@ -245,23 +185,28 @@ static int choose_tag(const char *ref, const char *name, char **out, struct err 
 	return 0;
 }
 
+struct archive_image {
+	const struct push_job *job;
+	const char *tag;
+};
+
+static int put(void *context, struct sink *sink, struct err *err)
+{
+	const struct archive_image *image = context;
+
+	return put_image(sink, image->job, image->tag, err);
+}
+
 int docker_archive_write(const char *rest, struct push_job *job, struct err *err)
 {
 	auto_free char *path = NULL;
 	auto_free char *ref = NULL;
 	auto_free char *tag = NULL;
-	struct stat st;
+	struct archive_image image = { .job = job };
 
 	if (transport_split_path(rest, DOCKER_ARCHIVE_FORM, &path, &ref, err) < 0 ||
 	    choose_tag(ref, job->name, &tag, err) < 0)
 		return -1;
-	/* a name like /dev/stdout must not be replaced when that is a file */
-	if (stat(path, &st) < 0)
-		return write_file(path, job, tag, err);
-	if (S_ISDIR(st.st_mode))
-		return err_set(err, ERR_USAGE, "'%s' is a directory", path);
-	job->out_used_stdout = is_stdout(&st);
-	if (job->out_used_stdout || !S_ISREG(st.st_mode))
-		return write_stream(path, job, tag, err);
-	return write_file(path, job, tag, err);
+	image.tag = tag;
+	return archive_file_write(path, put, &image, &job->out_used_stdout, err);
 }

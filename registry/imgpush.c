@@ -16,6 +16,7 @@ struct imgpush {
 	const char *format;
 	const char *compression;
 	const char *level;
+	const char *force;
 	const char *platform;
 	bool is_quiet;
 	struct strlist args;
@@ -27,9 +28,15 @@ static int parse_options(int argc, char **argv, struct imgpush *options, struct 
 	const struct cmdline_option table[] = {
 		{ 0, "compression", OPTION_CHOICE, &options->compression, "CODEC",
 		  "compress the layers so, even those that are compressed otherwise",
-		  "gzip|zstd|none" },
+		  "gzip|zstd|none|uncompressed" },
+		{ 0, "compression-format", OPTION_CHOICE, &options->compression, "CODEC",
+		  "the same", "gzip|zstd|none|uncompressed" },
 		{ 0, "compression-level", OPTION_STRING, &options->level, "N",
-		  "gzip 1 to 9 (default 1), zstd 1 to 22 (default 3)", NULL },
+		  "gzip 0 to 9 (default 1), zstd 0 to 22 (default 3)", NULL },
+		{ 0, "force-compression", OPTION_SWITCH, &options->force, NULL,
+		  "compress again what is compressed otherwise (default: true with --compression "
+		  "or --compression-level); with false, layers go out as they came",
+		  NULL },
 		{ 0, "format", OPTION_CHOICE, &options->format, "FORMAT",
 		  "the media types of the manifest", "oci|docker" },
 		{ 0, "platform", OPTION_STRING, &options->platform, "OS/ARCH[/VARIANT]",
@@ -47,7 +54,7 @@ static int parse_options(int argc, char **argv, struct imgpush *options, struct 
 		.synopsis = "[OPTIONS] IMAGE DEST",
 		.summary =
 			"Write an image of the store to another place and print its ID. DEST is\n"
-			"oci:DIR[:TAG] or docker-archive:FILE[:REF].",
+			"oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:REF].",
 		.options = table,
 		.min_args = 2,
 		.max_args = 2,
@@ -56,15 +63,12 @@ static int parse_options(int argc, char **argv, struct imgpush *options, struct 
 	return cmdline_parse(&cmdline, argc, argv, &options->args, &options->is_done, err);
 }
 
-static int parse_level(const char *text, int *out, struct err *err)
+/* --force-compression says it; else whoever names a codec or a level means all layers. */
+static bool is_forced(const struct imgpush *options)
 {
-	char *end;
-	long level = strtol(text, &end, 10);
-
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || level > 100)
-		return err_set(err, ERR_USAGE, "--compression-level: '%.40s' is not a level", text);
-	*out = (int)level;
-	return 0;
+	if (options->force)
+		return strcmp(options->force, "true") == 0;
+	return options->compression || options->level;
 }
 
 /* *out_has false when the user asked for nothing: then the image goes out as it came. */
@@ -72,23 +76,14 @@ static int make_manifest_options(const struct imgpush *options, struct manifest_
 				 bool *out_has, struct err *err)
 {
 	*out = (struct manifest_options){ .codec = CODEC_GZIP, .level = CODEC_LEVEL_DEFAULT };
-	*out_has = options->format || options->compression || options->level;
+	*out_has = options->format || options->compression || options->level || is_forced(options);
 	if (options->format && strcmp(options->format, "docker") == 0)
 		out->format = IMAGE_DOCKER;
-	if (options->compression) {
-		out->force_compression = true;
-		if (codec_parse(options->compression, &out->codec, err) < 0)
-			return -1;
-	}
-	if (options->level) {
-		out->force_compression = true;
-		if (out->codec == CODEC_NONE)
-			return err_set(
-				err, ERR_USAGE,
-				"--compression-level has no meaning with --compression=none");
-		if (parse_level(options->level, &out->level, err) < 0)
-			return -1;
-	}
+	out->force_compression = is_forced(options);
+	if (options->compression && codec_parse(options->compression, &out->codec, err) < 0)
+		return -1;
+	if (options->level && codec_level_parse(options->level, out->codec, &out->level, err) < 0)
+		return err_prefix(err, "--compression-level");
 	return 0;
 }
 

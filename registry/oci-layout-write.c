@@ -268,18 +268,15 @@ static void layout_release(struct layout_writer *layout)
 }
 #define auto_layout_writer __attribute__((cleanup(layout_release)))
 
-int oci_layout_write(const char *rest, struct push_job *job, struct err *err)
+int oci_layout_write_at(const char *path, const char *tag, const struct push_job *job,
+			struct err *err)
 {
 	auto_layout_writer struct layout_writer layout = { .dir_fd = -1, .blobs_fd = -1 };
 	auto_descriptor struct descriptor entry = { .media_type = NULL };
-	auto_free char *path = NULL;
-	auto_free char *tag = NULL;
 	auto_image_ref struct image_ref ref = IMAGE_REF_INIT;
 	struct err ignored = ERR_INIT;
 	int result;
 
-	if (transport_split_path(rest, OCI_LAYOUT_FORM, &path, &tag, err) < 0)
-		return -1;
 	if (tag && !image_ref_is_tag(tag) && image_ref_parse(tag, &ref, &ignored) < 0)
 		return err_set(err, ERR_USAGE, "'%s' is neither a tag nor an image name", tag);
 	layout.path = path;
@@ -292,4 +289,14 @@ int oci_layout_write(const char *rest, struct push_job *job, struct err *err)
 	if (tag)
 		strlist_env_set(&entry.annotations, OCI_REF_NAME, tag);
 	return put_entry(&layout, &entry, tag, err);
+}
+
+int oci_layout_write(const char *rest, struct push_job *job, struct err *err)
+{
+	auto_free char *path = NULL;
+	auto_free char *tag = NULL;
+
+	if (transport_split_path(rest, OCI_LAYOUT_FORM, &path, &tag, err) < 0)
+		return -1;
+	return oci_layout_write_at(path, tag, job, err);
 }

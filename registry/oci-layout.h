@@ -21,6 +21,10 @@ int oci_layout_read(const char *rest, struct store *store, struct image_reader *
 		    struct err *err);
 int oci_layout_write(const char *rest, struct push_job *job, struct err *err);
 
+/* The same, said in parts; @tag may be NULL. */
+int oci_layout_write_at(const char *path, const char *tag, const struct push_job *job,
+			struct err *err);
+
 /* Check the version in the file oci-layout. *out_found false, and no error, when there is no such
  * file. */
 int oci_layout_check(int dir_fd, const char *path, bool *out_found, struct err *err);

@@ -232,6 +232,8 @@ int pull_image(struct store *store, const char *source, const struct pull_option
 	const char *rest;
 	const struct transport *transport = transport_find(source, &rest, err);
 
+	if (transport && !transport->read)
+		return err_set(err, ERR_USAGE, "'%s': %s", source, transport->instead);
 	if (!transport || transport->read(rest, store, &reader, err) < 0 ||
 	    choose_names(reader, source, options->name, &names, err) < 0)
 		return -1;

@@ -7,6 +7,7 @@
 
 #include "common/mem.h"
 #include "registry/docker-archive.h"
+#include "registry/oci-archive.h"
 #include "registry/oci-layout.h"
 
 #define SUPPORTED "use oci:DIR[:TAG] or docker-archive:FILE[:REF]"
@@ -27,8 +28,15 @@ static const struct transport transports[] = {
 		.write = docker_archive_write,
 	},
 	{ .name = "docker", .instead = "registries are not supported yet; " SUPPORTED },
-	{ .name = "oci-archive",
-	  .instead = "archives of OCI layouts are not supported yet; unpack it and " SUPPORTED },
+	{
+		.name = "oci-archive",
+		.form = OCI_ARCHIVE_FORM,
+		.instead = "archives of OCI layouts are written, not read yet; unpack it and "
+			   "use oci:DIR[:TAG]",
+		.write = oci_archive_write,
+		.has_compression = true,
+		.has_indexes = true,
+	},
 	{ .name = "dir", .instead = "directories of skopeo's are not supported yet; " SUPPORTED },
 	{ .name = "docker-daemon",
 	  .instead = "a daemon's store is not read; use 'docker save' or 'docker load' and "
@@ -63,7 +71,7 @@ const struct transport *transport_find(const char *place, const char **out_rest,
 		if (strlen(transport->name) != len || strncmp(place, transport->name, len) != 0 ||
 		    place[len] != ':')
 			continue;
-		if (!transport->read) {
+		if (!transport->write) {
 			err_set(err, ERR_USAGE, "'%s': %s", place, transport->instead);
 			return NULL;
 		}

@@ -52,7 +52,7 @@ struct push_job {
 struct transport {
 	const char *name;
 	const char *form;    /* for messages: "oci:DIR[:TAG]" */
-	const char *instead; /* of a row without functions: what to say */
+	const char *instead; /* of a row without functions, or without read: what to say */
 	/* @rest is what follows "NAME:". @store is for room for half-made things. */
 	int (*read)(const char *rest, struct store *store, struct image_reader **out,
 		    struct err *err);
@@ -62,8 +62,8 @@ struct transport {
 };
 
 /*
- * The row for @place, *out_rest what follows its name. ERR_USAGE when there is
- * none, or when what it names is not supported yet.
+ * The row for @place, which can be written to, *out_rest what follows its name. ERR_USAGE when
+ * there is none, or when what it names is not supported yet.
  */
 const struct transport *transport_find(const char *place, const char **out_rest, struct err *err);
 

@@ -259,7 +259,9 @@ P
 @test "what cannot be done is refused before anything is written" {
 	who=$(who_runs)
 	as "$who" imgpull -q "oci:$T/in:v1" localhost/a >&2
-	for place in docker://registry.invalid/x "oci-archive:$OUT/x.tar" dir:x x; do
+	run as "$who" imgpull "oci-archive:$OUT/x.tar"
+	[ "$status" = 2 ] && [[ $output == *"are written, not read yet"* ]]
+	for place in docker://registry.invalid/x dir:x x; do
 		run as "$who" imgpush localhost/a "$place"
 		[ "$status" = 2 ] && [[ $output == *"not supported yet"* ]]
 		run as "$who" imgpull "$place"

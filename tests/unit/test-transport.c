@@ -111,7 +111,6 @@ static void places_that_are_not_supported_are_refused_by_name(void **state)
 		{ "docker://debian", "'docker://debian': registries are not supported yet" },
 		{ "debian", "'debian': registries are not supported yet; use oci:DIR[:TAG]" },
 		{ "localhost:5000/x", "'localhost:5000/x': registries are not supported yet" },
-		{ "oci-archive:x.tar", "archives of OCI layouts are not supported yet" },
 		{ "dir:x", "directories of skopeo's are not supported yet" },
 		{ "docker-daemon:x", "use 'docker save'" },
 		{ "containers-storage:x", "use 'podman save'" },
