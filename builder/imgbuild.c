@@ -14,6 +14,7 @@
 #include "builder/build.h"
 #include "builder/call.h"
 #include "builder/input.h"
+#include "builder/metadata.h"
 #include "builder/options.h"
 #include "builder/value.h"
 #include "builder/verify.h"
@@ -59,12 +60,15 @@ static enum progress_mode progress_mode(const struct options *options)
 	return is_quiet ? PROGRESS_QUIET : PROGRESS_PLAIN;
 }
 
-static int finish(const struct options *options, const struct digest *id, struct err *err)
+static int finish(const struct options *options, const struct build_request *request,
+		  const struct digest *id, struct err *err)
 {
 	char name[DIGEST_NAME_MAX];
 	auto_free char *line = NULL;
 
 	digest_name(id, name);
+	if (options->metadata_file && metadata_write(options->metadata_file, request, id, err) < 0)
+		return -1;
 	if (options->iidfile && write_iidfile(options->iidfile, name, err) < 0)
 		return -1;
 	line = str_format("%s\n", name);
@@ -175,7 +179,7 @@ static int build(const struct options *options, const char *context_path,
 	result = options->verify ? verify(request, &id, err) : build_run(request, &id, err);
 	if (result == 0 || report.options.is_error)
 		show_checks(options, &report);
-	return result < 0 ? -1 : finish(options, &id, err);
+	return result < 0 ? -1 : finish(options, request, &id, err);
 }
 
 /* The images of a store are of help to a check, but no condition. */

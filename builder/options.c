@@ -138,6 +138,8 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		  NULL },
 		{ 0, "iidfile", OPTION_STRING, &out->iidfile, "FILE", "write the image ID to FILE",
 		  NULL },
+		{ 0, "metadata-file", OPTION_STRING, &out->metadata_file, "FILE",
+		  "write names and digests of what was built to FILE, as JSON", NULL },
 		{ 0, "progress", OPTION_CHOICE, &out->progress, "MODE",
 		  "what is shown on stderr (default: auto, which is plain)", "auto|plain|quiet" },
 		{ 0, "call", OPTION_STRING, &out->call, "METHOD[,format=json]",

@@ -21,6 +21,7 @@ struct options {
 	const char *target;
 	const char *network;
 	const char *iidfile;
+	const char *metadata_file;
 	const char *progress;
 	const char *root;
 	const char *storage_driver;

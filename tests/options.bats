@@ -390,3 +390,23 @@ E
 }
 @test "--group-add: by name and number (root)" { need_root; group_test root; }
 @test "--group-add: by name and number (user)" { need_user; group_test user; }
+
+# ---- what is told ----
+
+@test "--metadata-file: names and digests, those of a later push" {
+	local who out
+	who=$(some_root)
+	out=$(mktemp -d "$T/out.XXXXXX")
+	[ "$who" = root ] || ! is_root || chown "$TEST_USER" "$out"
+	build "$who" -t localhost/other:1 --metadata-file "$out/meta" <<<$'FROM localhost/bb\nRUN echo x >/x'
+	as "$who" imgpush -q test "oci:$out/o:latest" >/dev/null
+	same "$(jq -r '."containerimage.digest"' "$out/meta")" "$(jq -r '.manifests[0].digest' "$out/o/index.json")"
+	same "$(jq -c '."containerimage.descriptor"' "$out/meta")" "$(jq -c '.manifests[0] | { mediaType, digest, size }' "$out/o/index.json")"
+	same "$(jq -r '."containerimage.config.digest"' "$out/meta")" "$ID"
+	same "$(jq -r '."image.name"' "$out/meta")" "docker.io/library/test:latest,localhost/other:1"
+	refused "$who" 5 "open '/no/such/file'" --metadata-file /no/such/file
+	build "$who" --platform linux/amd64,linux/arm64 --metadata-file "$out/meta" <<<$'FROM scratch\nCOPY Buildfile /'
+	same "$(jq -r '."containerimage.digest"' "$out/meta")" "$ID"
+	same "$(jq -r '."containerimage.descriptor".mediaType' "$out/meta")" application/vnd.oci.image.index.v1+json
+	same "$(jq 'has("containerimage.config.digest")' "$out/meta")" false
+}
