@@ -328,7 +328,7 @@ static int open_source_dir(const struct copier *copier, const struct select_item
 	return fd;
 }
 
-/* The contents go into @dest; only a new @dest becomes like the source. */
+/* The contents go into @dest; only a new @dest becomes like the source, if that is the only one. */
 static int copy_directory(struct copier *copier, const struct select_source *source,
 			  const char *dest, struct err *err)
 {
@@ -341,7 +341,8 @@ static int copy_directory(struct copier *copier, const struct select_source *sou
 	if (frame.from_fd < 0)
 		return -1;
 	result = open_pair(copier->target, dest, copier->options, &frame.pair, err);
-	if (result == 0 && frame.pair.is_made && !items[0].is_way) {
+	if (result == 0 && frame.pair.is_made && !items[0].is_way &&
+	    copier->request->selection->source_count == 1) {
 		frame.item = &items[0];
 		result = copy_set_owner(copier, &items[0], frame.pair.to_fd, err);
 	}

@@ -259,12 +259,17 @@ RUN mkdir /dir && chmod 2750 /dir && chown 5:6 /dir && echo f >/dir/f && chown 7
 FROM localhost/bb
 COPY --from=base /dir/ /dir/
 COPY --from=base /dir /there/new
+COPY --from=base /dir /etc/group /several/
 E
 	same "$(layer 1)" "drwxr-s--- 5/6 dir/
 -rw-r--r-- 7/8 dir/f"
 	same "$(layer 2)" "drwxr-xr-x 0/0 there/
 drwxr-s--- 5/6 there/new/
 -rw-r--r-- 7/8 there/new/f"
+	# what several go into is like none of them
+	same "$(layer 3)" "drwxr-xr-x 0/0 several/
+-rw-r--r-- 7/8 several/f
+-rw-r--r-- 0/0 several/group"
 }
 
 # ---- --link ----
