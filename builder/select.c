@@ -535,6 +535,22 @@ int select_path(const struct select_tree *tree, const char *path, struct selecti
 	return find_digests(tree, selection, first, err);
 }
 
+/* A link that a wildcard found and that gave nothing: what it names would be lost in silence. */
+static int check_link(const struct select_tree *tree, const char *path, struct err *err)
+{
+	struct follow_tree follow = { .fds = { tree->fd }, .count = 1 };
+	const char *slash = strrchr(path, '/');
+	struct stat st;
+	bool found;
+
+	if (follow_stat(&follow, path, &found, &st, err) < 0)
+		return -1;
+	if (!found || !S_ISLNK(st.st_mode) || is_ignored(tree, path) ||
+	    is_excluded(tree, slash ? slash + 1 : path))
+		return 0;
+	return err_set(err, ERR_INPUT, "'%s' is a link to what is not in %s", path, tree->what);
+}
+
 static int select_matches(const struct select_tree *tree, const char *pattern,
 			  struct selection *selection, struct err *err)
 {
@@ -553,6 +569,8 @@ static int select_matches(const struct select_tree *tree, const char *pattern,
 		bool found;
 
 		if (add_source(tree, paths.items[i], selection, &found, err) < 0)
+			return -1;
+		if (!found && is_wildcard && check_link(tree, paths.items[i], err) < 0)
 			return -1;
 		found_any = found_any || found;
 	}

@@ -159,6 +159,9 @@ static void make_tree(struct fixture *f)
 	put_file(f->from, "x/y/b.txt", "b", 0644);
 	put_file(f->from, "x/y/c.md", "c", 0755);
 	assert_int_equal(symlinkat("x/y", f->from, "link"), 0);
+	assert_int_equal(mkdirat(f->from, "dangles", 0755), 0);
+	put_file(f->from, "dangles/file", "f", 0644);
+	assert_int_equal(symlinkat("nowhere", f->from, "dangles/to"), 0);
 	assert_int_equal(linkat(f->from, "x/a.txt", f->from, "x/y/hard", 0), 0);
 }
 
@@ -202,6 +205,10 @@ static void selects_what_is_named(void **state)
 		{ "*/y/[b-c].*", "b.txt: c.md: ", NULL, false },
 		{ "x/none", "'x/none' is not in the tree", NULL, false },
 		{ "x/*.none", "no file in the tree matches 'x/*.none'", NULL, false },
+		{ "dangles", "dangles:,file,to ", NULL, false },
+		{ "dangles/t*", "'dangles/to' is a link to what is not in the tree", NULL, false },
+		{ "dangles/*", "'dangles/to' is a link to what is not in the tree", NULL, false },
+		{ "dangles/*", "file: ", "to", false },
 		{ "x/[", "syntax error in pattern 'x/['", NULL, false },
 		{ "x", "x:,y,y/c.md,y/hard ", "**/*.txt", false },
 		{ "x/*", "y:,c.md,hard ", "*.txt", false },
