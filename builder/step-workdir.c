@@ -17,7 +17,6 @@ static int make_directory(struct stage_run *run, const struct plan_workdir *work
 	struct store *store = run->build->request->store;
 	struct copy_options options = { .has_owner = false };
 	struct copy_target target = { .root_fd = work->draft.fs_fd, .ns = store_overlay_ns(store) };
-	auto_user_ids struct user_ids ids = USER_IDS_INIT;
 	auto_strbuf struct strbuf path = STRBUF_INIT;
 	struct follow_tree tree;
 	auto_close int fd = -1;
@@ -35,11 +34,11 @@ static int make_directory(struct stage_run *run, const struct plan_workdir *work
 	if (found)
 		return err_set(err, ERR_INPUT, "'%s' is there and is not a directory",
 			       workdir->path);
-	if (user_resolve(target.view_fd, workdir->user, &ids, err) < 0)
+	/* as --chown has it: of a number, the group is the same number */
+	if (workdir->user[0] &&
+	    user_resolve_chown(target.view_fd, workdir->user, &options.uid, &options.gid, err) < 0)
 		return -1;
 	options.has_owner = true;
-	options.uid = ids.uid;
-	options.gid = ids.gid;
 	fd = copy_open_directory(&target, path.data, &options, NULL, NULL, err);
 	return fd < 0 ? -1 : 0;
 }

@@ -132,6 +132,14 @@ USER root
 RUN mkdir -p /real && ln -s /real /link
 WORKDIR /link/in
 RUN [ "$(pwd -P)" = /real/in ] && [ -d /a/b ] && [ -d /a/c ]
+# as in BuildKit, of a number the group is the same number, also of one that has a name
+USER 1000
+WORKDIR /n/thousand
+USER 1234
+WORKDIR /n/other
+USER alice
+WORKDIR /n/alice
+RUN [ "$(stat -c %u:%g /n /n/thousand /n/other /n/alice | xargs)" = "1000:1000 1000:1000 1234:1234 1000:1001" ]
 E
 	exported "$1"
 	same "$(names 2)" "a/ a/b/ "
@@ -141,7 +149,7 @@ E
 	same "$(meta 4 a/c/d/e/)" "drwxr-xr-x 1000/1"
 	same "$(meta 4 a/c/)" "drwxr-xr-x 0/0"
 	same "$(names 5)" ""
-	same "$(jq -r .config.WorkingDir "$CONFIG")" /link/in
+	same "$(jq -r .config.WorkingDir "$CONFIG")" /n/alice
 }
 @test "WORKDIR makes directories of the user, follows links, and '/' makes no layer (root)" { need_root; workdir root; }
 @test "WORKDIR makes directories of the user, follows links, and '/' makes no layer (user)" { need_user; workdir user; }
