@@ -165,6 +165,7 @@ alike() {
 @test "RUN: what a base lacks to mount on leaves no trace" { alike bare; }
 @test "RUN: files deleted, renamed, linked, of other modes and owners" { alike run-files; }
 @test "RUN: directories deleted, renamed, replaced" { alike run-trees; }
+@test "RUN: what changes and is as it was, the root directory" { alike run-metadata; }
 @test "RUN: shell form, exec form, SHELL, environment" { alike run-forms; }
 @test "RUN: devices, large ids" { alike devices root-only; }
 @test "RUN: names of all kinds" { alike names; }
@@ -173,26 +174,32 @@ alike() {
 @test "RUN: apt-get and dpkg on Debian" { debian && alike packages; }
 @test "COPY: where things go" { alike copy-place; }
 @test "COPY: links in the image and in the context" { alike copy-links; }
+@test "COPY: paths with dots, hard links, a mode from below" { alike copy-names; }
 @test "COPY: onto links" { alike copy-over-links; }
 @test "COPY: wildcards" { alike copy-globs; }
 @test "COPY: --chown" { alike copy-chown; }
 @test "COPY: --chmod" { alike copy-chmod; }
 @test "COPY: --from stages and images" { alike copy-from; }
+@test "COPY: --from through links" { alike copy-from-links; }
 @test "COPY: directories above" { alike parents; }
 @test "COPY: .dockerignore" { alike ignore; }
 @test "ADD: archives" { alike add-archives; }
+@test "ADD: members of archives, of all dialects" { alike add-members; }
 @test "ADD: URLs" { alike add-url; }
 @test "ARG and ENV: scopes, quotes, expansion" { alike variables; }
+@test "ENV, ARG, LABEL: words and their quotes" { alike words; }
 @test "ARG: platforms and proxies" { alike platform-args; }
 @test "stages: several, one FROM the other, one not needed" { alike stages; }
 @test "stages: --target, --label" { alike target; }
 @test "config: everything in shell form" { alike config; }
 @test "config: exec form, quotes" { alike config-exec; }
 @test "config: what a child inherits and resets" { alike config-child; }
+@test "config: what a grandchild inherits" { alike config-grandchild; }
 @test "config: the last one counts" { alike reset; }
 @test "ONBUILD: triggers kept" { alike onbuild; }
 @test "ONBUILD: triggers that run" { alike onbuild-child; }
 @test "WORKDIR and USER" { alike workdir-user; }
+@test "WORKDIR: paths through links, owners" { alike workdir-paths; }
 @test "VOLUME: changes below are kept" { alike volume; }
 @test "RUN --mount: bind, tmpfs" { alike mount-bind; }
 @test "RUN --mount: cache" { alike mount-cache; }
