@@ -20,6 +20,7 @@ struct digests {
 };
 #define auto_digests __attribute__((cleanup(digests_release)))
 void digests_release(struct digests *list);
+void digests_add(struct digests *list, const struct digest *digest);
 
 /* What lost its row and must lose its files. */
 struct garbage {
@@ -30,6 +31,8 @@ struct garbage {
 #define auto_garbage __attribute__((cleanup(garbage_release)))
 void garbage_release(struct garbage *garbage);
 
+/* Run a query about @about, which is bound when not NULL. */
+int gc_run(struct store *store, const char *sql, const struct digest *about, struct err *err);
 /* Append the first column of all rows; @about is bound when not NULL. */
 int gc_select(struct store *store, const char *sql, const struct digest *about, struct digests *out,
 	      struct err *err);
