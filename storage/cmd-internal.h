@@ -15,6 +15,7 @@
 #include "storage/store.h"
 
 /* The subcommands of imgstore; each returns the exit status. */
+int cmd_check(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_history(int argc, char **argv);
 int cmd_import(int argc, char **argv);

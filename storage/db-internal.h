@@ -61,7 +61,7 @@ int64_t column_int(struct query *query, int column);
 /* Borrowed until the next step; NULL for NULL. */
 const char *column_text(struct query *query, int column);
 bool column_is_null(struct query *query, int column);
-/* ERR_SYSTEM when it holds none: the database is damaged. */
+/* ERR_INPUT when it holds none: the database is damaged. */
 int column_digest(struct query *query, int column, struct digest *out, struct err *err);
 
 /* ---- transactions ---- */

@@ -112,7 +112,7 @@ static int db_error(struct db *db, const char *what, struct err *err)
 		return err_sys(err, "%s", what);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		return err_set(err, ERR_SYSTEM, "%s: store.db is damaged (%s)", what,
+		return err_set(err, ERR_INPUT, "%s: store.db is damaged (%s)", what,
 			       sqlite3_errmsg(db->handle));
 	}
 	if (sys) {
@@ -374,7 +374,7 @@ int column_digest(struct query *query, int column, struct digest *out, struct er
 	const void *bytes = sqlite3_column_blob(stmt_of(query), column);
 
 	if (!bytes || sqlite3_column_bytes(stmt_of(query), column) != DIGEST_BYTES)
-		return err_set(err, ERR_SYSTEM, "store.db is damaged: a digest is missing");
+		return err_set(err, ERR_INPUT, "store.db is damaged: a digest is missing");
 	memcpy(out->bytes, bytes, DIGEST_BYTES);
 	return 0;
 }

@@ -48,6 +48,9 @@ int gc_drop_blobs(struct store *store, const struct digests *candidates, struct 
 /* The rows of one. */
 int gc_drop_image(struct store *store, const struct digest *id, struct err *err);
 int gc_drop_index(struct store *store, const struct digest *id, struct err *err);
+/* An image, and what of its layers and blobs nothing else needs; not its names. */
+int gc_drop_all_of(struct store *store, const struct digest *id, struct garbage *garbage,
+		   struct err *err);
 
 /* Take the files away, unless somebody published the same again meanwhile. */
 int gc_discard_files(struct store *store, const struct garbage *garbage, int gone_fd,

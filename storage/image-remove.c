@@ -81,8 +81,8 @@ static int image_blobs(struct store *store, const struct digest *id, struct dige
 			 id, out, err);
 }
 
-static int drop_all_of(struct store *store, const struct digest *id, struct garbage *garbage,
-		       struct err *err)
+int gc_drop_all_of(struct store *store, const struct digest *id, struct garbage *garbage,
+		   struct err *err)
 {
 	auto_digests struct digests layers = { .items = NULL };
 	auto_digests struct digests blobs = { .items = NULL };
@@ -116,7 +116,7 @@ static int drop_index_and_images(struct store *store, const struct digest *id,
 	    gc_drop_index(store, id, err) < 0)
 		return -1;
 	for (size_t i = 0; i < images.count; i++)
-		if (drop_all_of(store, &images.items[i], garbage, err) < 0)
+		if (gc_drop_all_of(store, &images.items[i], garbage, err) < 0)
 			return -1;
 	return gc_drop_blobs(store, &blobs, garbage, err);
 }
@@ -202,7 +202,7 @@ static int remove_rows(struct store *store, const char *text, bool force, struct
 	if (is_used || is_leased || is_in_index)
 		return 0;
 	out->image_removed = true;
-	return drop_all_of(store, &match.id, garbage, err);
+	return gc_drop_all_of(store, &match.id, garbage, err);
 }
 
 static int remove_image(struct store *store, const char *text, bool force,

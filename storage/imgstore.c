@@ -68,6 +68,7 @@ int main(int argc, char **argv)
 		{ "umount", "take that away again", cmd_umount },
 		{ "unshare", "run a command in the user namespace of the store", cmd_unshare },
 		{ "prune", "remove what nothing needs any more", cmd_prune },
+		{ "check", "is all as it was stored? mend it if not", cmd_check },
 		{ "info", "about the store and this host", cmd_info },
 		{ NULL, NULL, NULL },
 	};

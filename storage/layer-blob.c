@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "layers/pack.h"
 #include "storage/blob.h"
+#include "storage/layer-internal.h"
 #include "storage/store-internal.h"
 
 int layer_blob_find(struct store *store, const struct digest *diff_id, bool any_codec,
@@ -116,30 +117,42 @@ static int write_packed(struct store *store, const struct layer *layer, struct s
 	return pack_layer(fd, store->ns, sink, err);
 }
 
-static int write_kept(struct store *store, const struct layer *layer, struct sink *sink,
-		      struct err *err)
+struct source *layer_kept_open(struct store *store, const struct layer *layer, int *out_fd,
+			       struct err *err)
 {
-	auto_source struct source *source = NULL;
-	auto_close int fd = -1;
 	struct source_digest_options options = { .expect_len = UINT64_MAX };
+	auto_close int fd = -1;
+	struct source *source;
 	struct layer_blob blob;
 	char hex[DIGEST_HEX_MAX];
 	bool found = false;
 
 	if (layer_blob_find(store, &layer->diff_id, true, CODEC_NONE, CODEC_LEVEL_DEFAULT, &found,
 			    &blob, err) < 0)
-		return -1;
-	if (!found)
-		return err_set(err, ERR_INPUT,
-			       "layer %s was not made here and its blob is no longer kept",
-			       digest_hex(&layer->diff_id, hex));
+		return NULL;
+	if (!found) {
+		err_set(err, ERR_INPUT, "layer %s was not made here and its blob is no longer kept",
+			digest_hex(&layer->diff_id, hex));
+		return NULL;
+	}
 	fd = blob_open(store, &blob.digest, err);
 	if (fd < 0)
-		return -1;
+		return NULL;
 	options.expect = &blob.digest;
 	options.what = digest_hex(&blob.digest, hex);
 	source = source_digest(source_from_fd(fd, UINT64_MAX, hex), &options);
 	source = codec_decompress(source, blob.codec, hex, err);
+	if (source)
+		*out_fd = fd_steal(&fd);
+	return source;
+}
+
+static int write_kept(struct store *store, const struct layer *layer, struct sink *sink,
+		      struct err *err)
+{
+	auto_close int fd = -1;
+	auto_source struct source *source = layer_kept_open(store, layer, &fd, err);
+
 	if (!source)
 		return -1;
 	return stream_copy(source, sink, err);

@@ -2,6 +2,8 @@
 #ifndef STORAGE_LAYER_INTERNAL_H
 #define STORAGE_LAYER_INTERNAL_H
 
+#include "layers/stream.h"
+#include "layers/unpack.h"
 #include "storage/layer.h"
 
 /* The row of the layer @id, without taking it into the lease. */
@@ -11,5 +13,28 @@ int layer_load(struct store *store, const struct digest *id, bool *out_found, bo
 /* As layer_find, without taking it into the lease. */
 int layer_lookup(struct store *store, const struct digest *parent_chain,
 		 const struct digest *diff_id, bool *out_found, struct layer *out, struct err *err);
+
+/*
+ * The tar of a layer from its kept blob, whose digest is checked at its end; ERR_INPUT when none
+ * is kept. *out_fd, the caller's, is read from until the source is freed.
+ */
+struct source *layer_kept_open(struct store *store, const struct layer *layer, int *out_fd,
+			       struct err *err);
+
+/* ---- layer-mend.c ---- */
+
+/*
+ * Unpack a layer's kept blob into @draft, which is open and empty, as it was when the layer came
+ * here: what a pull of it would make. ERR_INPUT when no blob is kept, or it is not the layer's.
+ */
+int layer_kept_unpack(struct store *store, const struct layer *layer, struct layer_draft *draft,
+		      struct err *err);
+
+/*
+ * Put @draft in the place of the directory of @layer, whose row stays. On disk before and after.
+ * *out_in_use: a living process uses the layer, nothing was done.
+ */
+int layer_draft_replace(struct store *store, struct layer_draft *draft, const struct layer *layer,
+			bool *out_in_use, struct err *err);
 
 #endif

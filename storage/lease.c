@@ -182,8 +182,7 @@ static int bury(struct store *store, const char *name, struct err *err)
 	auto_close int fd = -1;
 
 	if (strncmp(name, LEASE_PREFIX, strlen(LEASE_PREFIX)) != 0 || strchr(name, '/'))
-		return err_set(err, ERR_SYSTEM, "store.db is damaged: a lease is called '%s'",
-			       name);
+		return err_set(err, ERR_INPUT, "store.db is damaged: a lease is called '%s'", name);
 	fd = openat(store->tmp_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return 1;

@@ -140,6 +140,7 @@ static int open_dir(struct store *store, const char *name, int *out_fd, struct e
 static int open_dirs(struct store *store, struct err *err)
 {
 	auto_close int blobs_fd = -1;
+	struct stat st;
 
 	if (open_dir(store, "blobs", &blobs_fd, err) < 0 ||
 	    open_dir(store, "blobs/sha256", &store->blobs_fd, err) < 0 ||
@@ -152,7 +153,8 @@ static int open_dirs(struct store *store, struct err *err)
 	if (open_dir(store, "empty", &store->empty_fd, err) < 0)
 		return -1;
 	/* the root of an image without layers */
-	if (fchmod(store->empty_fd, 0755) < 0)
+	if (fstat(store->empty_fd, &st) < 0 ||
+	    ((st.st_mode & 07777) != 0755 && fchmod(store->empty_fd, 0755) < 0))
 		return err_sys(err, "make 'empty' in the store");
 	return 0;
 }
@@ -229,14 +231,12 @@ static int check_ns(struct store *store, struct err *err)
 	return query_run(&query, err);
 }
 
-static int open_store(struct store *store, const char *path, struct err *err)
+int store_settle(struct store *store, struct err *err)
 {
 	struct err sweep_err = ERR_INIT;
 	bool is_new_boot;
 
-	if (open_root(store, path, err) < 0 || open_db(store, err) < 0 ||
-	    open_dirs(store, err) < 0 || check_ns(store, err) < 0 ||
-	    sync_boot_id(store->boot_id, err) < 0 || sync_check_boot(store, &is_new_boot, err) < 0)
+	if (sync_check_boot(store, &is_new_boot, err) < 0)
 		return -1;
 	/* what cannot be removed does no harm: it must not keep anybody from working */
 	if (sweep_dead(store, is_new_boot, &sweep_err) < 0)
@@ -244,10 +244,9 @@ static int open_store(struct store *store, const char *path, struct err *err)
 	return 0;
 }
 
-int store_open(const char *root, struct store **out, struct err *err)
+static struct store *store_new(void)
 {
-	auto_free char *path = root ? str_dup(root) : default_root(err);
-	auto_store struct store *store = mem_alloc(sizeof(*store));
+	struct store *store = mem_alloc(sizeof(*store));
 
 	store->root_fd = store->tmp_fd = store->cache_fd = store->empty_fd = -1;
 	store->cachemounts_fd = -1;
@@ -256,14 +255,44 @@ int store_open(const char *root, struct store **out, struct err *err)
 	store->ns = userns_is_nested() ? OVERLAY_USER : OVERLAY_TRUSTED;
 	pthread_mutex_init(&store->lock, NULL);
 	store->trash = trash_new();
-	if (!path)
-		return -1;
+	return store;
+}
+
+static int open_at(const char *path, struct store **out, struct err *err)
+{
+	auto_store struct store *store = store_new();
+
 	if (!path[0])
 		return err_set(err, ERR_USAGE, "the path of the store is empty");
-	if (open_store(store, path, err) < 0)
+	if (open_root(store, path, err) < 0 || open_db(store, err) < 0 ||
+	    open_dirs(store, err) < 0 || check_ns(store, err) < 0 ||
+	    sync_boot_id(store->boot_id, err) < 0)
 		return -1;
 	*out = ptr_steal(&store);
 	return 0;
+}
+
+int store_open(const char *root, struct store **out, struct err *err)
+{
+	auto_free char *path = root ? str_dup(root) : default_root(err);
+	auto_store struct store *store = NULL;
+
+	if (!path || open_at(path, &store, err) < 0 || store_settle(store, err) < 0)
+		return -1;
+	*out = ptr_steal(&store);
+	return 0;
+}
+
+int store_open_as_is(const char *root, struct store **out, struct err *err)
+{
+	auto_free char *path = root ? str_dup(root) : default_root(err);
+	auto_free char *db_path = path ? str_format("%s/" DB_NAME, path) : NULL;
+
+	if (!path)
+		return -1;
+	if (path[0] && access(db_path, F_OK) < 0 && errno == ENOENT)
+		return err_set(err, ERR_INPUT, "there is no store at '%s'", path);
+	return open_at(path, out, err);
 }
 
 void store_close(struct store *store)

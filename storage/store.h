@@ -32,6 +32,13 @@ struct store;
  * one is upgraded. Removes what dead processes left in tmp/ (cheap when there is nothing).
  */
 int store_open(const char *root, struct store **out, struct err *err);
+/*
+ * The same for who looks whether all is well: a store that is not there is ERR_INPUT, nothing
+ * is swept, and what an older boot has not synced is not forgotten.
+ */
+int store_open_as_is(const char *root, struct store **out, struct err *err);
+/* What store_open does besides opening: forget what is not on disk for sure, sweep. */
+int store_settle(struct store *store, struct err *err);
 void store_close(struct store *store);
 #define auto_store __attribute__((cleanup(store_auto_close)))
 void store_auto_close(struct store **store);

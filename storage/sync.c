@@ -54,7 +54,7 @@ static int load_boot(struct store *store, bool *out_same, struct err *err)
 	    query_step(&query, &row, err) < 0)
 		return -1;
 	if (!row || !column_text(&query, 0))
-		return err_set(err, ERR_SYSTEM, "store.db is damaged: table meta is empty");
+		return err_set(err, ERR_INPUT, "store.db is damaged: table meta is empty");
 	*out_same = strcmp(column_text(&query, 0), store->boot_id) == 0;
 	return 0;
 }
@@ -142,7 +142,7 @@ int sync_next_seq(struct store *store, int64_t *out, struct err *err)
 	    query_step(&query, &row, err) < 0)
 		return -1;
 	if (!row)
-		return err_set(err, ERR_SYSTEM, "store.db is damaged: table meta is empty");
+		return err_set(err, ERR_INPUT, "store.db is damaged: table meta is empty");
 	*out = column_int(&query, 0);
 	return query_run(&query, err);
 }
@@ -166,7 +166,7 @@ static int load_unsynced(struct store *store, struct unsynced *out, struct err *
 	    query_step(&query, &row, err) < 0)
 		return -1;
 	if (!row)
-		return err_set(err, ERR_SYSTEM, "store.db is damaged: table meta is empty");
+		return err_set(err, ERR_INPUT, "store.db is damaged: table meta is empty");
 	*out = (struct unsynced){ .from = column_int(&query, 0),
 				  .to = column_int(&query, 1),
 				  .layers = column_int(&query, 2),

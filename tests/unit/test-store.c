@@ -334,7 +334,7 @@ static void test_open_says_that_the_database_is_damaged(void **state)
 
 	make_file(AT_FDCWD, path, "this is no database, but it is long enough to look at it");
 	assert_int_equal(store_open(root, &store, &err), -1);
-	assert_error(&err, ERR_SYSTEM, "store.db is damaged");
+	assert_error(&err, ERR_INPUT, "store.db is damaged");
 }
 
 /* Eight processes make one store at the same moment. */
