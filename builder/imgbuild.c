@@ -127,6 +127,7 @@ static int open_named(const struct options *options, struct store *store,
 {
 	const struct download_place place = download_place(request, store);
 
+	out->all_platforms = request->platforms.is_explicit;
 	for (size_t i = 0; i < options->contexts.count; i++)
 		if (named_add(out, options->contexts.items[i], &place, err) < 0)
 			return -1;

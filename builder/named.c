@@ -99,14 +99,15 @@ static int open_layout(struct named_context *item, const char *rest, struct stor
 	auto_strbuf struct strbuf id = STRBUF_INIT;
 	auto_free char *place = str_format("oci:%s", rest);
 	auto_free char *name = store_name(item->name);
-	const char *argv[] = { NULL, "-q", "--root", NULL, place, name, NULL };
+	const char *all = item->all_platforms ? "--all-platforms" : "-q";
+	const char *argv[] = { NULL, "-q", all, "--root", NULL, place, name, NULL };
 
 	if (!store) {
 		item->kind = NAMED_IMAGE;
 		item->image = ptr_steal(&name);
 		return 0;
 	}
-	argv[3] = store_root_path(store);
+	argv[4] = store_root_path(store);
 	if (proc_self_dir(&program, err) < 0)
 		return -1;
 	strbuf_puts(&program, "/imgpull");
@@ -191,7 +192,8 @@ static int open_value(struct named_context *item, const char *value,
 int named_add(struct named_contexts *contexts, const char *text, const struct download_place *place,
 	      struct err *err)
 {
-	struct named_context item = { .context = CONTEXT_INIT };
+	struct named_context item = { .context = CONTEXT_INIT,
+				      .all_platforms = contexts->all_platforms };
 	size_t len = strcspn(text, "=");
 
 	if (len == 0 || text[len] == '\0' || text[len + 1] == '\0')

@@ -25,6 +25,7 @@ enum named_kind { NAMED_DIRECTORY, NAMED_IMAGE };
 struct named_context {
 	char *name;
 	enum named_kind kind;
+	bool all_platforms;     /* of an index in a layout: not this machine's image alone */
 	char *image;            /* NAMED_IMAGE: its name or ID in the store */
 	struct context context; /* NAMED_DIRECTORY; with its own ignore file */
 };
@@ -32,6 +33,7 @@ struct named_context {
 struct named_contexts {
 	struct named_context *items;
 	size_t count;
+	bool all_platforms; /* of those that are added */
 };
 
 #define NAMED_INIT            \

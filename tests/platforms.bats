@@ -153,6 +153,19 @@ several() {
 		imgbuild --platform "linux/$NATIVE,linux/riscv64" "$CTX"
 }
 
+@test "a layout as a context gives the image for each platform" {
+	who=$(who_runs)
+	printf 'FROM scratch\nARG TARGETARCH\nCOPY f /$TARGETARCH\n' >Buildfile
+	echo f >f
+	built "$who" "linux/$NATIVE,linux/s390x"
+	rm -rf "$T/base" && cp -r "$T/out" "$T/base" && chmod -R a+rX "$T/base"
+	printf 'FROM base\n' >Buildfile
+	built "$who" "linux/$NATIVE,linux/s390x" --build-context "base=oci-layout://$T/base:x"
+	for a in "$NATIVE" s390x; do
+		[ "$(jq -c .rootfs.diff_ids "$(config "$T/out" "$a")")" = "$(jq -c .rootfs.diff_ids "$(config "$T/base" "$a")")" ]
+	done
+}
+
 @test "a base for another platform gets a warning, and a name of the platform asked for" {
 	who=$(who_runs)
 	printf 'FROM localhost/bb\nRUN uname -m >/machine\n' >Buildfile
@@ -274,8 +287,8 @@ with_handlers() {
 	unshare -U -m sh -c 'read -r x <"$0" && exec "$@"' "$T/go" "$@" &
 	pid=$!
 	while [ "$(readlink "/proc/$pid/ns/user")" = "$(readlink /proc/self/ns/user)" ]; do sleep 0.02; done
-	echo '0 0 65536' >"/proc/$pid/uid_map"
-	echo '0 0 65536' >"/proc/$pid/gid_map"
+	echo '0 0 4294967295' >"/proc/$pid/uid_map"
+	echo '0 0 4294967295' >"/proc/$pid/gid_map"
 	echo >"$T/go"
 	wait "$pid" || result=$?
 	rm "$T/go"
@@ -305,6 +318,13 @@ with_handlers() {
 	with_handlers sh register OF imgbuild -q --platform linux/arm64 -t localhost/arm "$CTX" >&2
 	with_handlers sh register OF imgpush -q localhost/arm "oci:$CTX/out:x" >&2
 	tar -tzf "$(blob "$CTX/out" "$(jq -r '.layers[-1].digest' "$(blob "$CTX/out" "$(top_of "$CTX/out")")")")" | grep -qx 'ran-on-arm64/'
+	# an ordinary user's name space is below the one with the handler
+	have_user && command -v newuidmap >/dev/null || return 0
+	USER_STORE=$T/user/emulated
+	with_handlers sh register OF setpriv --reuid "$TEST_USER" --regid "$TEST_USER" --init-groups \
+		env -i HOME="$(user_home)" PATH="$PATH" IMGBUILD_ROOT="$USER_STORE" imgbuild -q --platform linux/arm64 -t localhost/arm "$CTX" >&2
+	[ "$(as user imgstore inspect localhost/arm | jq -r '.[0].Architecture')" = arm64 ]
+	[ "$(as user imgstore inspect localhost/arm | jq '.[0].RootFS.Layers | length')" = 2 ]
 }
 
 @test "two builds of an index are compared image by image" {
