@@ -195,6 +195,7 @@ void ast_free(struct ast *ast)
 	for (size_t i = 0; i < ast->stage_count; i++)
 		stage_free(ast->stages[i]);
 	free(ast->stages);
+	free(ast->named_stages);
 	free(ast->empty_continuations);
 	directives_release(&ast->directives);
 	source_release(&ast->source);
@@ -243,14 +244,50 @@ char *run_shell_text(const struct run_instruction *run)
 	return strbuf_steal(&text);
 }
 
+/* As the named stages are ordered: negative, 0 or positive. */
+static int compare_stage(const struct ast *ast, size_t number, const char *name, size_t other)
+{
+	int r = strcasecmp(ast->stages[number]->name, name);
+
+	if (r != 0 || number == other)
+		return r;
+	return number < other ? -1 : 1;
+}
+
+static int by_name(const void *a, const void *b, void *context)
+{
+	const struct ast *ast = context;
+	const size_t *left = a;
+	const size_t *right = b;
+
+	return compare_stage(ast, *left, ast->stages[*right]->name, *right);
+}
+
+void ast_index_stages(struct ast *ast)
+{
+	ast->named_stages = mem_array(ast->stage_count + 1, sizeof(size_t));
+	for (size_t i = 0; i < ast->stage_count; i++)
+		if (ast->stages[i]->name)
+			ast->named_stages[ast->named_count++] = i;
+	qsort_r(ast->named_stages, ast->named_count, sizeof(size_t), by_name, ast);
+}
+
 int ast_find_stage(const struct ast *ast, const char *name, size_t before)
 {
-	size_t i = before < ast->stage_count ? before : ast->stage_count;
+	size_t low = 0, high = ast->named_count;
 
-	while (i-- > 0)
-		if (ast->stages[i]->name && strcasecmp(ast->stages[i]->name, name) == 0)
-			return (int)i;
-	return -1;
+	/* where one that is called so and stands at @before would be */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_stage(ast, ast->named_stages[middle], name, before) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == 0 || strcasecmp(ast->stages[ast->named_stages[low - 1]]->name, name) != 0)
+		return -1;
+	return (int)ast->named_stages[low - 1];
 }
 
 int ast_locate(struct err *err, const struct ast *ast, const struct instruction *instruction)

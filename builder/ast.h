@@ -214,6 +214,8 @@ struct ast {
 	size_t global_count;
 	struct stage **stages;
 	size_t stage_count;
+	size_t *named_stages; /* numbers of those with a name, by name, then by number */
+	size_t named_count;
 	int *empty_continuations; /* lines of instructions that hold an empty line (a check) */
 	size_t empty_continuation_count;
 };
@@ -225,6 +227,9 @@ static inline void ast_auto_free(struct ast **ast)
 {
 	ast_free(*ast);
 }
+
+/* When all stages are there: make them known to ast_find_stage. */
+void ast_index_stages(struct ast *ast);
 
 /* The stage of that name, case aside, the last one that stands before stage @before; or -1. */
 int ast_find_stage(const struct ast *ast, const char *name, size_t before);

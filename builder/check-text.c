@@ -10,7 +10,6 @@
 #include "builder/check-internal.h"
 
 /* Beyond these, what is looked up among all that is before is not asked any more. */
-#define STAGES_MAX        5000
 #define CONTINUATIONS_MAX 100
 
 static bool is_lower(const char *s)
@@ -119,7 +118,7 @@ static void check_stage_name(const struct ast *ast, size_t number, struct check_
 	if (strcmp(stage->name, "scratch") == 0 || strcmp(stage->name, "context") == 0)
 		check_warn(report, CHECK_RESERVED_STAGE_NAME, at,
 			   "'%s' has a meaning of its own and is no name for a stage", stage->name);
-	if (number < STAGES_MAX && ast_find_stage(ast, stage->name, number) >= 0)
+	if (ast_find_stage(ast, stage->name, number) >= 0)
 		check_warn(report, CHECK_DUPLICATE_STAGE_NAME, at,
 			   "a stage before has the name '%s' too", stage->name);
 	check_description(&stage->comments, "FROM", NULL, 0, stage->name, at, report);

@@ -453,6 +453,7 @@ static struct ast *read_file(struct ast *ast, struct err *err)
 		ast_free(ast);
 		return NULL;
 	}
+	ast_index_stages(ast);
 	return ast;
 }
 

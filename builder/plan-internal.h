@@ -4,6 +4,9 @@
 
 #include "builder/plan.h"
 
+/* So many stages may need one another in a row: planning goes down them on the stack. */
+#define PLAN_DEPTH_MAX 1000
+
 /* A plan in the making. */
 struct planner {
 	struct plan *plan;
@@ -14,6 +17,7 @@ struct planner {
 	const struct platform *target; /* one after the other */
 	int *positions;                /* for it, of each stage of the AST in the plan, or -1 */
 	bool *uncached;                /* of each stage of the AST */
+	size_t depth;                  /* stages being planned, each for the one before */
 };
 
 /* What an instruction is taken from. */

@@ -170,6 +170,16 @@ static int fill_stage(struct planner *planner, struct plan_stage *stage, struct 
 	return 0;
 }
 
+static int refuse_depth(const struct planner *planner, size_t number, struct err *err)
+{
+	const struct stage *stage = planner->ast->stages[number];
+	struct position at = { stage->line_start, stage->column };
+
+	err_set(err, ERR_INPUT, "more than %d stages in a row need each the one before",
+		PLAN_DEPTH_MAX);
+	return source_locate(err, &planner->ast->source, at, "FROM");
+}
+
 int plan_stage(struct planner *planner, size_t number, size_t *out_index, struct err *err)
 {
 	struct plan *plan = planner->plan;
@@ -179,6 +189,9 @@ int plan_stage(struct planner *planner, size_t number, size_t *out_index, struct
 		*out_index = (size_t)planner->positions[number];
 		return 0;
 	}
+	if (planner->depth == PLAN_DEPTH_MAX)
+		return refuse_depth(planner, number, err);
+	planner->depth++;
 	stage = mem_alloc(sizeof(*stage));
 	stage->stage = planner->ast->stages[number];
 	stage->number = number;
@@ -191,6 +204,7 @@ int plan_stage(struct planner *planner, size_t number, size_t *out_index, struct
 	plan->stages = mem_resize(plan->stages, plan->stage_count + 1, sizeof(*plan->stages));
 	plan->stages[plan->stage_count] = stage;
 	planner->positions[number] = (int)plan->stage_count;
+	planner->depth--;
 	*out_index = plan->stage_count++;
 	return 0;
 }

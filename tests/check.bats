@@ -240,3 +240,32 @@ main (default)   what is shipped' ]
 	ask 0 "$dir" --call=build --progress=quiet
 	[[ $output == sha256:* ]]
 }
+
+# CVE-2024-23650 and its like: no Buildfile keeps the builder busy or ends it
+@test "tens of thousands of stages are looked at in no time" {
+	local text
+	text=$(seq 0 59999 | sed 's/.*/FROM scratch AS s&\nCOPY a \//')
+	dir=$(context <<<"$text")
+	ask 0 "$dir" --check
+	# all of one name
+	dir=$(seq 0 59999 | sed 's/.*/FROM scratch AS same\nCOPY a \//' | context)
+	timeout 20 imgbuild --check "$dir" >"$dir/out" 2>&1 || [ $? = 1 ]
+	grep -q DuplicateStageName "$dir/out"
+}
+
+@test "stages that need each the one before: not deeper than the stack" {
+	{
+		echo 'FROM scratch AS s0'
+		seq 1 60000 | awk '{ print "FROM s" $1 - 1 " AS s" $1 }'
+	} >"$T/deep"
+	dir=$(context <"$T/deep")
+	ask 0 "$dir" --check
+	ask 3 "$dir" --call=outline
+	[[ $stderr == *'Buildfile:59001:1: FROM: more than 1000 stages in a row need each the one before'* ]]
+	{
+		echo 'FROM scratch AS s0'
+		seq 1 60000 | awk '{ print "FROM scratch AS s" $1 "\nCOPY --from=s" $1 - 1 " / /" }'
+	} >"$T/deep"
+	ask 3 "$(context <"$T/deep")" --call=outline
+	[[ $stderr == *'more than 1000 stages in a row need each the one before'* ]]
+}
