@@ -13,7 +13,7 @@
 
 struct source *archive_open(int fd, const char *what, struct err *err)
 {
-	return codec_decompress_any(source_from_fd(fd, UINT64_MAX, what), what, NULL, err);
+	return unpack_open(source_from_fd(fd, UINT64_MAX, what), what, NULL, err);
 }
 
 /* The first bytes of the stream; fewer when it is shorter or broken. */

@@ -240,7 +240,7 @@ static int take_stdin(const struct input_options *options, const struct download
 	if (options->file && strcmp(options->file, "-") == 0)
 		return err_set(err, ERR_USAGE,
 			       "the Buildfile and the context cannot both come from stdin");
-	source = codec_decompress_any(source_waiting(place->interrupt_fd), "stdin", NULL, err);
+	source = unpack_open(source_waiting(place->interrupt_fd), "stdin", NULL, err);
 	if (!source)
 		return -1;
 	peeked = peek(ptr_steal(&source), err);

@@ -15,6 +15,7 @@
 #include "common/cmdline.h"
 #include "common/fd.h"
 #include "common/mem.h"
+#include "layers/unpack.h"
 
 #define ARG_FILE_MAX_BYTES ((size_t)1024 * 1024)
 
@@ -34,6 +35,7 @@ void options_release(struct options *options)
 	strlist_release(&options->agents);
 	strlist_release(&options->allowed);
 	strlist_release(&options->platforms);
+	strlist_release(&options->unpack_limits);
 }
 
 int options_parse(int argc, char **argv, struct options *out, struct strlist *out_args,
@@ -132,6 +134,8 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		  "an SSH agent for RUN --mount=type=ssh,id=NAME (default: $SSH_AUTH_SOCK)", NULL },
 		{ 0, "allow", OPTION_LIST, &out->allowed, "WHAT",
 		  "let the Buildfile have network.host or security.insecure", NULL },
+		{ 0, "unpack-limit", OPTION_LIST, &out->unpack_limits, "NAME=NUMBER",
+		  "how much may come out of an archive: bytes, entries, depth, ratio", NULL },
 		{ 0, "platform", OPTION_LIST, &out->platforms, "OS/ARCH[/VARIANT],...",
 		  "what the image is for (default: this machine); of several an index of "
 		  "images is made",
@@ -341,7 +345,8 @@ int options_prepare(const struct options *options, struct strlist *build_args,
 	request->squash = options->squash_all                   ? SQUASH_ALL
 			  : options->squash || !options->layers ? SQUASH_NEW
 								: SQUASH_NONE;
-	if (take_build_args(options, build_args, err) < 0 ||
+	if (unpack_limits_raise(&options->unpack_limits, err) < 0 ||
+	    take_build_args(options, build_args, err) < 0 ||
 	    take_changes(options, &request->changes, err) < 0 ||
 	    check_labels(&options->labels, err) < 0 || take_epoch(options, request, err) < 0 ||
 	    take_jobs(options->jobs, &request->jobs, err) < 0 ||

@@ -33,6 +33,7 @@ struct options {
 	struct strlist secrets;
 	struct strlist agents;
 	struct strlist allowed;
+	struct strlist unpack_limits;
 	struct strlist uncached;
 	struct strlist env;
 	struct strlist unset_env;

@@ -15,15 +15,26 @@
 /* smaller runs of zeros are written: a hole in every program would only scatter it */
 #define HOLE_MIN_BYTES ((size_t)64 * 1024)
 
-static int over_limit(struct err *err)
+/* All of a file counts, with what of it will be a hole: some day it is read, or packed again. */
+int unpack_take_room(struct unpack_budget *budget, const struct tar_entry *entry,
+		     const struct tar_reader *reader, struct err *err)
 {
-	return err_set(err, ERR_INPUT, "its files are larger than the limit allows");
-}
+	uint64_t size = entry->entry.size_bytes;
+	uint64_t allowed = unpack_ratio_allows(tar_reader_bytes(reader), budget->max_ratio);
 
-int unpack_check_size(const struct tar_entry *entry, uint64_t bytes_left, struct err *err)
-{
-	if (!entry->is_sparse && entry->entry.size_bytes > bytes_left)
-		return over_limit(err);
+	if (size > budget->bytes_left)
+		return err_set(err, ERR_INPUT,
+			       "its files are larger than the limit allows: if they may, give "
+			       "--unpack-limit bytes=NUMBER");
+	budget->bytes_left -= size;
+	if (!entry->is_sparse)
+		return 0;
+	if (size > allowed || budget->holes > allowed - size)
+		return err_set(err, ERR_INPUT,
+			       "the holes of its sparse files are more than %llu times its size: "
+			       "if they may, give --unpack-limit ratio=NUMBER",
+			       (unsigned long long)budget->max_ratio);
+	budget->holes += size;
 	return 0;
 }
 
@@ -103,8 +114,7 @@ static int write_piece(int fd, const struct tar_entry *entry, const void *data, 
 	return write_around_holes(fd, data, len, offset, path, err);
 }
 
-int unpack_fill(int fd, const struct tar_entry *entry, struct tar_reader *reader,
-		uint64_t *bytes_left, struct err *err)
+int unpack_fill(int fd, const struct tar_entry *entry, struct tar_reader *reader, struct err *err)
 {
 	uint64_t size = entry->entry.size_bytes;
 	uint64_t end = 0;
@@ -118,11 +128,8 @@ int unpack_fill(int fd, const struct tar_entry *entry, struct tar_reader *reader
 			return -1;
 		if (len == 0)
 			break;
-		if (len > *bytes_left)
-			return over_limit(err);
 		if (write_piece(fd, entry, data, len, offset, err) < 0)
 			return -1;
-		*bytes_left -= len;
 		end = offset + len;
 	}
 	if (end < size && !entry->is_sparse)

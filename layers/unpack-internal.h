@@ -40,6 +40,9 @@ int tar_reader_next(struct tar_reader *reader, struct tar_entry *out, bool *out_
 int tar_reader_data(struct tar_reader *reader, const void **out, size_t *out_len,
 		    uint64_t *out_offset, struct err *err);
 
+/* So many of the tar were read, headers included. */
+uint64_t tar_reader_bytes(const struct tar_reader *reader);
+
 /* Read what follows the end mark, to the end of the source. */
 int tar_reader_drain(struct tar_reader *reader, struct err *err);
 
@@ -144,19 +147,23 @@ int unpack_dirs_finish(struct unpack_tree *tree, struct err *err);
 
 /* ---- unpack-content: what is in a file ---- */
 
-/* @bytes_left is the room that the limit leaves; ERR_INPUT when the entry says that it needs more.
- */
-int unpack_check_size(const struct tar_entry *entry, uint64_t bytes_left, struct err *err);
-/* Write the entry's data into the new, empty file @fd, taking its bytes off @bytes_left. */
-int unpack_fill(int fd, const struct tar_entry *entry, struct tar_reader *reader,
-		uint64_t *bytes_left, struct err *err);
+/* The room that the limits leave. */
+struct unpack_budget {
+	uint64_t bytes_left;
+	uint64_t holes; /* made so far */
+	uint64_t max_ratio;
+};
+/* Take the entry's file off @budget; ERR_INPUT when it needs more than is left. */
+int unpack_take_room(struct unpack_budget *budget, const struct tar_entry *entry,
+		     const struct tar_reader *reader, struct err *err);
+/* Write the entry's data into the new, empty file @fd. */
+int unpack_fill(int fd, const struct tar_entry *entry, struct tar_reader *reader, struct err *err);
 
 /* ---- unpack-write: making what an entry says ---- */
 
 int unpack_put_dir(struct unpack_tree *tree, const struct entry *entry, struct err *err);
-/* Checks the data against @bytes_left, the room that the limit leaves, and takes it off. */
 int unpack_put_file(struct unpack_tree *tree, const struct tar_entry *entry,
-		    struct tar_reader *reader, uint64_t *bytes_left, struct err *err);
+		    struct tar_reader *reader, struct unpack_budget *budget, struct err *err);
 int unpack_put_hardlink(struct unpack_tree *tree, const struct entry *entry, struct err *err);
 int unpack_put_symlink(struct unpack_tree *tree, const struct entry *entry, struct err *err);
 int unpack_put_special(struct unpack_tree *tree, const struct entry *entry, struct err *err);

@@ -39,6 +39,7 @@ struct tar_reader {
 	char *last; /* name of the latest entry, as messages give it */
 	bool in_headers;
 	size_t header_bytes;
+	uint64_t bytes; /* read in all */
 	bool headers_too_large;
 	bool has_bytes;
 	bool ended;
@@ -68,6 +69,7 @@ static la_ssize_t read_block(struct archive *archive, void *context, const void 
 	}
 	*out = reader->buf;
 	reader->header_bytes += (size_t)n;
+	reader->bytes += (uint64_t)n;
 	reader->has_bytes = reader->has_bytes || n > 0;
 	reader->ended = n == 0;
 	return n;
@@ -419,6 +421,11 @@ int tar_reader_data(struct tar_reader *reader, const void **out, size_t *out_len
 	*out_len = len;
 	*out_offset = (uint64_t)offset;
 	return 0;
+}
+
+uint64_t tar_reader_bytes(const struct tar_reader *reader)
+{
+	return reader->bytes;
 }
 
 int tar_reader_drain(struct tar_reader *reader, struct err *err)

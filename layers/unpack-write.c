@@ -111,20 +111,19 @@ static int create(struct unpack_tree *tree, const struct place *place, const cha
 }
 
 int unpack_put_file(struct unpack_tree *tree, const struct tar_entry *from,
-		    struct tar_reader *reader, uint64_t *bytes_left, struct err *err)
+		    struct tar_reader *reader, struct unpack_budget *budget, struct err *err)
 {
 	const struct entry *entry = &from->entry;
 	auto_close int fd = -1;
 	struct place place;
 
-	if (unpack_check_size(from, *bytes_left, err) < 0)
-		return -1;
-	if (unpack_place(tree, entry->path, &place, err) < 0)
+	if (unpack_take_room(budget, from, reader, err) < 0 ||
+	    unpack_place(tree, entry->path, &place, err) < 0)
 		return -1;
 	fd = create(tree, &place, entry->path, err);
 	if (fd < 0 || unpack_note_made(tree, &place, err) < 0)
 		return -1;
-	if (unpack_fill(fd, from, reader, bytes_left, err) < 0)
+	if (unpack_fill(fd, from, reader, err) < 0)
 		return -1;
 	if (unpack_set_owner(fd, "", uid_of(tree, entry), gid_of(tree, entry), entry->path, err) <
 	    0)

@@ -15,19 +15,13 @@
 
 #define BLOCK_BYTES 512
 
-const struct unpack_limits unpack_limits_default = {
-	.max_bytes = (uint64_t)1 << 40,
-	.max_entries = (uint64_t)16 << 20,
-	.max_depth = 512,
-};
-
 struct unpack {
 	const struct unpack_options *options;
-	const struct unpack_limits *limits;
+	struct unpack_limits limits;
 	struct tar_reader *reader;
 	struct unpack_tree tree;
 	struct tar_entry entry;
-	uint64_t bytes_left;
+	struct unpack_budget budget;
 	struct unpack_result result;
 };
 
@@ -117,15 +111,20 @@ static bool has_reserved_name(const char *path)
 static int check_limits(struct unpack *unpack, struct err *err)
 {
 	const char *path = unpack->entry.entry.path;
-	uint32_t depth = *path ? 1 : 0;
+	uint64_t depth = *path ? 1 : 0;
 
 	for (const char *p = path; (p = strchr(p, '/')); p++)
 		depth++;
-	if (depth > unpack->limits->max_depth)
-		return refuse_name(path, "its path has more components than the limit allows", err);
-	if (unpack->result.entries >= unpack->limits->max_entries)
-		return err_set(err, ERR_INPUT, "it has more than the %llu entries that are allowed",
-			       (unsigned long long)unpack->limits->max_entries);
+	if (depth > unpack->limits.max_depth)
+		return refuse_name(path,
+				   "its path has more components than are allowed: if it may, give "
+				   "--unpack-limit depth=NUMBER",
+				   err);
+	if (unpack->result.entries >= unpack->limits.max_entries)
+		return err_set(err, ERR_INPUT,
+			       "it has more than the %llu entries that are allowed: if it may, "
+			       "give --unpack-limit entries=NUMBER",
+			       (unsigned long long)unpack->limits.max_entries);
 	unpack->result.entries++;
 	return 0;
 }
@@ -162,8 +161,7 @@ static int put_entry(struct unpack *unpack, struct err *err)
 	change_mode(unpack->options, entry);
 	switch (entry->type) {
 	case ENTRY_FILE:
-		if (unpack_put_file(tree, &unpack->entry, unpack->reader, &unpack->bytes_left,
-				    err) < 0)
+		if (unpack_put_file(tree, &unpack->entry, unpack->reader, &unpack->budget, err) < 0)
 			return -1;
 		unpack->result.content_bytes += entry->size_bytes;
 		return 0;
@@ -279,12 +277,16 @@ int unpack_tar(struct source *from, int dir_fd, const struct unpack_options *opt
 {
 	struct unpack unpack = {
 		.options = options,
-		.limits = options->limits ? options->limits : &unpack_limits_default,
 		.entry = { .entry = ENTRY_INIT },
 	};
 	int r;
 
-	unpack.bytes_left = unpack.limits->max_bytes;
+	if (options->limits)
+		unpack.limits = *options->limits;
+	else if (unpack_limits_load(&unpack.limits, err) < 0)
+		return -1;
+	unpack.budget = (struct unpack_budget){ .bytes_left = unpack.limits.max_bytes,
+						.max_ratio = unpack.limits.max_ratio };
 	unpack.reader = tar_reader_new(from, options->what);
 	r = unpack_tree_open(&unpack.tree, dir_fd, options, err);
 	r = r < 0 ? name_archive(&unpack, err) : unpack_all(&unpack, err);

@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/strlist.h"
+#include "layers/codec.h"
 #include "layers/entry.h"
 #include "layers/stream.h"
 
@@ -37,12 +39,31 @@ enum unpack_whiteouts {
 	UNPACK_REFUSE, /* an archive for ADD, or a root file system: ".wh." names are an error */
 };
 
+/*
+ * How much may come out of one archive. IMGBUILD_UNPACK_LIMITS changes the defaults, and with it
+ * --unpack-limit does, which puts its values there, for this process and those that it starts:
+ *
+ *   limits = limit { "," limit }
+ *   limit  = ( "bytes" | "entries" | "depth" | "ratio" ) "=" digits [ "k" | "m" | "g" | "t" ]
+ */
 struct unpack_limits {
-	uint64_t max_bytes; /* content of all files */
+	uint64_t max_bytes; /* content of all files, their holes too */
 	uint64_t max_entries;
-	uint32_t max_depth; /* components of a path */
+	uint64_t max_depth; /* components of a path */
+	/* Beyond UNPACK_FREE_BYTES: bytes that come out for each compressed one, and of holes for
+	 * each of the tar. */
+	uint64_t max_ratio;
 };
-extern const struct unpack_limits unpack_limits_default; /* 1 TiB, 16 Mi entries, 512 */
+#define UNPACK_FREE_BYTES ((uint64_t)1 << 30)
+
+extern const struct unpack_limits unpack_limits_default; /* 1 TiB, 16 Mi entries, 512, 1100 */
+/* On top of what @limits has. ERR_USAGE. */
+int unpack_limits_parse(const char *text, struct unpack_limits *limits, struct err *err);
+/* The defaults and what changes them. ERR_USAGE. */
+int unpack_limits_load(struct unpack_limits *out, struct err *err);
+/* The values of --unpack-limit, before there is a thread. ERR_USAGE. */
+int unpack_limits_raise(const struct strlist *options, struct err *err);
+uint64_t unpack_ratio_allows(uint64_t packed_bytes, uint64_t max_ratio);
 
 struct unpack_owner { /* ADD --chown */
 	bool set;
@@ -70,7 +91,7 @@ int unpack_walk_order(const char *path_a, const char *path_b);
 struct unpack_options {
 	enum unpack_whiteouts whiteouts;
 	enum overlay_ns ns;
-	const struct unpack_limits *limits; /* NULL: the default */
+	const struct unpack_limits *limits; /* NULL: those that are loaded */
 	struct unpack_owner owner;          /* overrides every entry's owner */
 	/* NULL, or the permissions (07777) of each file and directory from its mode, which has the
 	 * type: ADD --chmod */
@@ -103,6 +124,13 @@ struct unpack_result {
 				      below */
 	uint64_t devices_skipped;  /* names, hard links included */
 };
+
+/*
+ * codec_decompress_any, with the limit on what a few bytes may become: for all that is unpacked
+ * and comes from outside. @from is taken.
+ */
+struct source *unpack_open(struct source *from, const char *what, enum codec *out_codec,
+			   struct err *err);
 
 /*
  * @from gives the uncompressed tar. Reads it to its very end (also what follows the end mark), so

@@ -86,21 +86,24 @@ static int spool(struct archive_reader *archive, int fd, struct store *store, st
 {
 	auto_source struct source *source = NULL;
 	auto_free char *block = mem_alloc(1 << 17);
+	struct unpack_limits limits;
 	uint64_t total = 0;
 	ssize_t n;
 
-	if (tmpfile_open(&archive->spool, store_tmp_fd(store), err) < 0)
+	if (unpack_limits_load(&limits, err) < 0 ||
+	    tmpfile_open(&archive->spool, store_tmp_fd(store), err) < 0)
 		return -1;
-	source = codec_decompress_any(source_from_fd(fd, UINT64_MAX, archive->path), archive->path,
-				      NULL, err);
+	source = unpack_open(source_from_fd(fd, UINT64_MAX, archive->path), archive->path, NULL,
+			     err);
 	if (!source)
 		return -1;
 	while ((n = source_read(source, block, 1 << 17, err)) > 0) {
 		total += (uint64_t)n;
-		if (total > unpack_limits_default.max_bytes)
-			return err_set(err, ERR_INPUT, "'%s' has more than %llu bytes",
-				       archive->path,
-				       (unsigned long long)unpack_limits_default.max_bytes);
+		if (total > limits.max_bytes)
+			return err_set(err, ERR_INPUT,
+				       "'%s' has more than %llu bytes: if it may, give "
+				       "--unpack-limit bytes=NUMBER",
+				       archive->path, (unsigned long long)limits.max_bytes);
 		if (fd_write_all(archive->spool.fd, block, (size_t)n, archive->path, err) < 0)
 			return -1;
 	}

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/userns.h"
 #include "layers/descriptor.h"
+#include "layers/unpack.h"
 #include "registry/interrupt.h"
 #include "registry/pull.h"
 
@@ -14,6 +15,7 @@ struct imgpull {
 	const char *platform;
 	bool all_platforms;
 	bool is_quiet;
+	struct strlist limits;
 	struct strlist args;
 	bool is_done;
 };
@@ -27,6 +29,8 @@ static int parse_options(int argc, char **argv, struct imgpull *options, struct 
 		  "of an image for several platforms, take this one's", NULL },
 		{ 0, "all-platforms", OPTION_FLAG, &options->all_platforms, NULL,
 		  "take all images of an index, under one name", NULL },
+		{ 0, "unpack-limit", OPTION_LIST, &options->limits, "NAME=NUMBER",
+		  "how much may come out of a layer: bytes, entries, depth, ratio", NULL },
 		{ 'q', "quiet", OPTION_FLAG, &options->is_quiet, NULL, "say nothing on the way",
 		  NULL },
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
@@ -65,7 +69,8 @@ static int pull(const struct imgpull *options, struct err *err)
 		err->kind = ERR_USAGE;
 		return err_prefix(err, "--platform");
 	}
-	if (userns_enter(&userns, err) < 0 || store_open(options->root, &store, err) < 0)
+	if (unpack_limits_raise(&options->limits, err) < 0 || userns_enter(&userns, err) < 0 ||
+	    store_open(options->root, &store, err) < 0)
 		return -1;
 	interrupt_hold();
 	if (pull_image(store, options->args.items[0], &pull_options, &id, &names, err) < 0)
@@ -87,6 +92,7 @@ int main(int argc, char **argv)
 	if (result == 0 && !options.is_done)
 		result = pull(&options, &err);
 	strlist_release(&options.args);
+	strlist_release(&options.limits);
 	if (result == 0)
 		return 0;
 	err_print(&err, "imgpull");

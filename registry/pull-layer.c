@@ -158,7 +158,7 @@ static struct source *open_tar(struct arrival *arrival, struct err *err)
 		arrival->codec = CODEC_NONE;
 		return source;
 	}
-	source = codec_decompress_any(source, arrival->what, &arrival->codec, err);
+	source = unpack_open(source, arrival->what, &arrival->codec, err);
 	return source ? source_digest(source, &options) : NULL;
 }
 

@@ -10,6 +10,7 @@
 
 #include "common/fd.h"
 #include "layers/ref.h"
+#include "layers/unpack.h"
 #include "storage/cmd-internal.h"
 #include "storage/image.h"
 
@@ -79,8 +80,14 @@ int cmd_import(int argc, char **argv)
 {
 	const char *root = NULL;
 	const char *message = NULL;
+	auto_strlist struct strlist limits = STRLIST_INIT;
 	const struct cmdline_option options[] = { { 'm', "message", OPTION_STRING, &message, "TEXT",
 						    "comment in the image's history", NULL },
+						  { 0, "unpack-limit", OPTION_LIST, &limits,
+						    "NAME=NUMBER",
+						    "how much may come out of FILE: bytes, "
+						    "entries, depth, ratio",
+						    NULL },
 						  OPTION_ROOT(&root),
 						  OPTION_END };
 	const struct cmdline cmdline = { .program = "imgstore import",
@@ -94,7 +101,8 @@ int cmd_import(int argc, char **argv)
 	auto_strlist struct strlist args = STRLIST_INIT;
 	struct err err = ERR_INIT;
 
-	if (command_begin(&cmdline, argc, argv, &args, &err))
+	if (command_begin(&cmdline, argc, argv, &args, &err) &&
+	    unpack_limits_raise(&limits, &err) == 0)
 		import(root, args.items[0], args.count > 1 ? args.items[1] : NULL, message, &err);
 	return command_end(&err);
 }

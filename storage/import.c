@@ -30,7 +30,7 @@ static int unpack_into(int tar_fd, const char *what, enum overlay_ns ns, int dir
 	auto_source struct source *source = NULL;
 	struct unpack_result result;
 
-	source = codec_decompress_any(source_from_fd(tar_fd, UINT64_MAX, what), what, NULL, err);
+	source = unpack_open(source_from_fd(tar_fd, UINT64_MAX, what), what, NULL, err);
 	if (!source || unpack_tar(source, dir_fd, &options, &result, err) < 0)
 		return -1;
 	unpack_warn_devices(what, result.devices_skipped);

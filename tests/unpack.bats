@@ -157,14 +157,19 @@ make_sample() {
 		rm -rf "$D" && mkdir "$D"
 		# shellcheck disable=SC2086
 		tar $option -S -C "$T" -cf "$T/a.tar" sparse
-		run untar "$T/a.tar" "$D"
+		refused 3 "archive 'a.tar': the holes of its sparse files are more than 1100 times its size: if they may, give --unpack-limit ratio=NUMBER" "$T/a.tar" "$D"
+		run untar --max-ratio=1000000 "$T/a.tar" "$D"
 		[ "$output" = "entries=1 bytes=3221225472 implicit=0" ]
 		[ "$(stat -c %s "$D/sparse")" = 3221225472 ]
 		[ "$(stat -c %b "$D/sparse")" -lt 1000 ]
 		[ "$(dd if="$D/sparse" bs=1 skip=1500000000 count=6 status=none)" = middle ]
 		[ "$(head -c 5 "$D/sparse")" = start ]
 	done
-	refused 3 "archive 'a.tar': its files are larger than the limit allows" --max-bytes=3 "$T/a.tar" "$D"
+	refused 3 "archive 'a.tar': its files are larger than the limit allows: if they may, give --unpack-limit bytes=NUMBER" --max-bytes=3221225471 "$T/a.tar" "$D"
+	# all that a file will be when it is read counts, and no sum wraps
+	truncate -s 600M "$T/s1" "$T/s2"
+	tar --format=gnu -S -C "$T" -cf "$T/a.tar" s1 s2
+	refused 3 "archive 'a.tar': the holes of its sparse files are more than 1100 times its size: if they may, give --unpack-limit ratio=NUMBER" "$T/a.tar" "$D"
 }
 
 @test "compressed archives are found out" {
@@ -716,12 +721,12 @@ real/dev character device 1:3" ]
 		file b size=1000
 		file c
 	END
-	refused 3 "archive 'a.tar': it has more than the 2 entries that are allowed" --max-entries=2 "$T/a.tar" "$D"
-	refused 3 "archive 'a.tar': its files are larger than the limit allows" --max-bytes=1999 "$T/a.tar" "$D"
+	refused 3 "archive 'a.tar': it has more than the 2 entries that are allowed: if it may, give --unpack-limit entries=NUMBER" --max-entries=2 "$T/a.tar" "$D"
+	refused 3 "archive 'a.tar': its files are larger than the limit allows: if they may, give --unpack-limit bytes=NUMBER" --max-bytes=1999 "$T/a.tar" "$D"
 	untar --max-entries=3 --max-bytes=2000 "$T/a.tar" "$D"
 	rm -rf "$D" && mkdir "$D"
 	mk a.tar <<<'file a/b/c/d'
-	refused 3 "archive 'a.tar': entry 'a/b/c/d': its path has more components than the limit allows" \
+	refused 3 "archive 'a.tar': entry 'a/b/c/d': its path has more components than are allowed: if it may, give --unpack-limit depth=NUMBER" \
 		--max-depth=3 "$T/a.tar" "$D"
 	untar --max-depth=4 "$T/a.tar" "$D"
 	local long

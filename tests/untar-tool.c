@@ -22,6 +22,7 @@ struct request {
 	const char *max_bytes;
 	const char *max_entries;
 	const char *max_depth;
+	const char *max_ratio;
 	const char *below;
 	bool skip_devices;
 };
@@ -38,6 +39,7 @@ static int parse(int argc, char **argv, struct request *request, struct strlist 
 		{ 0, "max-bytes", OPTION_STRING, &request->max_bytes, "N", "limit", NULL },
 		{ 0, "max-entries", OPTION_STRING, &request->max_entries, "N", "limit", NULL },
 		{ 0, "max-depth", OPTION_STRING, &request->max_depth, "N", "limit", NULL },
+		{ 0, "max-ratio", OPTION_STRING, &request->max_ratio, "N", "limit", NULL },
 		{ 0, "skip-devices", OPTION_FLAG, &request->skip_devices, NULL, "devices", NULL },
 		{ 0, "below", OPTION_STRING, &request->below, "DIR", "layers below", NULL },
 		{ 0 },
@@ -79,7 +81,9 @@ static int unpack(const struct request *request, const char *archive, const char
 	if (request->max_entries)
 		limits.max_entries = strtoull(request->max_entries, NULL, 10);
 	if (request->max_depth)
-		limits.max_depth = (uint32_t)strtoul(request->max_depth, NULL, 10);
+		limits.max_depth = strtoull(request->max_depth, NULL, 10);
+	if (request->max_ratio)
+		limits.max_ratio = strtoull(request->max_ratio, NULL, 10);
 	if (request->owner)
 		options.owner.set = sscanf(request->owner, "%u:%u", &options.owner.uid,
 					   &options.owner.gid) == 2;
@@ -87,8 +91,7 @@ static int unpack(const struct request *request, const char *archive, const char
 		below_fd = open(request->below, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		options.below_fd = &below_fd;
 	}
-	source = codec_decompress_any(source_from_fd(fd, UINT64_MAX, options.what), options.what,
-				      NULL, err);
+	source = unpack_open(source_from_fd(fd, UINT64_MAX, options.what), options.what, NULL, err);
 	if (!source)
 		return -1;
 	return unpack_tar(source, dir_fd, &options, result, err);

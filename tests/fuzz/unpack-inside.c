@@ -62,7 +62,7 @@ void unpack_inside(const uint8_t *data, size_t size, enum unpack_whiteouts white
 	if (top_fd < 0 || out_fd < 0 || fchmod(out_fd, 0640) < 0 || mkdirat(top_fd, "in", 0700) < 0)
 		abort();
 	in_fd = openat(top_fd, "in", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	source = codec_decompress_any(source_from_memory(data, size), "input", NULL, &err);
+	source = unpack_open(source_from_memory(data, size), "input", NULL, &err);
 	if (source)
 		unpack_tar(source, in_fd, &options, NULL, &err);
 	/* an error is worded, and none is a bug of ours */
