@@ -28,6 +28,7 @@ struct expander {
 struct result {
 	struct strbuf *text;
 	struct strlist *words; /* NULL: all is one text */
+	size_t words_bytes;
 };
 
 static int fail(struct expander *x, const char *message)
@@ -45,10 +46,26 @@ static int check_size(struct expander *x, const struct strbuf *text)
 
 /* ---- results ---- */
 
+/* One more than may be is enough to tell. */
 static void end_word(struct result *out)
 {
-	if (out->text->len > 0)
+	if (out->text->len == 0)
+		return;
+	out->words_bytes += out->text->len;
+	if (out->words->count <= EXPAND_WORDS_MAX)
 		strlist_take(out->words, strbuf_steal(out->text));
+	else
+		strbuf_truncate(out->text, 0);
+}
+
+static int check_result(struct expander *x, const struct result *out)
+{
+	if (out->words && out->words->count > EXPAND_WORDS_MAX)
+		return err_set(x->err, ERR_INPUT, "more than %u words come out", EXPAND_WORDS_MAX);
+	if (out->words_bytes > EXPAND_MAX_BYTES)
+		return err_set(x->err, ERR_INPUT, "the values together are longer than %u MiB",
+			       EXPAND_MAX_BYTES >> 20);
+	return check_size(x, out->text);
 }
 
 /* What stands in quotes or behind an escape: a blank in it ends no word. */
@@ -134,7 +151,7 @@ static int expand_until(struct expander *x, char stop, enum expand_mode mode, st
 /* The word inside ${…} up to @stop, expanded. */
 static int take_inner(struct expander *x, char stop, enum expand_mode mode, struct strbuf *word)
 {
-	struct result out = { word, NULL };
+	struct result out = { .text = word };
 	int r;
 
 	if (x->depth >= NESTING_MAX)
@@ -339,7 +356,7 @@ static int expand_double_quotes(struct expander *x, enum expand_mode mode, struc
 	if (mode & EXPAND_RAW_QUOTES)
 		put_raw(out, "\"", 1);
 	x->at++;
-	return check_size(x, out->text);
+	return check_result(x, out);
 }
 
 /* ---- words ---- */
@@ -374,7 +391,7 @@ static int take_dollar(struct expander *x, struct result *out)
 	if (expand_dollar(x, &value) < 0)
 		return -1;
 	put_split(out, value.data, value.len);
-	return check_size(x, out->text);
+	return check_result(x, out);
 }
 
 /* Up to @stop, which is taken too, or to the end if @stop is NUL. */
@@ -419,7 +436,7 @@ static int expand(const char *word, const struct expand_scope *scope, char escap
 {
 	struct expander x = { word, scope, escape, mode, 0, err };
 
-	if (expand_until(&x, '\0', mode, out) < 0)
+	if (expand_until(&x, '\0', mode, out) < 0 || check_result(&x, out) < 0)
 		return err_prefix(err, "in '%.*s%s'", (int)rune_head(word, 60), word,
 				  strlen(word) > 60 ? "..." : "");
 	return 0;
@@ -429,7 +446,7 @@ int expand_word(const char *word, const struct expand_scope *scope, char escape,
 		enum expand_mode mode, char **out, struct err *err)
 {
 	auto_strbuf struct strbuf text = STRBUF_INIT;
-	struct result result = { &text, NULL };
+	struct result result = { .text = &text };
 
 	if (expand(word, scope, escape, mode, &result, err) < 0)
 		return -1;
@@ -442,7 +459,7 @@ int expand_words(const char *word, const struct expand_scope *scope, char escape
 {
 	auto_strbuf struct strbuf text = STRBUF_INIT;
 	auto_strlist struct strlist words = STRLIST_INIT;
-	struct result result = { &text, &words };
+	struct result result = { .text = &text, .words = &words };
 
 	if (expand(word, scope, escape, mode, &result, err) < 0)
 		return -1;

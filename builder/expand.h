@@ -47,6 +47,8 @@ enum expand_mode {
 
 /* No result is longer: what would be is ERR_INPUT. */
 #define EXPAND_MAX_BYTES (32u << 20)
+/* No list of words is longer, nor are its words together. */
+#define EXPAND_WORDS_MAX 65536u
 
 /* *out is the caller's. ERR_INPUT without a place: see source_locate, ast_locate. */
 int expand_word(const char *word, const struct expand_scope *scope, char escape,

@@ -34,11 +34,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char escape = size && (data[0] & 0x10) ? '`' : '\\';
 	auto_strlist struct strlist words = STRLIST_INIT;
 	auto_free char *out = NULL;
+	struct err words_err = ERR_INIT;
 	struct err err = ERR_INIT;
 	int one = expand_word(word, &scope, escape, mode, &out, &err);
-	int many = expand_words(word, &scope, escape, mode, &words, &err);
+	int many = expand_words(word, &scope, escape, mode, &words, &words_err);
 
-	if (one != many || (one < 0 && (err.kind != ERR_INPUT || !err.text[0])))
+	/* words have limits of their own, which one text knows nothing of */
+	if (one != many && !(many < 0 && strstr(words_err.text, "more than")) &&
+	    !strstr(words_err.text, "together"))
+		abort();
+	if ((one < 0 && (err.kind != ERR_INPUT || !err.text[0])) ||
+	    (many < 0 && words_err.kind != ERR_INPUT) || words.count > EXPAND_WORDS_MAX)
 		abort();
 	if (one == 0 && !strpbrk(word, "$'\"\\`") && strcmp(out, word) != 0)
 		abort();

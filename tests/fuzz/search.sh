@@ -25,7 +25,8 @@ search() { # search SECONDS TARGET
 	mkdir -p "findings/$target" "gathered/$target"
 	printf '%s: ' "$target"
 	# shellcheck disable=SC2046
-	if nice -n 10 "tests/fuzz/fuzz-$target" $(options "$target") -max_total_time="$1" -print_final_stats=1 \
+	# what is freed must not look like what is used
+	if ASAN_OPTIONS=quarantine_size_mb=64:${ASAN_OPTIONS-} nice -n 10 "tests/fuzz/fuzz-$target" $(options "$target") -max_total_time="$1" -print_final_stats=1 \
 		"gathered/$target" "$dir/corpus/$target" >"$log" 2>&1; then
 		echo "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs," \
 			"$(grep -o 'cov: [0-9]*' "$log" | tail -1)"

@@ -312,6 +312,24 @@ static void bounds_depth_and_size(void **state)
 	assert_int_equal(strlen(got), 1 << 20);
 }
 
+static void words_are_counted(void **state)
+{
+	static const char word[] = "${a//?/ $a}";
+	auto_strlist struct strlist words = STRLIST_INIT;
+	auto_strbuf struct strbuf pair = STRBUF_INIT;
+	auto_strlist struct strlist list = STRLIST_INIT;
+	struct expand_scope blanks = { .env = &list };
+	struct err err = ERR_INIT;
+
+	strbuf_puts(&pair, "a=");
+	for (size_t i = 0; i < 400; i++)
+		strbuf_puts(&pair, "x ");
+	strlist_add(&list, pair.data);
+	assert_int_equal(expand_words(word, &blanks, '\\', EXPAND_WORD, &words, &err), -1);
+	assert_non_null(strstr(err.text, "more than 65536 words come out"));
+	assert_int_equal(words.count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -325,6 +343,7 @@ int main(void)
 		cmocka_unit_test(notes_the_names),
 		cmocka_unit_test(expands_pairs),
 		cmocka_unit_test(bounds_depth_and_size),
+		cmocka_unit_test(words_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
