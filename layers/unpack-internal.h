@@ -49,6 +49,13 @@ int tar_reader_drain(struct tar_reader *reader, struct err *err);
 /* An error came from the reader, and so has the archive's name in it (or is the source's own). */
 bool tar_reader_has_failed(const struct tar_reader *reader);
 
+/* ---- unpack-acl: access control lists ---- */
+
+struct archive_entry; /* libarchive's */
+
+/* Lists that the archive has as text become attributes, where it has not the attributes, too. */
+void unpack_take_acls(struct archive_entry *from, struct entry *out);
+
 /* ---- unpack-tree: where an entry goes ---- */
 
 /* What is to be set on a directory at the end, when nothing in it changes any more. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Answers for the framing of a tar: from bytes to entries as plain values. It
- * is the only place that knows libarchive, of which it uses the tar format and
+ * and unpack-acl are the only places that know libarchive, of which it uses the tar format and
  * nothing else.
  *
  * Names must come out as the bytes that the archive holds. libarchive would
@@ -355,6 +355,8 @@ static int take_entry(struct tar_reader *reader, struct archive_entry *from, str
 	    take_device(reader, from, entry, err) < 0 || take_time(reader, from, entry, err) < 0 ||
 	    take_xattrs(reader, from, entry, err) < 0 || take_size(reader, from, out, err) < 0)
 		return -1;
+	if (entry->type != ENTRY_SYMLINK)
+		unpack_take_acls(from, entry);
 	entry->mode = archive_entry_perm(from) & 07777;
 	return 0;
 }

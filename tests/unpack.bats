@@ -147,6 +147,32 @@ make_sample() {
 	[ "$(getfattr --absolute-names --only-values -n user.d "$D/dir")" = dir ]
 }
 
+@test "access control lists as text become the kernel's, the attribute itself comes first" {
+	need_root
+	need_getfattr
+	mk a.tar <<-'END'
+		file f mode=640 pax:SCHILY.acl.access=user::rw-,user:lisa:r--:7,user:3:rwx,group::r--,mask::rw-,other::---
+		file nomask mode=640 pax:SCHILY.acl.access=user::rw-,group:9:rw-,group::r--,other::---
+		file both mode=600 pax:SCHILY.acl.access=user::rw-,user:7:rwx,group::r--,mask::rwx,other::--- pax:SCHILY.xattr.system.posix_acl_access=\x02\x00\x00\x00\x01\x00\x06\x00\xff\xff\xff\xff\x02\x00\x04\x00\x2a\x00\x00\x00\x04\x00\x00\x00\xff\xff\xff\xff\x10\x00\x04\x00\xff\xff\xff\xff\x20\x00\x00\x00\xff\xff\xff\xff
+		dir d mode=750 pax:SCHILY.acl.default=user::rwx,user:7:r-x,group::r-x,mask::r-x,other::---
+		file named mode=640 pax:SCHILY.acl.access=user::rw-,user:lisa:r--,group::r--,mask::r--,other::---
+		file plain mode=640 pax:SCHILY.acl.access=user::rw-,group::r--,other::---
+	END
+	run untar "$T/a.tar" "$D"
+	echo "$output"
+	[ "$status" = 0 ]
+	[ "${lines[0]}" = "untar-tool: warning: the access control list of 'named' names users or groups without their ids: left out" ]
+	acl() { getfattr -h --absolute-names --only-values -n "system.posix_acl_$2" "$D/$1" | od -An -v -tx1 -w1000 | tr -d ' \n'; }
+	[ "$(acl f access)" = 0200000001000600ffffffff02000700030000000200040007000000"04000400ffffffff10000600ffffffff20000000ffffffff" ]
+	[ "$(stat -c %a "$D/f")" = 660 ]
+	[ "$(acl nomask access)" = 0200000001000600ffffffff04000400ffffffff080006000900000010000600ffffffff20000000ffffffff ]
+	[[ $(acl both access) == 0200000001000600ffffffff020004002a000000* ]]
+	[ "$(acl d default)" = 0200000001000700ffffffff020005000700000004000500ffffffff10000500ffffffff20000000ffffffff ]
+	[ "$(stat -c %a "$D/named" "$D/plain" | tr '\n' ' ')" = "640 640 " ]
+	not getfattr --absolute-names -n system.posix_acl_access "$D/named"
+	not getfattr --absolute-names -n system.posix_acl_access "$D/plain"
+}
+
 @test "sparse files keep their holes" {
 	need_root
 	truncate -s 3G "$T/sparse"
