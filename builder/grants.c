@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -176,6 +177,44 @@ int grants_add_secret(struct grants *grants, const char *text, struct err *err)
 	*secret = (struct grant_secret){ .id = str_dup(spec.id) };
 	if (read_secret(&spec, secret, err) < 0)
 		return err_prefix(err, "--secret '%s'", spec.id);
+	return 0;
+}
+
+static bool is_read_by_us(const char *variable)
+{
+	static const char *const names[] = { "HOME", "PATH", "TMPDIR", "SSH_AUTH_SOCK", NULL };
+
+	for (size_t i = 0; names[i]; i++)
+		if (strcmp(variable, names[i]) == 0)
+			return true;
+	return strncmp(variable, "XDG_", 4) == 0 || strncmp(variable, "IMGBUILD_", 9) == 0;
+}
+
+/* What /proc/PID/environ shows is the very memory that getenv(3) points to. */
+static void wipe_variable(const char *name)
+{
+	char *value = getenv(name);
+
+	if (!value || is_read_by_us(name))
+		return;
+	explicit_bzero(value, strlen(value));
+	unsetenv(name);
+}
+
+int grants_hide(const struct grants *grants, const struct strlist *texts, struct err *err)
+{
+	if (grants->secret_count == 0)
+		return 0;
+	for (size_t i = 0; i < texts->count; i++) {
+		auto_secret_spec struct secret_spec spec = SECRET_SPEC_INIT;
+
+		if (grants_parse_secret(texts->items[i], &spec, err) < 0)
+			return -1;
+		if (spec.variable)
+			wipe_variable(spec.variable);
+	}
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return err_sys(err, "keep secrets out of core files");
 	return 0;
 }
 

@@ -65,6 +65,13 @@ int grants_parse_secret(const char *text, struct secret_spec *out, struct err *e
 int grants_add_secret(struct grants *grants, const char *text, struct err *err);
 
 /*
+ * Once all are read: no core file and no other process of the user shall show what this one has,
+ * and neither its environment nor that of a program it starts. Variables that our own programs
+ * read stay.
+ */
+int grants_hide(const struct grants *grants, const struct strlist *texts, struct err *err);
+
+/*
  * One --ssh: NAME, or NAME=SOCKET; without SOCKET that of SSH_AUTH_SOCK. A file with a
  * key is refused: an agent keeps keys from the step that uses them.
  */

@@ -279,7 +279,7 @@ int options_grants(const struct options *options, struct grants *out, struct err
 	for (size_t i = 0; i < options->agents.count; i++)
 		if (grants_add_ssh(out, options->agents.items[i], err) < 0)
 			return -1;
-	return 0;
+	return grants_hide(out, &options->secrets, err);
 }
 
 static int check_labels(const struct strlist *labels, struct err *err)

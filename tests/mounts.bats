@@ -374,7 +374,8 @@ E
 
 # ---- secrets ----
 
-SECRET=imgbuild-known-secret-4711
+# of 26 characters, and another one than that of a suite that runs beside this one
+SECRET=known-secret-$(printf %013d "$$$RANDOM")
 
 # the secret is nowhere: store, image, messages, processes
 nowhere() {
@@ -386,6 +387,10 @@ nowhere() {
 	else
 		left=$(as "$1" imgstore unshare grep -rlF "$SECRET" "$store" 2>/dev/null || grep -rlF "$SECRET" "$store" || true)
 	fi
+	[ -z "$left" ] || { echo "in $left"; return 1; }
+	# beside the store: temporary files, shared memory, the user's own directories
+	left=$(grep -rlF "$SECRET" "$T" /dev/shm "$(user_home)" "$(user_runtime)" 2>/dev/null |
+		grep -vE "^$T/(sec/file|sec-file|ctx\.)" || true)
 	[ -z "$left" ] || { echo "in $left"; return 1; }
 }
 
@@ -409,6 +414,10 @@ E
 		! grep -qF "$SECRET" "${LAYERS[$((i - 1))]}"
 	done
 	! grep -qF "$SECRET" "$CONFIG"
+	! as "$1" imgstore history --no-trunc test | grep -F "$SECRET"
+	! as "$1" imgstore inspect test | grep -F "$SECRET"
+	# the database and its log were among what is looked through
+	[ -s "$(store_of "$1")/store.db" ]
 	nowhere "$1"
 	# another value is no other step
 	printf %s other >"$T/sec/file"
@@ -418,6 +427,66 @@ E
 }
 @test "secrets: files and variables, and no trace of them (root)" { need_root; secrets root; }
 @test "secrets: files and variables, and no trace of them (user)" { need_user; secrets user; }
+
+# shown: the processes, but for the step's own, that show the secret
+shown() {
+	python3 - "$SECRET" <<-'E'
+		import os, sys
+		secret = sys.argv[1].encode()
+		for pid in filter(str.isdigit, os.listdir('/proc')):
+		    try:
+		        if int(pid) == os.getpid() or os.readlink(f'/proc/{pid}/ns/pid') != os.readlink('/proc/self/ns/pid'):
+		            continue
+		        for what in ('cmdline', 'environ', 'comm'):
+		            if secret in open(f'/proc/{pid}/{what}', 'rb').read():
+		                print(what, 'of', open(f'/proc/{pid}/comm').read().strip())
+		    except OSError:
+		        pass # it has ended
+	E
+}
+# start WHO OPTION…: a build that waits in its step, as $JOB; $BUILDER is imgbuild itself
+start() {
+	local who=$1 i mark=started-$RANDOM
+	shift
+	printf 'FROM localhost/bb\nRUN --mount=type=secret,id=f --mount=type=secret,id=TOKEN,env=V touch /%s; sleep 20\n' "$mark" >Buildfile
+	if [ "$who" = user ] && is_root; then chown -R "$TEST_USER:" .; fi
+	(
+		ulimit -c unlimited 2>/dev/null || true
+		case $who in
+		root) TOKEN=$SECRET as root imgbuild --no-cache "$@" . ;;
+		user) EXTRA_ENV="TOKEN=$SECRET" as_user imgbuild --no-cache "$@" . ;;
+		esac >/dev/null 2>"$T/log"
+	) 3>&- &
+	JOB=$!
+	for i in $(seq 100); do
+		[ -z "$(find "$(store_of "$who")/tmp" -name "$mark" 2>/dev/null)" ] || break
+		sleep 0.1
+	done
+	BUILDER=$(ps -eo pid,comm,args | awk -v f="id=f,src=$T/sec-file" '$2 == "imgbuild" && index($0, f) { print $1 }')
+	[ -n "$BUILDER" ]
+}
+secret_processes() {
+	printf %s "$SECRET" >"$T/sec-file"
+	chmod 644 "$T/sec-file"
+	start "$1" --secret "id=f,src=$T/sec-file" --secret id=TOKEN --secret type=env,id=again,src=TOKEN
+	same "$(shown)" ""
+	# nor is it in what is left of one that crashes
+	kill -SEGV "$BUILDER"
+	! wait "$JOB"
+	same "$(find . "$T/user" -name 'core*')" ""
+	OUTPUT=$(cat "$T/log")
+	nowhere "$1"
+	# the next build sweeps what is left, and there is no secret in the remains of one that was killed
+	start "$1" --secret "id=f,src=$T/sec-file" --secret id=TOKEN
+	kill -KILL "$BUILDER"
+	! wait "$JOB"
+	nowhere "$1"
+	build "$1" <<<'FROM localhost/bb'
+	nowhere "$1"
+	assert_store_idle "$(store_of "$1")"
+}
+@test "secrets: in no process but the step, in no core file, in no remains (root)" { need_root; secret_processes root; }
+@test "secrets: in no process but the step, in no core file, in no remains (user)" { need_user; secret_processes user; }
 
 secret_failure() {
 	printf %s "$SECRET" >"$T/sec-file"
@@ -479,16 +548,28 @@ ssh_agent() {
 	cd "$dir"
 	as "$1" ssh-agent -D -a s >/dev/null 2>&1 3>&- &
 	agent=$!
-	for _ in $(seq 50); do [ ! -S s ] || break; sleep 0.1; done
+	AGENT=$agent
+	# the socket is there before somebody listens to it; without a key the answer is status 1
+	for _ in $(seq 50); do
+		status=0
+		EXTRA_ENV="SSH_AUTH_SOCK=s" SSH_AUTH_SOCK=s as "$1" ssh-add -l >/dev/null 2>&1 || status=$?
+		[ "$status" = 2 ] || break
+		sleep 0.1
+	done
 	EXTRA_ENV="SSH_AUTH_SOCK=s" SSH_AUTH_SOCK=s as "$1" ssh-add -q "$CTX/key"
 	cd "$CTX"
+	SECRET=$(sed -n 3p key)
+	[ -n "$SECRET" ]
 	rm key
 	mkdir -p tools/lib
 	cp "$(command -v ssh-add)" tools/
 	for lib in $(ldd tools/ssh-add | grep -o '/[^ ]*'); do cp "$lib" tools/lib/; done
 	ssh_builds "$1" "$dir/s" "$key"
 	pkill_child "$agent"
+	AGENT=
 }
+# one that is left by a test that failed would be waited for
+teardown() { [ -z "${AGENT-}" ] || pkill_child "$AGENT"; }
 # the agent itself, or what runs it
 pkill_child() {
 	local pid
@@ -508,6 +589,12 @@ E
 	exported "$1"
 	same "$(names 2)$(names 3)$(names 4)" ""
 	assert_store_idle "$(store_of "$1")"
+	# neither the key nor where the agent is
+	! grep -qF "$2" "$CONFIG" "${LAYERS[@]:1}"
+	nowhere "$1"
+	! build "$1" --no-cache --ssh "default=$2" <<<$'FROM localhost/bb\nRUN --mount=type=ssh --mount=target=/tools,source=tools '"${client/ -l/ -L}"' && exit 3'
+	[[ $OUTPUT == *"exit status 3"* ]]
+	nowhere "$1"
 }
 @test "ssh: the agent is in reach, and the socket is in no layer (root)" { need_root; ssh_agent root; }
 @test "ssh: the agent is in reach, and the socket is in no layer (user)" { need_user; ssh_agent user; }

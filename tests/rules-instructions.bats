@@ -184,7 +184,7 @@ load rules
 		COPY --chown=alice:daemon f /2
 		COPY --chown=7 f /3
 		COPY --chown=7:8 f /n/4
-		RUN [ "$(stat -c %u:%g /1 /2 /3 /n/4 /n | xargs)" = "1000:1000 1000:1 7:7 7:8 7:8" ]
+		RUN [ "$(stat -c %u:%g /1 /2 /3 /n/4 /n | xargs)" = "1000:1001 1000:1 7:7 7:8 7:8" ]
 	E
 	printf 'FROM localhost/bb\nCOPY --chown=nobodyknows f /\n' | refused 'Buildfile:2' nobodyknows
 }
