@@ -68,17 +68,31 @@ static int raw_enter(struct raw *raw, struct err *err)
 	return 0;
 }
 
-/* Whichever of ours is a terminal has the size; with none the container's keeps its own. */
+static bool own_size(struct winsize *out)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (ioctl(fd, TIOCGWINSZ, out) == 0)
+			return true;
+	return false;
+}
+
+void attend_terminal_size(uint16_t *out_rows, uint16_t *out_columns)
+{
+	struct winsize size;
+
+	if (!own_size(&size))
+		return;
+	*out_rows = size.ws_row;
+	*out_columns = size.ws_col;
+}
+
+/* With no terminal of ours the container's keeps its own. */
 static void copy_size(int terminal_fd)
 {
 	struct winsize size;
 
-	for (int fd = 0; fd < 3; fd++) {
-		if (ioctl(fd, TIOCGWINSZ, &size) == 0) {
-			ioctl(terminal_fd, TIOCSWINSZ, &size);
-			return;
-		}
-	}
+	if (own_size(&size))
+		ioctl(terminal_fd, TIOCSWINSZ, &size);
 }
 
 /* ---- what happens meanwhile ---- */

@@ -3,6 +3,7 @@
 #define SANDBOX_ATTEND_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/err.h"
 #include "sandbox/launch.h"
@@ -13,6 +14,9 @@
  * lost in between; it blocks them in this process, which must have one thread.
  */
 void attend_hold(void);
+
+/* The size of whichever of 0, 1 and 2 is a terminal: for the container's. Else untouched. */
+void attend_terminal_size(uint16_t *out_rows, uint16_t *out_columns);
 
 /*
  * Until the container's end, whose status sandbox_wait then gives. The third

@@ -300,6 +300,7 @@ static int describe(struct run *run, struct sandbox_description *out, struct err
 	out->capabilities = run->capabilities;
 	out->is_32bit = platform_is_32bit(&run->image.config.platform);
 	out->terminal = options->terminal;
+	attend_terminal_size(&out->terminal_rows, &out->terminal_columns);
 	strlist_copy(&out->argv, &run->argv);
 	run_plan_env(&run->image.config.config, options, run->hostname, run->user.home, &out->env);
 	describe_volumes(run, out);
@@ -354,6 +355,29 @@ static int make_and_run(struct run *run, bool *out_began, int *out_status, int *
 	return run_sandbox(run, &description, out_began, out_status, out_exec_errno, err);
 }
 
+/* A container that stays has all that was written in its own directory. */
+static int keep(struct run *run, struct err *err)
+{
+	struct mount_request request = {
+		.upper_fd = run->container.fs_fd,
+		.work_fd = run->container.work_fd,
+	};
+
+	fd_close(&run->root_fd);
+	return mount_collect(run->store, &request, err);
+}
+
+/* One that never began, or is not to stay, goes. */
+static int end(struct run *run, bool began, struct err *err)
+{
+	if (began && !run->options->remove_after)
+		return keep(run, err);
+	run_release_mounts(run);
+	if (container_remove(run->store, &run->container, err) < 0)
+		return err_prefix(err, "remove the container");
+	return 0;
+}
+
 int container_run(struct store *store, const struct run_options *options, int *out_status,
 		  int *out_exec_errno, struct err *err)
 {
@@ -367,12 +391,11 @@ int container_run(struct store *store, const struct run_options *options, int *o
 	if (prepare(&run, err) < 0)
 		return -1;
 	r = make_and_run(&run, &began, out_status, out_exec_errno, err);
-	if ((began && !options->remove_after) || run.container.dir_fd < 0)
+	if (run.container.dir_fd < 0)
 		return r;
-	run_release_mounts(&run);
-	if (container_remove(store, &run.container, &later) < 0 && r == 0) {
+	if (end(&run, began, &later) < 0 && r == 0) {
 		*err = later;
-		r = err_prefix(err, "remove the container");
+		r = -1;
 	}
 	return r;
 }

@@ -176,7 +176,8 @@ static void print_flags(struct strbuf *out, const struct sandbox_description *de
 	if (description->seccomp_fd >= 0)
 		strbuf_puts(out, " seccomp");
 	if (description->terminal)
-		strbuf_puts(out, " terminal");
+		strbuf_printf(out, " terminal=%ux%u", description->terminal_rows,
+			      description->terminal_columns);
 	if (description->nested)
 		strbuf_puts(out, " nested");
 	if (description->fixed_groups)

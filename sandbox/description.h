@@ -113,6 +113,8 @@ struct sandbox_description {
 	struct sandbox_rlimit *rlimits;
 	size_t rlimit_count;
 	bool terminal; /* one of the container's own devpts becomes 0, 1, 2 and /dev/console */
+	uint16_t terminal_rows; /* that it has from the beginning; 0: none is known */
+	uint16_t terminal_columns;
 
 	/* What the host is, asked once by sandbox_description_defaults. */
 	bool nested;       /* in a user namespace other than the initial one */

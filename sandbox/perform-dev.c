@@ -148,6 +148,19 @@ static int open_pair(int pts_fd, int *out_master, int *out_slave, struct err *er
 	return 0;
 }
 
+/* Before anybody can ask for it. */
+static int set_size(int slave_fd, const struct sandbox_description *description, struct err *err)
+{
+	const struct winsize size = { .ws_row = description->terminal_rows,
+				      .ws_col = description->terminal_columns };
+
+	if (size.ws_row == 0 && size.ws_col == 0)
+		return 0;
+	if (ioctl(slave_fd, TIOCSWINSZ, &size) < 0)
+		return err_sys(err, "set the size of the pseudo terminal");
+	return 0;
+}
+
 static int hand_over(int master_fd, struct err *err)
 {
 	const struct report report = { .type = REPORT_TERMINAL };
@@ -177,7 +190,8 @@ int perform_terminal(const struct sandbox_description *description, const struct
 
 	if (fds->dev_fd < 0 || fds->pts_fd < 0)
 		return err_set(err, ERR_BUG, "a terminal without /dev and /dev/pts");
-	if (open_pair(fds->pts_fd, &master_fd, &slave_fd, err) < 0)
+	if (open_pair(fds->pts_fd, &master_fd, &slave_fd, err) < 0 ||
+	    set_size(slave_fd, description, err) < 0)
 		return -1;
 	if (fchown(slave_fd, description->uid, (gid_t)-1) < 0)
 		return err_sys(err, "give the pseudo terminal to its user");

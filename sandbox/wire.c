@@ -29,6 +29,7 @@ enum wire_tag {
 	WIRE_CAPABILITIES,
 	WIRE_SECCOMP,
 	WIRE_RLIMIT,
+	WIRE_TERMINAL_SIZE,
 };
 
 enum wire_flag {
@@ -141,6 +142,8 @@ static void put_fields(struct strbuf *out, const struct sandbox_description *des
 	put_text(out, WIRE_CWD, description->cwd);
 	put_ids(out, description);
 	put_number(out, WIRE_SECCOMP, fd_index(fds, description->seccomp_fd));
+	put_number(out, WIRE_TERMINAL_SIZE,
+		   (uint64_t)description->terminal_rows << 16 | description->terminal_columns);
 	for (size_t i = 0; i < description->rlimit_count; i++) {
 		const struct sandbox_rlimit *limit = &description->rlimits[i];
 		uint64_t row[3] = { (uint64_t)limit->resource, limit->soft, limit->hard };
@@ -328,6 +331,18 @@ static int take_flags(const struct field *field, struct sandbox_description *out
 	return 0;
 }
 
+static int take_terminal_size(const struct field *field, struct sandbox_description *out,
+			      struct err *err)
+{
+	uint64_t size = 0;
+
+	if (take_number(field, UINT32_MAX, &size, err) < 0)
+		return -1;
+	out->terminal_rows = (uint16_t)(size >> 16);
+	out->terminal_columns = (uint16_t)size;
+	return 0;
+}
+
 static int take_ids(const struct field *field, struct sandbox_description *out, struct err *err)
 {
 	uint64_t id = 0;
@@ -387,6 +402,8 @@ static int take_field(const struct field *field, const struct wire_head *head,
 		return take_fd(field, head, &out->seccomp_fd, err);
 	case WIRE_RLIMIT:
 		return take_rlimit(field, out, err);
+	case WIRE_TERMINAL_SIZE:
+		return take_terminal_size(field, out, err);
 	}
 	return broken(err, "an unknown field");
 }

@@ -131,6 +131,8 @@ static void flags_are_each_their_own(void **state)
 		description.opens_devices = i == 1;
 		description.no_new_privileges = i == 2;
 		description.terminal = i == 3;
+		description.terminal_rows = i == 3 ? 65535 : 0;
+		description.terminal_columns = i == 3 ? 77 : 0;
 		description.nested = i == 4;
 		description.fixed_groups = i == 5;
 		description.is_32bit = i == 6;
@@ -140,6 +142,8 @@ static void flags_are_each_their_own(void **state)
 		assert_int_equal(got.opens_devices, i == 1);
 		assert_int_equal(got.no_new_privileges, i == 2);
 		assert_int_equal(got.terminal, i == 3);
+		assert_int_equal(got.terminal_rows, i == 3 ? 65535 : 0);
+		assert_int_equal(got.terminal_columns, i == 3 ? 77 : 0);
 		assert_int_equal(got.nested, i == 4);
 		assert_int_equal(got.fixed_groups, i == 5);
 		assert_int_equal(got.is_32bit, i == 6);
