@@ -47,6 +47,11 @@ const struct platform *plan_files_platform(const struct plan_stage *stage)
 	return platform->os && platform->architecture ? platform : &stage->platform;
 }
 
+bool plan_is_windows(const struct plan_stage *stage)
+{
+	return strcmp(plan_files_platform(stage)->os, "windows") == 0;
+}
+
 static int base_on_stage(struct planner *planner, struct plan_stage *stage, size_t number,
 			 struct err *err)
 {
@@ -130,7 +135,7 @@ int plan_base(struct planner *planner, struct plan_stage *stage, struct err *err
 		return -1;
 	}
 
-	if (!strlist_env_get(&image->config.env, "PATH")) {
+	if (!strlist_env_get(&image->config.env, "PATH") && !plan_is_windows(stage)) {
 		strlist_env_set(&image->config.env, "PATH", PLAN_PATH_DEFAULT);
 		strlist_env_set(&stage->env, "PATH", PLAN_PATH_DEFAULT);
 	}

@@ -32,6 +32,8 @@ int plan_base(struct planner *planner, struct plan_stage *stage, struct err *err
 
 /* What the files of @stage are for, as far as it is known. */
 const struct platform *plan_files_platform(const struct plan_stage *stage);
+/* There programs are found in other ways, and there is another shell. */
+bool plan_is_windows(const struct plan_stage *stage);
 
 /* Plan one stage and all that it needs; *out_index is its place in the plan. */
 int plan_stage(struct planner *planner, size_t number, size_t *out_index, struct err *err);

@@ -59,14 +59,16 @@ char *plan_path(const char *base, const char *path)
 
 void plan_shell(const struct plan_stage *stage, const char *text, struct strlist *out)
 {
+	static const char *const shell[] = { "/bin/sh", "-c", NULL };
+	static const char *const windows_shell[] = { "cmd", "/S", "/C", NULL };
 	const struct run_config *config = &stage->image.config;
+	const char *const *words = plan_is_windows(stage) ? windows_shell : shell;
 
-	if (config->has_shell && config->shell.count > 0) {
+	if (config->has_shell && config->shell.count > 0)
 		strlist_copy(out, &config->shell);
-	} else {
-		strlist_add(out, "/bin/sh");
-		strlist_add(out, "-c");
-	}
+	else
+		for (size_t i = 0; words[i]; i++)
+			strlist_add(out, words[i]);
 	strlist_add(out, text);
 }
 

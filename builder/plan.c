@@ -133,17 +133,27 @@ static int add_given_env(struct planner *planner, struct plan_stage *stage, stru
 	return text ? plan_text(planner, stage, text, false, err) : 0;
 }
 
-/* With several platforms, also for which, and what on when those are two. */
+/* "->arm/v7": what a stage on another platform is done for. */
+static void put_other_target(const struct platform *on, const struct platform *target,
+			     struct strbuf *out)
+{
+	auto_strbuf struct strbuf text = STRBUF_INIT;
+
+	if (platform_match(target, on) >= 0)
+		return;
+	platform_format(target, &text);
+	strbuf_printf(out, "->%s",
+		      strcmp(on->os, target->os) == 0 ? strchr(text.data, '/') + 1 : text.data);
+}
+
+/* With several platforms, also for which. */
 static void name_stage(struct planner *planner, struct plan_stage *stage)
 {
 	auto_strbuf struct strbuf text = STRBUF_INIT;
 
 	if (planner->input->platforms->is_index) {
 		platform_format(&stage->platform, &text);
-		if (platform_match(planner->target, &stage->platform) < 0) {
-			strbuf_puts(&text, "->");
-			platform_format(planner->target, &text);
-		}
+		put_other_target(&stage->platform, planner->target, &text);
 	}
 	if (text.len && (stage->stage->name || planner->ast->stage_count > 1))
 		strbuf_putc(&text, ' ');

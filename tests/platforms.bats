@@ -130,7 +130,7 @@ several() {
 	run as "$who" imgbuild --platform "linux/$NATIVE,linux/$OTHER" "$CTX"
 	echo "$output"
 	[[ $output == *"[linux/$NATIVE a 2/2] RUN echo hello"* ]]
-	[[ $output == *"[linux/$NATIVE->linux/$OTHER a 2/2] RUN echo hello"* ]]
+	[[ $output == *"[linux/$NATIVE->$OTHER a 2/2] RUN echo hello"* ]]
 	[[ $output == *"[linux/$OTHER stage-1 2/2] COPY --from=a /1 /"* ]]
 }
 

@@ -472,7 +472,7 @@ static void test_platforms(void **state)
 		    "  platform linux/amd64\n"
 		    "  copy COPY /x / # buildkit\n"
 		    "    from stage 0\n    source /x\n    dest / directory\n"
-		    "stage 0 'linux/amd64->linux/arm/v7 b' from image base\n"
+		    "stage 0 'linux/amd64->arm/v7 b' from image base\n"
 		    "  platform linux/amd64\n"
 		    "  config ARG TARGETARCH=arm\n"
 		    "  run RUN |1 TARGETARCH=arm /bin/sh -c x # buildkit\n"
@@ -484,6 +484,18 @@ static void test_platforms(void **state)
 		    "  copy COPY /x / # buildkit\n"
 		    "    from stage 2\n    source /x\n    dest / directory\n"
 		    "target 1\ntarget 3\n");
+}
+
+/* As BuildKit has it: no PATH, and the other shell. */
+static void test_windows(void **state)
+{
+	(void)state;
+	expect_plan("FROM scratch\nRUN x\nENTRYPOINT y\n", ON("windows/amd64"),
+		    "stage 0 '' from scratch scratch\n"
+		    "  run RUN cmd /S /C x # buildkit\n"
+		    "    arg cmd\n    arg /S\n    arg /C\n    arg x\n"
+		    "    user '' cwd / network default\n"
+		    "  config ENTRYPOINT [\"cmd\" \"/S\" \"/C\" \"y\"]\n");
 }
 
 /* The platform of the image that comes out, and of its last step, a RUN. */
@@ -524,6 +536,8 @@ static void test_image_platforms(void **state)
 	expect_platform(base, "linux/arm/v6", "linux/arm/v6", "linux/arm/v6", true);
 	expect_platform("FROM scratch\nRUN x\n", "riscv64", "linux/riscv64", "linux/riscv64",
 			false);
+	expect_platform("FROM scratch\nRUN x\n", "windows/amd64", "windows/amd64", "windows/amd64",
+			false);
 	/* a stage is for what the stage is for that it is FROM */
 	expect_platform("FROM --platform=linux/386 base AS a\nFROM --platform=linux/arm64 a\n"
 			"RUN x\n",
@@ -562,6 +576,7 @@ int main(void)
 		cmocka_unit_test(test_triggers),  cmocka_unit_test(test_remotes),
 		cmocka_unit_test(test_errors),    cmocka_unit_test(test_locate),
 		cmocka_unit_test(test_platforms), cmocka_unit_test(test_image_platforms),
+		cmocka_unit_test(test_windows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
