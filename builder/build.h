@@ -50,7 +50,8 @@ struct build_request {
 	const struct grants *grants; /* what RUN --mount=type=secret and ssh may have */
 	unsigned allowed;            /* enum plan_allowed */
 	struct plan_changes changes;
-	bool forgets; /* steps that are done are not remembered */
+	bool is_unrecorded; /* no image comes of it, only what the cache has */
+	bool forgets;       /* steps that are done are not remembered */
 	enum squash_mode squash;
 	struct run_settings run_settings; /* of every RUN */
 	enum sandbox_network network;     /* of RUN without --network */

@@ -127,10 +127,13 @@ static int record_index(const struct built *built, const struct build_request *r
 int built_record(const struct built *built, const struct build_request *request,
 		 struct digest *out_id, struct err *err)
 {
-	int result = request->platforms.is_index
-			     ? record_index(built, request, out_id, err)
-			     : record_image(&built->images[0], request->store, out_id, err);
+	int result;
 
+	if (request->is_unrecorded)
+		return 0;
+	result = request->platforms.is_index
+			 ? record_index(built, request, out_id, err)
+			 : record_image(&built->images[0], request->store, out_id, err);
 	for (size_t i = 0; i < request->tags->count && result == 0; i++)
 		result = image_tag(request->store, out_id, request->tags->items[i], err);
 	if (result < 0 || request->tags->count > 0)

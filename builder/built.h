@@ -31,7 +31,7 @@ void built_release(struct built *built);
 /* Of stages that are done. */
 int built_take(struct built *out, struct build *build, struct err *err);
 
-/* The image, or the index of several, named by the request's tags. */
+/* The image, or the index of several, named by the request's tags; nothing if it is_unrecorded. */
 int built_record(const struct built *built, const struct build_request *request,
 		 struct digest *out_id, struct err *err);
 

@@ -63,14 +63,24 @@ static enum progress_mode progress_mode(const struct options *options)
 static int finish(const struct options *options, const struct build_request *request,
 		  const struct digest *id, struct err *err)
 {
+	const struct output_job job = { .store = request->store,
+					.platform = &request->platforms.targets[0],
+					.image = id,
+					.tags = request->tags };
 	char name[DIGEST_NAME_MAX];
 	auto_free char *line = NULL;
 
+	if (request->is_unrecorded)
+		return 0;
+	if (outputs_write(&options->outputs, &job, err) < 0)
+		return -1;
 	digest_name(id, name);
 	if (options->metadata_file && metadata_write(options->metadata_file, request, id, err) < 0)
 		return -1;
 	if (options->iidfile && write_iidfile(options->iidfile, name, err) < 0)
 		return -1;
+	if (outputs_use_stdout(&options->outputs))
+		return 0;
 	line = str_format("%s\n", name);
 	return fd_write_all(STDOUT_FILENO, line, strlen(line), "stdout", err);
 }

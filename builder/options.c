@@ -29,6 +29,8 @@ void options_release(struct options *options)
 	strlist_release(&options->unset_env);
 	strlist_release(&options->unset_labels);
 	strlist_release(&options->labels);
+	strlist_release(&options->output);
+	outputs_release(&options->outputs);
 	strlist_release(&options->contexts);
 	run_setting_texts_release(&options->run);
 	strlist_release(&options->secrets);
@@ -36,6 +38,19 @@ void options_release(struct options *options)
 	strlist_release(&options->allowed);
 	strlist_release(&options->platforms);
 	strlist_release(&options->unpack_limits);
+}
+
+static int take_outputs(struct options *options, struct err *err)
+{
+	if (options->push)
+		return err_set(err, ERR_USAGE,
+			       "--push: registries are not supported yet; use --output "
+			       "type=oci,dest=FILE and another program that pushes it");
+	for (size_t i = 0; i < options->output.count; i++)
+		if (outputs_add(&options->outputs, options->output.items[i], err) < 0)
+			return -1;
+	outputs_names(&options->outputs, &options->tags);
+	return 0;
 }
 
 int options_parse(int argc, char **argv, struct options *out, struct strlist *out_args,
@@ -84,6 +99,15 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		  "put the layers that are made into one, above those of the base", NULL },
 		{ 0, "squash-all", OPTION_FLAG, &out->squash_all, NULL,
 		  "put all layers into one, those of the base too", NULL },
+		{ 'o', "output", OPTION_LIST, &out->output, "type=TYPE[,NAME=VALUE]|DIR|-",
+		  "also write the image (type oci, docker) or its files (local, tar) somewhere: "
+		  "dest=, name=, tar=, compression=, compression-level=, force-compression=, "
+		  "oci-mediatypes=; cacheonly makes no image",
+		  NULL },
+		{ 0, "push", OPTION_FLAG, &out->push, NULL,
+		  "refused: registries are not supported yet", NULL },
+		{ 0, "load", OPTION_IGNORED, NULL, NULL, "accepted; the image is in the store",
+		  NULL },
 		{ 0, "verify", OPTION_FLAG, &out->verify, NULL,
 		  "build twice without the cache, and fail where the two differ", NULL },
 		{ 0, "timestamp", OPTION_STRING, &out->timestamp, "SECONDS",
@@ -178,7 +202,9 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		.max_args = 1,
 	};
 
-	return cmdline_parse(&cmdline, argc, argv, out_args, out_done, err);
+	if (cmdline_parse(&cmdline, argc, argv, out_args, out_done, err) < 0)
+		return -1;
+	return *out_done ? 0 : take_outputs(out, err);
 }
 
 /* "NAME" alone takes the value from the environment; unset there, it is not given. */
@@ -333,6 +359,21 @@ static int take_platforms(const struct options *options, struct build_request *r
 	return 0;
 }
 
+static int check_outputs(const struct options *options, const struct platforms *platforms,
+			 struct err *err)
+{
+	static const enum output_type single[] = { OUTPUT_DOCKER, OUTPUT_LOCAL, OUTPUT_TAR };
+
+	for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++)
+		if (platforms->count > 1 && outputs_have(&options->outputs, single[i]))
+			return err_set(
+				err, ERR_USAGE,
+				"--output: types docker, local and tar are for one platform, "
+				"and --platform asks for %zu: use type=oci",
+				platforms->count);
+	return 0;
+}
+
 int options_prepare(const struct options *options, struct strlist *build_args,
 		    struct build_request *request, struct err *err)
 {
@@ -342,6 +383,8 @@ int options_prepare(const struct options *options, struct strlist *build_args,
 	request->target = options->target;
 	/* without layers of steps, none is found, and there is one for all of them */
 	request->no_cache = options->no_cache || !options->layers;
+	request->is_unrecorded =
+		options->outputs.count == 1 && outputs_have(&options->outputs, OUTPUT_CACHEONLY);
 	request->squash = options->squash_all                   ? SQUASH_ALL
 			  : options->squash || !options->layers ? SQUASH_NEW
 								: SQUASH_NONE;
@@ -351,6 +394,7 @@ int options_prepare(const struct options *options, struct strlist *build_args,
 	    check_labels(&options->labels, err) < 0 || take_epoch(options, request, err) < 0 ||
 	    take_jobs(options->jobs, &request->jobs, err) < 0 ||
 	    take_platforms(options, request, err) < 0 ||
+	    check_outputs(options, &request->platforms, err) < 0 ||
 	    sandbox_network_parse(options->network ? options->network : "default",
 				  &request->network, err) < 0 ||
 	    take_allowed(&options->allowed, request, err) < 0)

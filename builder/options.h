@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "builder/build.h"
+#include "builder/output.h"
 #include "builder/run-settings.h"
 #include "common/err.h"
 #include "common/strlist.h"
@@ -48,6 +49,9 @@ struct options {
 	const char *source_date_epoch;
 	bool rewrite_timestamp;
 	bool verify;
+	struct strlist output; /* texts; parsed into outputs */
+	struct outputs outputs;
+	bool push;
 	bool squash;
 	bool squash_all;
 	bool quiet;

@@ -349,18 +349,35 @@ static int visit(struct changes *changes, const struct place *place, struct err 
 	return 0;
 }
 
+/* A mount's own descriptor does not read: opened anew. */
+static int open_roots(const struct changes_input *input, struct place *out, struct err *err)
+{
+	out->fds[SIDE_OLD] = openat(input->old_fd, ".", DIRECTORY_FLAGS);
+	out->fds[SIDE_NEW] = openat(input->new_fd, ".", DIRECTORY_FLAGS);
+	if (out->fds[SIDE_OLD] < 0 || out->fds[SIDE_NEW] < 0)
+		return err_sys(err, "open '/'");
+	out->is_whole = input->layer_count == 0;
+	for (size_t i = 0; i < input->layer_count && !out->is_whole; i++) {
+		int fd = openat(input->layers[i], ".", DIRECTORY_FLAGS);
+
+		if (fd < 0)
+			return err_sys(err, "open a layer");
+		out->layers = mem_resize(out->layers, i + 1, sizeof(int));
+		out->layers[out->layer_count++] = fd;
+		if (opaque_get(fd, input->ns, &out->is_whole, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int changes_find(const struct changes_input *input, change_fn fn, void *context, struct err *err)
 {
+	__attribute__((cleanup(place_release))) struct place root = { .fds = { -1, -1 } };
 	struct changes changes = { .fn = fn, .context = context, .ns = input->ns };
-	struct place root = { .fds = { input->old_fd, input->new_fd },
-			      .layers = (int *)input->layers,
-			      .layer_count = input->layer_count,
-			      .is_whole = input->layer_count == 0 };
-	int result = 0;
+	int result;
 
 	changes.path = (struct strbuf)STRBUF_INIT;
-	for (size_t i = 0; i < input->layer_count && result == 0 && !root.is_whole; i++)
-		result = opaque_get(input->layers[i], input->ns, &root.is_whole, err);
+	result = open_roots(input, &root, err);
 	if (result == 0)
 		result = visit(&changes, &root, err);
 	strbuf_release(&changes.path);
