@@ -34,6 +34,8 @@ enum squash_mode {
 	SQUASH_ALL,
 };
 
+struct report;
+
 /* A whole build: plan, steps, image. */
 struct build_request {
 	struct store *store;
@@ -61,6 +63,8 @@ struct build_request {
 	bool keeps_file_times; /* --rewrite-timestamp=false: also of a time that is added later */
 	size_t jobs;           /* stages that may run at the same time; 0: as many as can */
 	int interrupt_fd;      /* readable when all is to stop; or -1 */
+	struct report *sizes;  /* gets what each step adds, report.h; or NULL */
+	bool shows_sizes;      /* and shows it with the step */
 	/* gets what the checks of the stages that are built found, also when that fails the
 	 * build; empty before */
 	struct check_report *report;

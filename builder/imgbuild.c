@@ -16,6 +16,7 @@
 #include "builder/input.h"
 #include "builder/metadata.h"
 #include "builder/options.h"
+#include "builder/report.h"
 #include "builder/value.h"
 #include "builder/verify.h"
 #include "common/fd.h"
@@ -42,7 +43,7 @@ static int watch_signals(struct err *err)
 	return fd < 0 ? err_sys(err, "watch for signals") : fd;
 }
 
-static int write_iidfile(const char *path, const char *text, struct err *err)
+static int write_file(const char *path, const char *text, struct err *err)
 {
 	auto_close int fd = -1;
 
@@ -60,6 +61,16 @@ static enum progress_mode progress_mode(const struct options *options)
 	return is_quiet ? PROGRESS_QUIET : PROGRESS_PLAIN;
 }
 
+static int write_report(const char *path, struct report *report, struct err *err)
+{
+	auto_strbuf struct strbuf text = STRBUF_INIT;
+
+	if (!path)
+		return 0;
+	report_format(report, &text);
+	return write_file(path, text.data, err);
+}
+
 static int finish(const struct options *options, const struct build_request *request,
 		  const struct digest *id, struct err *err)
 {
@@ -70,6 +81,8 @@ static int finish(const struct options *options, const struct build_request *req
 	char name[DIGEST_NAME_MAX];
 	auto_free char *line = NULL;
 
+	if (write_report(options->report_file, request->sizes, err) < 0)
+		return -1;
 	if (request->is_unrecorded)
 		return 0;
 	if (outputs_write(&options->outputs, &job, err) < 0)
@@ -77,7 +90,7 @@ static int finish(const struct options *options, const struct build_request *req
 	digest_name(id, name);
 	if (options->metadata_file && metadata_write(options->metadata_file, request, id, err) < 0)
 		return -1;
-	if (options->iidfile && write_iidfile(options->iidfile, name, err) < 0)
+	if (options->iidfile && write_file(options->iidfile, name, err) < 0)
 		return -1;
 	if (outputs_use_stdout(&options->outputs))
 		return 0;
@@ -167,6 +180,7 @@ static int build(const struct options *options, const char *context_path,
 		 struct build_request *request, struct err *err)
 {
 	auto_check_report struct check_report report = CHECK_REPORT_INIT;
+	auto_report struct report sizes = REPORT_INIT;
 	auto_progress struct progress *progress = NULL;
 	auto_store struct store *store = NULL;
 	auto_named struct named_contexts named = NAMED_INIT;
@@ -187,6 +201,8 @@ static int build(const struct options *options, const char *context_path,
 	request->progress = progress;
 	request->store = store;
 	request->report = &report;
+	request->sizes = options->report || options->report_file ? &sizes : NULL;
+	request->shows_sizes = options->report;
 	result = options->verify ? verify(request, &id, err) : build_run(request, &id, err);
 	if (result == 0 || report.options.is_error)
 		show_checks(options, &report);

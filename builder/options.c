@@ -108,6 +108,12 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		  "refused: registries are not supported yet", NULL },
 		{ 0, "load", OPTION_IGNORED, NULL, NULL, "accepted; the image is in the store",
 		  NULL },
+		{ 0, "report", OPTION_FLAG, &out->report, NULL,
+		  "show with each step the size of its layer, its largest files, and what it "
+		  "ships again for nothing",
+		  NULL },
+		{ 0, "report-file", OPTION_STRING, &out->report_file, "FILE",
+		  "write the same to FILE, as JSON", NULL },
 		{ 0, "verify", OPTION_FLAG, &out->verify, NULL,
 		  "build twice without the cache, and fail where the two differ", NULL },
 		{ 0, "timestamp", OPTION_STRING, &out->timestamp, "SECONDS",

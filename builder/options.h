@@ -49,6 +49,8 @@ struct options {
 	const char *source_date_epoch;
 	bool rewrite_timestamp;
 	bool verify;
+	bool report;
+	const char *report_file;
 	struct strlist output; /* texts; parsed into outputs */
 	struct outputs outputs;
 	bool push;

@@ -9,6 +9,7 @@
 
 #include "builder/copy.h"
 #include "builder/history.h"
+#include "builder/report.h"
 #include "builder/step.h"
 #include "common/mem.h"
 
@@ -211,6 +212,26 @@ int stage_view(struct build *build, size_t index, struct err *err)
 	return fd;
 }
 
+/* What the step that was just done adds to the image, if somebody wants to know. */
+static int report_sizes(struct stage_run *run, const char *title,
+			const struct step_outcome *outcome, unsigned id, struct err *err)
+{
+	const struct build_request *request = run->build->request;
+	auto_strbuf struct strbuf text = STRBUF_INIT;
+	struct report_step step = { .stage = (size_t)(run->result - run->build->results),
+				    .number = run->shown,
+				    .is_cached = outcome->is_cached };
+
+	if (!request->sizes)
+		return 0;
+	step.title = str_dup(title);
+	if (report_add(request->sizes, &run->result->chain, &step, &text, err) < 0)
+		return err_prefix(err, "look at the layer of '%s'", title);
+	if (request->shows_sizes)
+		progress_output(request->progress, id, text.data, text.len);
+	return 0;
+}
+
 static int layer_step(struct stage_run *run, const struct step *step, struct err *err)
 {
 	struct progress *progress = run->build->request->progress;
@@ -231,6 +252,8 @@ static int layer_step(struct stage_run *run, const struct step *step, struct err
 	image_config_add_layer(&run->result->image, &outcome.result.layer.diff_id);
 	run->result->key = outcome.key;
 	add_history(run, step, &outcome);
+	if (report_sizes(run, title, &outcome, id, err) < 0)
+		return fail(run, step, id, err);
 	progress_finish(progress, id, outcome.is_cached ? PROGRESS_CACHED : PROGRESS_DONE);
 	return 0;
 }

@@ -298,6 +298,7 @@ static int make_twice(const struct build_request *request, struct built *first,
 	    wait_for_next_second(&begin, request->interrupt_fd, err) < 0)
 		return -1;
 	again.forgets = true;
+	again.sizes = NULL;
 	again.report = &said;
 	if (build_make(&again, second, err) < 0)
 		return err_prefix(err, "the second build");

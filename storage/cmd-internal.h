@@ -9,6 +9,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/json.h"
+#include "common/size.h"
 #include "common/strbuf.h"
 #include "common/strlist.h"
 #include "common/userns.h"
@@ -77,8 +78,6 @@ void table_release(struct table *table);
 void table_add(struct table *table, const char *cell);
 void table_print(const struct table *table);
 
-/* "3.2kB" as docker writes it. @buf holds 16 bytes; returns it. */
-const char *size_text(uint64_t bytes, char *buf);
 /* "2 weeks ago" of an RFC 3339 time, "N/A" for NULL or nonsense. @buf holds 40 bytes; returns it.
  */
 const char *age_text(const char *created, char *buf);
