@@ -19,6 +19,8 @@ setup_file() {
 	is_root || return 0
 	command -v dockerd >/dev/null || return 0
 	export SOURCE_DATE_EPOCH=$EPOCH
+	# dockerd waits for the disk more than for anything else
+	[ -n "${TMPDIR-}" ] || ! is_roomy /dev/shm || export TMPDIR=/dev/shm
 	make_scratch
 	peers_setup
 	busybox_tar "$T/bare.tar"
@@ -29,6 +31,10 @@ setup_file() {
 	chmod 644 "$T/secret"
 	start_agent
 	start_server
+}
+is_roomy() { # a tmpfs of 4 GiB and more whose programs may run
+	[ "$(findmnt -n -o FSTYPE -T "$1")" = tmpfs ] && [[ $(findmnt -n -o OPTIONS -T "$1") != *noexec* ]] &&
+		[ "$(df --output=avail -BG "$1" | tail -1 | tr -dc 0-9)" -ge 4 ]
 }
 teardown_file() {
 	[ -n "${T-}" ] || return 0
