@@ -26,8 +26,12 @@ static int get_image(void *context, const char *name, const struct platform *pla
 		     const struct image_config **out_config, size_t *out_index, struct err *err)
 {
 	struct build *build = context;
+	auto_free char *wanted = NULL;
 	struct build_image *found;
 
+	if (policy_image(build->request->policy, name, &wanted, err) < 0)
+		return -1;
+	name = wanted;
 	for (size_t i = 0; i < build->image_count; i++) {
 		if (!is_image(build->images[i], name, platform))
 			continue;
@@ -110,6 +114,7 @@ static struct plan *make_plan(struct build *build, struct err *err)
 		.named = request->named,
 		.allowed = request->allowed,
 		.changes = request->changes,
+		.policy = request->policy,
 		.get_image = get_image,
 		.check_runs = check_runs,
 		.context = build,

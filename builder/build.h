@@ -52,8 +52,9 @@ struct build_request {
 	const struct grants *grants; /* what RUN --mount=type=secret and ssh may have */
 	unsigned allowed;            /* enum plan_allowed */
 	struct plan_changes changes;
-	bool is_unrecorded; /* no image comes of it, only what the cache has */
-	bool forgets;       /* steps that are done are not remembered */
+	struct policy *policy; /* of all that it uses; or NULL */
+	bool is_unrecorded;    /* no image comes of it, only what the cache has */
+	bool forgets;          /* steps that are done are not remembered */
 	enum squash_mode squash;
 	struct run_settings run_settings; /* of every RUN */
 	enum sandbox_network network;     /* of RUN without --network */

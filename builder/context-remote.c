@@ -47,14 +47,16 @@ static int fetch_url(const struct download_place *place, const struct remote *re
 	return 0;
 }
 
-int context_fetch(const struct remote *remote, const struct download_place *place,
-		  struct context *out, int *out_file_fd, struct err *err)
+int context_fetch(struct remote *remote, const struct download_place *place, struct context *out,
+		  int *out_file_fd, struct err *err)
 {
 	if (!place->store)
 		return err_set(err, ERR_SYSTEM,
 			       "'%s' is fetched, and no store can be opened to put it in",
 			       remote->shown);
 	*out_file_fd = -1;
+	if (policy_remote(place->policy, remote, err) < 0)
+		return -1;
 	if (remote->kind == REMOTE_GIT)
 		return fetch_git(place, remote, out, err);
 	return fetch_url(place, remote, out, out_file_fd, err);

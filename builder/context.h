@@ -45,8 +45,8 @@ int context_empty(struct store *store, struct context *out, struct err *err);
  * What @remote names: the files of a repository, or what is in an archive, in the store's tmp/. A
  * URL of anything else leaves the context empty and *out_file_fd (else -1) open for reading.
  */
-int context_fetch(const struct remote *remote, const struct download_place *place,
-		  struct context *out, int *out_file_fd, struct err *err);
+int context_fetch(struct remote *remote, const struct download_place *place, struct context *out,
+		  int *out_file_fd, struct err *err);
 
 /*
  * Find the ignore file: @ignorefile if it is given; else that of the Buildfile (@buildfile: its

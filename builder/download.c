@@ -152,6 +152,8 @@ int download_url(const struct download_place *place, const struct remote *remote
 	auto_download struct download made = DOWNLOAD_INIT;
 	bool found = false;
 
+	if (!want && remote->has_checksum)
+		want = &remote->checksum;
 	if (tmpdir_make(&made.dir, store_tmp_fd(place->store), err) < 0)
 		return -1;
 	if (!place->no_cache &&

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "builder/policy.h"
 #include "builder/remote.h"
 #include "builder/select.h"
 #include "common/digest.h"
@@ -18,7 +19,8 @@
  */
 struct download_place {
 	struct store *store;
-	bool no_cache;     /* ask for all of a URL, even if it was fetched before */
+	bool no_cache;               /* ask for all of a URL, even if it was fetched before */
+	const struct policy *policy; /* of contexts; or NULL */
 	const char *agent; /* socket of the agent whose keys may be used over ssh; or NULL */
 	int interrupt_fd;  /* readable when the user wants to stop; or -1 */
 };

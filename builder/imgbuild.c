@@ -122,6 +122,7 @@ static struct download_place download_place(const struct build_request *request,
 
 	return (struct download_place){
 		.store = store,
+		.policy = request->policy,
 		.agent = lent ? lent->path : getenv("SSH_AUTH_SOCK"),
 		.interrupt_fd = request->interrupt_fd,
 	};
@@ -295,6 +296,7 @@ int main(int argc, char **argv)
 	fd_close(&request.interrupt_fd);
 	platforms_release(&request.platforms);
 	plan_changes_release(&request.changes);
+	policy_free(request.policy);
 	run_settings_release(&request.run_settings);
 	options_release(&options);
 	return status;

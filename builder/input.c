@@ -281,10 +281,13 @@ static int take_remote(const struct input_options *options, const struct downloa
 static int take_context(const struct input_options *options, const struct download_place *place,
 			struct input *input, struct err *err)
 {
-	if (strcmp(options->context, "-") == 0)
-		return take_stdin(options, place, input, err);
 	if (remote_is(options->context))
 		return take_remote(options, place, input, err);
+	if (policy_local(place->policy, "dockerfile", err) < 0 ||
+	    policy_local(place->policy, "context", err) < 0)
+		return -1;
+	if (strcmp(options->context, "-") == 0)
+		return take_stdin(options, place, input, err);
 	return context_open(options->context, &input->context, err);
 }
 

@@ -140,12 +140,16 @@ static int open_image(struct named_context *item, const char *image, struct err 
 }
 
 /* A directory, else an image: what is written like a path can only be the first. */
-static int open_plain(struct named_context *item, const char *value, struct err *err)
+static int open_plain(struct named_context *item, const char *value,
+		      const struct download_place *place, struct err *err)
 {
 	struct err no_image = ERR_INIT;
 
-	if (context_open(value, &item->context, err) == 0)
+	if (context_open(value, &item->context, err) == 0) {
+		if (policy_local(place->policy, item->name, err) < 0)
+			return -1;
 		return context_load_ignore(&item->context, NULL, NULL, err);
+	}
 	if (err->sys_errno != ENOENT || value[0] == '/' || value[0] == '.')
 		return -1;
 	return open_image(item, value, &no_image) < 0 ? -1 : (err_clear(err), 0);
@@ -186,7 +190,7 @@ static int open_value(struct named_context *item, const char *value,
 		return open_layout(item, rest, place->store, err);
 	if (remote_is(value))
 		return open_remote(item, value, place, err);
-	return open_plain(item, value, err);
+	return open_plain(item, value, place, err);
 }
 
 int named_add(struct named_contexts *contexts, const char *text, const struct download_place *place,

@@ -91,6 +91,8 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		  "run every step; their results are remembered", NULL },
 		{ 0, "no-cache-filter", OPTION_LIST, &out->uncached, "STAGE[,STAGE]",
 		  "the same for the steps of these stages alone, by name or number", NULL },
+		{ 0, "source-policy-file", OPTION_STRING, &out->policy_file, "FILE",
+		  "rules for the images, URLs, repositories and directories that are used", NULL },
 		{ 0, "skip-unused-stages", OPTION_FLAG, &out->skip_unused, NULL,
 		  "leave out the stages that the target does not need (default: true)", NULL },
 		{ 0, "layers", OPTION_FLAG, &out->layers, NULL,
@@ -285,6 +287,17 @@ static int take_changes(const struct options *options, struct plan_changes *out,
 	return 0;
 }
 
+/* docker buildx names the file by a variable alone. */
+static int take_policy(const char *path, struct build_request *request, struct err *err)
+{
+	if (!path)
+		path = getenv("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY");
+	if (!path || path[0] == '\0')
+		return 0;
+	request->policy = policy_load(path, err);
+	return request->policy ? 0 : err_prefix(err, "source policy");
+}
+
 /* "network.host" matters only where the steps' network is not the host's anyway. */
 static int take_allowed(const struct strlist *names, struct build_request *request, struct err *err)
 {
@@ -397,6 +410,7 @@ int options_prepare(const struct options *options, struct strlist *build_args,
 	if (unpack_limits_raise(&options->unpack_limits, err) < 0 ||
 	    take_build_args(options, build_args, err) < 0 ||
 	    take_changes(options, &request->changes, err) < 0 ||
+	    take_policy(options->policy_file, request, err) < 0 ||
 	    check_labels(&options->labels, err) < 0 || take_epoch(options, request, err) < 0 ||
 	    take_jobs(options->jobs, &request->jobs, err) < 0 ||
 	    take_platforms(options, request, err) < 0 ||

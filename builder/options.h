@@ -23,6 +23,7 @@ struct options {
 	const char *network;
 	const char *iidfile;
 	const char *metadata_file;
+	const char *policy_file;
 	const char *progress;
 	const char *root;
 	const char *storage_driver;

@@ -12,8 +12,9 @@
 #include "common/mem.h"
 
 /* A source that is not a file here. */
-static int plan_remote(const struct origin *origin, const struct instruction *instruction,
-		       const struct plan_copy *copy, struct plan_source *source, struct err *err)
+static int plan_remote(const struct planner *planner, const struct origin *origin,
+		       const struct instruction *instruction, const struct plan_copy *copy,
+		       struct plan_source *source, struct err *err)
 {
 	if (!copy->is_add) {
 		err_set(err, ERR_INPUT, "COPY takes files, not URLs");
@@ -21,7 +22,7 @@ static int plan_remote(const struct origin *origin, const struct instruction *in
 		return ast_locate(err, origin->ast, instruction);
 	}
 	source->remote = remote_parse(source->path, err);
-	if (!source->remote)
+	if (!source->remote || policy_remote(planner->input->policy, source->remote, err) < 0)
 		return ast_locate(err, origin->ast, instruction);
 	free(source->path);
 	source->path = str_dup(source->remote->shown);
@@ -42,6 +43,10 @@ static int plan_checksum(const char *text, struct plan_copy *copy, struct err *e
 	copy->has_checksum = true;
 	if (digest_parse(text, &copy->checksum, err) < 0)
 		return err_prefix(err, "--checksum");
+	if (remote->has_checksum && !digest_equal(&remote->checksum, &copy->checksum))
+		return err_set(err, ERR_INPUT,
+			       "the source policy demands another --checksum of '%s'",
+			       remote->shown);
 	return 0;
 }
 
@@ -157,9 +162,9 @@ static int plan_copy_from(struct planner *planner, const struct origin *origin,
 		       : ast_locate(err, origin->ast, instruction);
 }
 
-static int plan_sources(struct plan_stage *stage, const struct origin *origin,
-			const struct instruction *instruction, struct plan_copy *copy,
-			struct strbuf *text, struct err *err)
+static int plan_sources(const struct planner *planner, struct plan_stage *stage,
+			const struct origin *origin, const struct instruction *instruction,
+			struct plan_copy *copy, struct strbuf *text, struct err *err)
 {
 	const struct copy_instruction *from = &instruction->copy;
 
@@ -180,7 +185,7 @@ static int plan_sources(struct plan_stage *stage, const struct origin *origin,
 			return ast_locate(err, origin->ast, instruction);
 		}
 		if (!from->from && remote_is(source->path) &&
-		    plan_remote(origin, instruction, copy, source, err) < 0)
+		    plan_remote(planner, origin, instruction, copy, source, err) < 0)
 			return -1;
 		strbuf_printf(text, " %s", source->path);
 	}
@@ -305,7 +310,7 @@ int plan_copy(struct planner *planner, struct plan_stage *stage, const struct or
 	strbuf_puts(&text, instruction_name(instruction->kind));
 	if (plan_flags(origin, instruction, copy, &text, err) < 0 ||
 	    plan_owner(stage, origin, instruction, copy, &text, err) < 0 ||
-	    plan_sources(stage, origin, instruction, copy, &text, err) < 0 ||
+	    plan_sources(planner, stage, origin, instruction, copy, &text, err) < 0 ||
 	    plan_add(stage, origin, instruction, copy, err) < 0 ||
 	    plan_texts(stage, origin, instruction, copy, &text, err) < 0 ||
 	    plan_dest(stage, origin, instruction, copy, &text, err) < 0)

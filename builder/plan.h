@@ -12,6 +12,7 @@
 #include "builder/named.h"
 #include "builder/plan-changes.h"
 #include "builder/platforms.h"
+#include "builder/policy.h"
 #include "builder/remote.h"
 #include "common/digest.h"
 #include "builder/runmount.h"
@@ -177,6 +178,7 @@ struct plan_input {
 	bool all_stages;                    /* plan also what the target does not need */
 	unsigned allowed;                   /* enum plan_allowed */
 	struct plan_changes changes;        /* borrowed lists */
+	const struct policy *policy;        /* of what ADD fetches; or NULL */
 	/*
 	 * The configuration of an image by name, borrowed: the one for @platform where there are
 	 * several, else the one there is. out_index is kept for the caller.

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "builder/ast.h"
+#include "common/digest.h"
 #include "common/err.h"
 
 /*
@@ -23,12 +24,14 @@ enum remote_kind { REMOTE_URL, REMOTE_GIT };
 
 struct remote {
 	enum remote_kind kind;
-	char *shown;    /* as written, without user and password: for history and messages */
-	char *url;      /* to fetch from, without user and password; git: without "?" and "#" */
-	char *user;     /* or NULL */
-	char *password; /* or NULL */
-	char *name;     /* url: the last part of its path, a clean file name; or NULL */
-	char *ref;      /* git, all of these; or NULL */
+	char *shown;       /* as written, without user and password: for history and messages */
+	char *url;         /* to fetch from, without user and password; git: without "?" and "#" */
+	char *user;        /* or NULL */
+	char *password;    /* or NULL */
+	bool has_checksum; /* url: of what it must be, beside what the Buildfile says */
+	struct digest checksum;
+	char *name; /* url: the last part of its path, a clean file name; or NULL */
+	char *ref;  /* git, all of these; or NULL */
 	char *subdir;
 	char *commit; /* the first digits, or all, of what the commit must be */
 	enum tristate keeps_git_dir;

@@ -639,3 +639,44 @@ E
 	same "$status" 3
 	[[ $OUTPUT == *"--build-context a: '$URL/recipe' is not an archive"* ]]
 }
+
+@test "a source policy: URLs and repositories, in ADD and as contexts" {
+	need_root
+	local sum first
+	sum=$(sha256sum <"$SRV/files/a.txt" | cut -d' ' -f1)
+	first=$(git -C "$T/r" rev-parse "v1^{commit}")
+	# denied CONTEXT TEXT: by the policy that there is
+	denied() {
+		refute from root "$1" --source-policy-file "$T/policy"
+		same "$status" 3
+		[[ $OUTPUT == *"$2"* ]]
+		assert_store_idle "$ROOT_STORE"
+	}
+	policy() { printf '{ "rules": [ %s ] }\n' "$1" >"$T/policy"; }
+	policy '{ "action": "DENY", "selector": { "identifier": "http://*" } }'
+	printf 'FROM scratch\nADD %s /x\n' "$URL/a.txt" >"$CTX/Buildfile"
+	denied "$CTX" "Buildfile:2:1: ADD: the source policy denies '$URL/a.txt'"
+	denied "$URL/x.tar.gz" "the source policy denies '$URL/x.tar.gz'"
+	# what is denied is not asked for
+	refute grep -q 'GET' "$SRV/log"
+	policy '{ "action": "CONVERT", "selector": { "identifier": "'"$URL"'/a.txt" }, "updates": { "identifier": "'"$URL"'/b" } }'
+	from root "$CTX" --source-policy-file "$T/policy"
+	layer root 1 && same "$(content x)" sub
+	policy '{ "action": "CONVERT", "selector": { "identifier": "'"$URL"'/*" }, "updates": { "attrs": { "http.checksum": "sha256:'"$sum"'" } } }'
+	from root "$CTX" --source-policy-file "$T/policy"
+	printf 'FROM scratch\nADD %s /x\n' "$URL/b" >"$CTX/Buildfile"
+	denied "$CTX" "and sha256:$sum is asked for"
+	printf 'FROM scratch\nADD --checksum=sha256:%064d %s /x\n' 0 "$URL/b" >"$CTX/Buildfile"
+	denied "$CTX" "the source policy demands another --checksum"
+	printf 'FROM scratch\nADD %s /x\n' "$URL/git/r.git#main" >"$CTX/Buildfile"
+	policy '{ "action": "DENY", "selector": { "identifier": "git://'"$HOST"'/git/r.git#main" } }'
+	denied "$CTX" "the source policy denies 'git://$HOST/git/r.git#main'"
+	policy '{ "action": "CONVERT", "selector": { "identifier": "git://*#main" }, "updates": { "identifier": "git://${1}#v1:dir" } }'
+	from root "$CTX" --source-policy-file "$T/policy"
+	layer root 1 && same "$(names)" "x/ x/Buildfile x/deep/ x/deep/f x/run "
+	policy '{ "action": "CONVERT", "selector": { "identifier": "git://*" }, "updates": { "attrs": { "git.checksum": "'"$first"'" } } }'
+	denied "$URL/git/r.git" "and $first is asked for"
+	from root "$URL/git/r.git#v1" --source-policy-file "$T/policy"
+	policy '{ "action": "CONVERT", "selector": { "identifier": "git://*" }, "updates": { "identifier": "git://example.org/r.git" } }'
+	denied "$URL/git/r.git" "which cannot be"
+}

@@ -410,3 +410,85 @@ E
 	same "$(jq -r '."containerimage.descriptor".mediaType' "$out/meta")" application/vnd.oci.image.index.v1+json
 	same "$(jq 'has("containerimage.config.digest")' "$out/meta")" false
 }
+
+# ---- a source policy ----
+
+# policy RULES: in the file "policy"
+policy() { printf '{ "version": 1, "rules": [ %s ] }\n' "$1" >policy; }
+
+@test "--source-policy-file: images are allowed, denied and replaced" {
+	local who
+	who=$(some_root)
+	build "$who" -t localhost/new:1 -t localhost/other:2 <<<$'FROM localhost/bb\nRUN echo new >/new'
+	cat >Buildfile <<'E'
+FROM localhost/bb AS one
+FROM scratch
+COPY --from=one /bin/busybox /
+COPY --from=localhost/other:2 /new /
+E
+	policy '{ "action": "DENY", "selector": { "identifier": "docker-image://localhost/other:*" } }'
+	refused "$who" 3 "Buildfile:4:1: COPY: --from=localhost/other:2: the source policy denies 'docker-image://localhost/other:2'" --source-policy-file policy
+	# the last one counts
+	policy '{ "action": "DENY", "selector": { "identifier": "docker-image://*" } },
+		{ "action": "ALLOW", "selector": { "identifier": "docker-image://localhost/.*:[0-9l][a-z]*$", "match_type": "REGEX" } }'
+	build "$who" --source-policy-file policy
+	policy '{ "action": "DENY", "selector": { "identifier": "*" } }'
+	refused "$who" 3 "the source policy denies 'local://dockerfile'" --source-policy-file policy
+	policy '{ "action": "DENY", "selector": { "identifier": "*" } }, { "action": "ALLOW", "selector": { "identifier": "local://*" } }'
+	refused "$who" 3 "Buildfile:1:6: FROM: the source policy denies 'docker-image://localhost/bb:latest'" --source-policy-file policy
+	policy '{ "action": "CONVERT", "selector": { "identifier": "docker-image://localhost/b*:latest" }, "updates": { "identifier": "docker-image://localhost/new:1" } }'
+	build "$who" --source-policy-file policy <<<$'FROM localhost/bb\nRUN [ "$(cat /new)" = new ]'
+	policy '{ "action": "CONVERT", "selector": { "identifier": "docker-image://localhost/(old):(.*)", "match_type": "REGEX" },
+		"updates": { "identifier": "docker-image://localhost/new:${2}" } }'
+	build "$who" --source-policy-file policy <<<$'FROM localhost/old:1\nRUN [ "$(cat /new)" = new ]'
+	policy '{ "action": "DENY", "selector": { "identifier": "docker-image://localhost/new:1", "match_type": "EXACT" } },
+		{ "action": "CONVERT", "selector": { "identifier": "docker-image://localhost/bb:latest" }, "updates": { "identifier": "docker-image://localhost/new:1" } }'
+	refused "$who" 3 "denies 'docker-image://localhost/new:1'" --source-policy-file policy <<<"FROM localhost/bb"
+	policy '{ "action": "CONVERT", "selector": { "identifier": "docker-image://*" }, "updates": { "identifier": "docker-image://${1}x" } }'
+	refused "$who" 3 "without end" --source-policy-file policy
+	policy '{ "action": "CONVERT", "selector": { "identifier": "docker-image://localhost/bb*" }, "updates": { "identifier": "https://a/b" } }'
+	refused "$who" 3 "makes 'https://a/b' of 'docker-image://localhost/bb:latest', which cannot be" --source-policy-file policy
+	# as docker buildx is told of it
+	policy '{ "action": "DENY", "selector": { "identifier": "docker-image://localhost/bb:latest" } }'
+	EXTRA_ENV=EXPERIMENTAL_BUILDKIT_SOURCE_POLICY=policy with_env refused "$who" 3 "denies 'docker-image://localhost/bb:latest'"
+}
+
+@test "--source-policy-file: directories by their names" {
+	local who
+	who=$(some_root)
+	mkdir named
+	echo x >named/x
+	printf 'FROM scratch\nCOPY --from=n x /\n' >Buildfile
+	policy '{ "action": "DENY", "selector": { "identifier": "local://n" } }'
+	refused "$who" 3 "--build-context n: the source policy denies 'local://n'" --build-context n=./named --source-policy-file policy
+	policy '{ "action": "DENY", "selector": { "identifier": "local://context" } }'
+	refused "$who" 3 "denies 'local://context'" --build-context n=./named --source-policy-file policy
+	policy '{ "action": "DENY", "selector": { "identifier": "local://m" } }'
+	build "$who" --build-context n=./named --source-policy-file policy
+}
+
+@test "--source-policy-file: what cannot be followed to the letter is refused" {
+	local who
+	who=$(some_root)
+	printf 'FROM scratch\nLABEL a=b\n' >Buildfile
+	bad() {
+		policy "$1"
+		refused "$who" 3 "imgbuild: source policy: policy: $2" --source-policy-file policy
+	}
+	bad '{ "action": "MAYBE", "selector": { "identifier": "x" } }' "rule 1: 'action': 'MAYBE' is not known"
+	bad '{ "selector": { "identifier": "x" } }, { "action": "DENY", "selector": {} }' "rule 2: 'selector' has no 'identifier'"
+	bad '{ "action": "DENY" }' "rule 1: 'selector' is not an object"
+	bad '{ "action": "CONVERT", "selector": { "identifier": "x" } }' "rule 1: CONVERT has no 'updates'"
+	bad '{ "action": "DENY", "selector": { "identifier": "x", "constraints": [] } }' "rule 1: 'constraints' in 'selector' is not supported"
+	bad '{ "action": "DENY", "selector": { "identifier": "\\d+", "match_type": "REGEX" } }' "rule 1: the expression '\\d+' is more than a POSIX extended one"
+	bad '{ "action": "DENY", "selector": { "identifier": "(a", "match_type": "REGEX" } }' "rule 1: '(a' is no regular expression"
+	bad '{ "action": "DENY", "selector": { "identifier": "a**" } }' "rule 1: '**' in the wildcard 'a**'"
+	bad '{ "action": "CONVERT", "selector": { "identifier": "a" }, "updates": { "attrs": { "http.header": "x" } } }' "rule 1: 'http.header' in 'attrs' is not supported"
+	echo '{ "version": 2, "rules": [] }' >policy
+	refused "$who" 3 "version 2 is not supported" --source-policy-file policy
+	echo '{ "rule": [] }' >policy
+	refused "$who" 3 "'rule' in the policy is not supported" --source-policy-file policy
+	echo '{' >policy
+	refused "$who" 3 "source policy: policy" --source-policy-file policy
+	refused "$who" 5 "source policy: open 'none'" --source-policy-file none
+}
