@@ -95,6 +95,71 @@ shown() {
 	done
 }
 
+@test "entries come in any order" {
+	local seed
+	for seed in 1 2 3; do
+		# hard links alone must come after what they name
+		python3 - "$T/all.tar" "$T/shuffled.tar" $seed <<-'P'
+			import random, sys, tarfile
+			with tarfile.open(sys.argv[1], errors='surrogateescape') as tar, \
+			     tarfile.open(sys.argv[2], 'w', format=tarfile.PAX_FORMAT, errors='surrogateescape') as out:
+			    members = tar.getmembers()
+			    random.Random(int(sys.argv[3])).shuffle(members)
+			    for m in sorted(members, key=lambda m: m.islnk()):
+			        for key in 'path', 'linkpath', 'size', 'uid', 'gid', 'atime', 'ctime', 'mtime':
+			            m.pax_headers.pop(key, None)
+			        out.addfile(m, tar.extractfile(m) if m.isreg() else None)
+		P
+		came shuffled-$seed "$T/shuffled.tar" $all
+	done
+}
+
+@test "deletions come in any order" {
+	local seed
+	mk below.tar <<-'END'
+		dir d
+		file d/old
+		file d/gone
+		dir d/sub
+		file d/sub/deep
+		dir e
+		file e/x
+		file top
+	END
+	for seed in 1 2 3 4 5 6; do
+		# a directory that is deleted and made, one that is emptied, whiteouts of what is there again
+		shuf --random-source=<(yes $seed) <<-'END' | mk shuffled.tar
+			dir d mtime=1500000001
+			file d/.wh..wh..opq
+			file d/.wh.old
+			link d/old new
+			dir d/sub mtime=1500000002
+			file d/sub/new
+			file .wh.e
+			dir e mode=700 mtime=1500000003
+			file e/y
+			file .wh.top
+			file top/in
+			dir ./ mtime=1500000004
+		END
+		python3 "$top_srcdir/tests/layout-of.py" "$T/in-order" latest "$T/below.tar" "$T/shuffled.tar"
+		as root imgpull -q "oci:$T/in-order:latest" localhost/order >&2
+		as root unshare -m bash -eu -c 'python3 "$1/tests/dump-tree.py" --whole "$(imgstore mount localhost/order)"' - "$top_srcdir" >"$T/order.dump"
+		rm -rf "$T/in-order"
+		diff - <(sed -E 's/ [0-9a-f]{16}( |$)/\1/' "$T/order.dump") <<-'END'
+			. dir 0755 0:0 @1500000004.000000000
+			d dir 0755 0:0 @1500000001.000000000
+			d/old link 0777 0:0 -> new @1600000000.000000000
+			d/sub dir 0755 0:0 @1500000002.000000000
+			d/sub/new file 0644 0:0 0 @1600000000.000000000
+			e dir 0700 0:0 @1500000003.000000000
+			e/y file 0644 0:0 0 @1600000000.000000000
+			top dir 0755 0:0 @0.000000000
+			top/in file 0644 0:0 0 @1600000000.000000000
+		END
+	done
+}
+
 @test "bsdtar packs" {
 	need bsdtar
 	bsdtar -C "$T/all" --numeric-owner --format=pax --xattrs --acls -cf "$T/bsd.tar" .
