@@ -63,6 +63,11 @@ static int open_regular(int root_fd, const char *path, struct err *err)
 	struct stat st;
 	int fd;
 
+	if (path_fd < 0 && errno == ELOOP) {
+		err_clear(err);
+		return err_set(err, ERR_INPUT, "'%s' of the image is a circle of symbolic links",
+			       path);
+	}
 	if (path_fd < 0)
 		return -1;
 	if (fstat(path_fd, &st) < 0)
