@@ -228,6 +228,7 @@ interrupted() { # while stdin keeps us waiting
 
 @test "a tar on stdin, of any compression (root)" { need_root; tar_stdin root; }
 @test "a tar on stdin, of any compression (user)" { need_user; tar_stdin user; }
+# GHSA-49p4-px3h-rq49
 @test "a tar on stdin does not lead out of itself, and leaves nothing (root)" { need_root; tar_stdin_bad root; }
 @test "a tar on stdin does not lead out of itself, and leaves nothing (user)" { need_user; tar_stdin_bad user; }
 @test "a Buildfile on stdin (root)" { need_root; text_stdin root; }

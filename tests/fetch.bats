@@ -356,9 +356,11 @@ ADD http://me:wr0ng@$HOST/private /x"
 	[[ $OUTPUT != *wr0ng* ]]
 	refute grep -rqsE 'me:s3|wr0ng' "$ROOT_STORE/cache" "$ROOT_STORE/blobs" "$ROOT_STORE/store.db" "$USER_STORE"
 }
+# CVE-2023-26054
 @test "user and password of a URL are used, and told to nobody (root)" { need_root; secrets root; }
 @test "user and password of a URL are used, and told to nobody (user)" { need_user; secrets user; }
 
+# CVE-2020-15157
 @test "a redirect to another server gets no password" {
 	need_root
 	build root <<<"FROM scratch
@@ -453,6 +455,7 @@ ADD git@127.0.0.1:r.git /x"
 	fails "$1" 3 "'file:/" "is not in the context" <<<"FROM scratch
 ADD file://$T/r/.git /x"
 }
+# GHSA-4vrq-3vrq-g6gg
 @test "git: what is not there, and what would lead out (root)" { need_root; git_errors root; }
 @test "git: what is not there, and what would lead out (user)" { need_user; git_errors user; }
 
@@ -587,6 +590,7 @@ COPY out/passwd /"
 	same "$status" 5
 	[[ $OUTPUT == *"No such file"* ]]
 }
+# GHSA-49p4-px3h-rq49
 @test "a git repository as context: nothing leads out of it (root)" { need_root; git_context_attacks root; }
 @test "a git repository as context: nothing leads out of it (user)" { need_user; git_context_attacks user; }
 

@@ -595,6 +595,7 @@ real/dev character device 1:3" ]
 
 # ---- ill will ----
 
+# CVE-2026-28406
 @test "names that lead upwards are refused, absolute ones are of the root" {
 	need_root
 	for name in ../x a/../../x a/.. .. /../x ./../x a/../b; do
@@ -642,6 +643,7 @@ real/dev character device 1:3" ]
 	[ -d "$D/dirlink" ] && [ ! -L "$D/dirlink" ]
 }
 
+# CVE-2025-5981 and its like
 @test "hard links never lead out, and name what is there" {
 	need_root
 	mkdir "$T/outside"
@@ -713,6 +715,7 @@ real/dev character device 1:3" ]
 	[ "$D/new" -ef "$D/own" ]
 }
 
+# CVE-2021-29136
 @test "a root that is no directory is refused" {
 	need_root
 	for name in . ./ / '""' ./. //; do
@@ -843,6 +846,7 @@ real/dev character device 1:3" ]
 	[ "$output" = "untar-tool: archive 'a.tar': write 'big': No space left on device" ]
 }
 
+# CVE-2025-47290
 @test "directories swapped for links while unpacking lead nowhere" {
 	need_root
 	mkdir -p "$T/outside/s"
