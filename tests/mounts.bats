@@ -86,6 +86,7 @@ E
 	same "$(cat dir/file)" one
 	assert_store_idle "$(store_of "$1")"
 }
+# CVE-2025-4953
 @test "row 67: bind of the context: read-only, or writes thrown away; no trace (root)" { need_root; bind_context root; }
 @test "row 67: bind of the context: read-only, or writes thrown away; no trace (user)" { need_user; bind_context user; }
 
@@ -636,6 +637,7 @@ insecure() {
 	same "$(names 2)" "out "
 	refused "$1" 1 "exit status" --allow security.insecure <<<$'FROM localhost/bb\nRUN --security=sandbox mkdir /m && mount -t tmpfs none /m'
 }
+# GHSA-7236-3392-c5c6
 @test "--security=insecure needs --allow and opens the sandbox (root)" { need_root; insecure root; }
 @test "--security=insecure needs --allow and opens the sandbox (user)" { need_user; insecure user; }
 
