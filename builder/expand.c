@@ -76,18 +76,20 @@ static void put_raw(struct result *out, const char *s, size_t len)
 
 static void put_split(struct result *out, const char *s, size_t len)
 {
+	size_t from = 0; /* first byte not yet put */
+
 	if (!out->words) {
 		put_raw(out, s, len);
 		return;
 	}
 	for (size_t i = 0, n; i < len; i += n) {
-		uint32_t rune = rune_next(s + i, len - i, &n);
-
-		if (rune_is_space(rune))
-			end_word(out);
-		else
-			put_raw(out, s + i, n);
+		if (!rune_is_space(rune_next(s + i, len - i, &n)))
+			continue;
+		put_raw(out, s + from, i - from);
+		end_word(out);
+		from = i + n;
 	}
+	put_raw(out, s + from, len - from);
 }
 
 /* ---- characters ---- */
