@@ -84,7 +84,9 @@ static int finish(const struct options *options, const struct build_request *req
 	if (write_report(options->report_file, request->sizes, err) < 0)
 		return -1;
 	if (request->is_unrecorded)
-		return 0;
+		return options->metadata_file
+			       ? metadata_write(options->metadata_file, request, NULL, err)
+			       : 0;
 	if (outputs_write(&options->outputs, &job, err) < 0)
 		return -1;
 	digest_name(id, name);

@@ -75,9 +75,9 @@ int metadata_write(const char *path, const struct build_request *request, const 
 	auto_strbuf struct strbuf text = STRBUF_INIT;
 	auto_close int fd = -1;
 
-	if ((request->platforms.is_index ? tell_index(request, id, root, err)
-					 : tell_image(request, id, root, err)) < 0 ||
-	    tell_names(request, root, err) < 0)
+	if (id && ((request->platforms.is_index ? tell_index(request, id, root, err)
+						: tell_image(request, id, root, err)) < 0 ||
+		   tell_names(request, root, err) < 0))
 		return err_prefix(err, "--metadata-file");
 	json_format_pretty(root, &text);
 	strbuf_putc(&text, '\n');

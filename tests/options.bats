@@ -409,6 +409,8 @@ E
 	same "$(jq -r '."containerimage.digest"' "$out/meta")" "$ID"
 	same "$(jq -r '."containerimage.descriptor".mediaType' "$out/meta")" application/vnd.oci.image.index.v1+json
 	same "$(jq 'has("containerimage.config.digest")' "$out/meta")" false
+	build "$who" --output type=cacheonly --metadata-file "$out/meta"
+	same "$(jq -c . "$out/meta")" "{}"
 }
 
 # ---- a source policy ----
