@@ -310,8 +310,10 @@ static int start(const struct sandbox_description *description, struct sandbox *
 }
 
 /* "Buildfile:7:1: RUN make: exit status 2", with the end of what was written. */
-static int fail(const struct step *step, int status, struct tail *tail, struct err *err)
+static int fail(struct stage_run *run, const struct step *step, int status, struct tail *tail,
+		struct err *err)
 {
+	struct store *store = run->build->request->store;
 	struct position at = { step->instruction->line_start, step->instruction->column };
 	size_t len = strcspn(step->title, "\n");
 	auto_free char *title = NULL;
@@ -320,6 +322,10 @@ static int fail(const struct step *step, int status, struct tail *tail, struct e
 	title = len > TITLE_BYTES ? str_format("%.*s...", TITLE_BYTES, step->title)
 				  : str_ndup(step->title, len);
 	err_set(err, ERR_STEP, "%s", proc_status_text(status, text));
+	/* not the command's fault, whatever it says of it */
+	if (store_is_full(store))
+		err_set(err, ERR_SYSTEM, "%s: the store '%s' is full: No space left on device",
+			proc_status_text(status, text), store_root_path(store));
 	if (tail->text.len > 0)
 		err_detail(err, "what it wrote at last:\n%s", tail_lines(tail));
 	return source_locate(err, &step->ast->source, at, title);
@@ -353,7 +359,7 @@ static int execute(struct stage_run *run, const struct step *step, const struct 
 	if (result == 0)
 		result = sandbox_wait(&sandbox, &status, err);
 	if (result == 0 && status != 0)
-		result = fail(step, status, &tail, err);
+		result = fail(run, step, status, &tail, err);
 	strbuf_release(&tail.text);
 	return result;
 }

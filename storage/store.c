@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -27,8 +28,9 @@
 #include "storage/store-internal.h"
 #include "storage/trash-internal.h"
 
-#define DB_NAME   "store.db"
-#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+#define DB_NAME    "store.db"
+#define FULL_BYTES 1048576
+#define DIR_FLAGS  (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
 int store_random_name(char *buf, struct err *err)
 {
@@ -345,6 +347,16 @@ int store_cache_fd(const struct store *store)
 int store_empty_fd(const struct store *store)
 {
 	return store->empty_fd;
+}
+
+bool store_is_full(const struct store *store)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(store->root_fd, &fs) < 0)
+		return false;
+	return (uint64_t)fs.f_bavail * fs.f_frsize < FULL_BYTES ||
+	       (fs.f_files > 0 && fs.f_favail == 0);
 }
 
 enum overlay_ns store_overlay_ns(const struct store *store)

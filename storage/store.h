@@ -2,6 +2,7 @@
 #ifndef STORAGE_STORE_H
 #define STORAGE_STORE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/err.h"
@@ -55,6 +56,9 @@ enum overlay_ns store_overlay_ns(const struct store *store);
  * Does nothing when nothing is unsynced. Naming an image calls it.
  */
 int store_sync(struct store *store, struct err *err);
+
+/* Less than a megabyte, or no inode, is left where the store is: commands will fail for that. */
+bool store_is_full(const struct store *store);
 
 /* What there is, for people. */
 struct store_counts {

@@ -22,6 +22,7 @@
 
 #define SPARE_NAME  "spare"
 #define SPARE_BYTES 1048576
+#define SPARE_MIN   65536
 #define LOCK_PREFIX "lock-"
 
 void spare_drop(struct store *store)
@@ -35,9 +36,14 @@ void spare_make(struct store *store)
 	auto_close int fd = openat(store->root_fd, SPARE_NAME,
 				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
+	if (fd < 0)
+		return;
+	/* a removal that gave nothing back has eaten of it, and half is better than none */
+	for (off_t bytes = SPARE_BYTES; bytes >= SPARE_MIN; bytes /= 2)
+		if (fallocate(fd, 0, 0, bytes) == 0)
+			return;
 	/* no space: then what is being removed makes some, and the next one finds it */
-	if (fd >= 0 && fallocate(fd, 0, 0, SPARE_BYTES) < 0)
-		(void)unlinkat(store->root_fd, SPARE_NAME, 0);
+	(void)unlinkat(store->root_fd, SPARE_NAME, 0);
 }
 
 int sweep_discard(int dir_fd, const char *name, int to_fd, struct err *err)
