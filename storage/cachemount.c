@@ -173,7 +173,17 @@ int cachemount_take(struct store *store, const struct cachemount_request *reques
 
 /* ---- removing ---- */
 
-int cachemount_discard_unused(struct store *store, int to_fd, uint64_t *out_count, struct err *err)
+/* The top of its files; what cannot be looked at is old. */
+static bool is_younger(int dir_fd, int64_t epoch)
+{
+	struct stat st;
+
+	return dir_fd >= 0 && fstatat(dir_fd, "fs", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_mtim.tv_sec >= epoch;
+}
+
+int cachemount_discard_unused(struct store *store, int to_fd, int64_t until_epoch,
+			      uint64_t *out_count, struct err *err)
 {
 	auto_strlist struct strlist names = STRLIST_INIT;
 
@@ -188,9 +198,10 @@ int cachemount_discard_unused(struct store *store, int to_fd, uint64_t *out_coun
 		if (got.dir_fd >= 0 && lock(got.dir_fd, store->cachemounts_fd, names.items[i],
 					    LOCK_EX, &result, err) < 0)
 			return -1;
-		if (got.dir_fd >= 0 && result != LOCK_GOT)
+		if ((got.dir_fd >= 0 && result != LOCK_GOT) || is_younger(got.dir_fd, until_epoch))
 			continue;
-		if (sweep_discard(store->cachemounts_fd, names.items[i], to_fd, err) < 0)
+		if (to_fd >= 0 &&
+		    sweep_discard(store->cachemounts_fd, names.items[i], to_fd, err) < 0)
 			return -1;
 		(*out_count)++;
 	}

@@ -61,7 +61,11 @@ void cachemount_release(struct cachemount *cachemount);
 int cachemount_take(struct store *store, const struct cachemount_request *request,
 		    struct cachemount *out, bool *out_busy, struct err *err);
 
-/* Move all that nobody uses below @to_fd, a tmpdir; *out_count of them. */
-int cachemount_discard_unused(struct store *store, int to_fd, uint64_t *out_count, struct err *err);
+/*
+ * Move all that nobody uses, and that was not changed at its top since @until_epoch, below @to_fd,
+ * a tmpdir; *out_count of them. @to_fd -1: only count them.
+ */
+int cachemount_discard_unused(struct store *store, int to_fd, int64_t until_epoch,
+			      uint64_t *out_count, struct err *err);
 
 #endif

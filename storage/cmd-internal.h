@@ -18,6 +18,8 @@
 /* The subcommands of imgstore; each returns the exit status. */
 int cmd_check(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
+int cmd_du(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 int cmd_history(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_info(int argc, char **argv);
@@ -26,6 +28,7 @@ int cmd_ls(int argc, char **argv);
 int cmd_mount(int argc, char **argv);
 int cmd_prune(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
+int cmd_reset(int argc, char **argv);
 int cmd_rm(int argc, char **argv);
 int cmd_tag(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
@@ -63,6 +66,13 @@ int command_end(struct err *err);
 bool command_wants_json(const char *format);
 /* On stdout, for people, with a newline. Takes the value. */
 void command_print_json(struct json *take);
+
+/* ---- amounts from people: ERR_USAGE names @option ---- */
+
+/* "512MB", "10GiB", "1000". */
+int amount_bytes(const char *option, const char *text, uint64_t *out, struct err *err);
+/* "24h", "1h30m", "7d" ago; an RFC 3339 time; seconds since the epoch. */
+int amount_moment(const char *option, const char *text, int64_t *out_epoch, struct err *err);
 
 /* ---- tables for people ----------------------------------------------------- */
 

@@ -241,6 +241,39 @@ static int resolve(struct store *store, const char *text, struct container *out,
 	return 0;
 }
 
+int container_open(struct store *store, const char *text, struct container *out, struct err *err)
+{
+	auto_container struct container container = CONTAINER_INIT;
+	auto_query struct query query = QUERY_INIT;
+	bool is_running = false;
+	bool row = false;
+
+	if (resolve(store, text, &container, err) < 0)
+		return -1;
+	container.dir_fd = try_lock(store, container.id, &is_running, err);
+	if (is_running)
+		return err_set(err, ERR_INPUT, "container '%s' is running", text);
+	if (container.dir_fd < 0 && err->kind == ERR_NONE)
+		return err_set(err, ERR_INPUT, "there is no container '%s'", text);
+	if (container.dir_fd < 0 ||
+	    query_open(&query, store->db, "SELECT name, image FROM containers WHERE id=?", err) < 0)
+		return -1;
+	bind_text(&query, container.id);
+	if (query_step(&query, &row, err) < 0)
+		return -1;
+	if (!row)
+		return err_set(err, ERR_INPUT, "there is no container '%s'", text);
+	container.name = str_dup(column_text(&query, 0));
+	if (column_digest(&query, 1, &container.image_id, err) < 0)
+		return -1;
+	container.fs_fd = openat(container.dir_fd, "fs", DIR_FLAGS);
+	if (container.fs_fd < 0)
+		return err_sys(err, "open the files of container '%s'", text);
+	*out = container;
+	container = (struct container)CONTAINER_INIT;
+	return 0;
+}
+
 int container_remove_named(struct store *store, const char *text, struct err *err)
 {
 	auto_container struct container container = CONTAINER_INIT;

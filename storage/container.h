@@ -33,6 +33,9 @@ void container_release(struct container *container); /* closes; the files stay *
  * release. */
 int container_create(struct store *store, const struct image *image, const char *name,
 		     struct container *out, struct err *err);
+/* A stopped one, by name or unique ID prefix, to look at its files: locked until release, without
+ * work and init. ERR_INPUT when unknown, or running. */
+int container_open(struct store *store, const char *text, struct container *out, struct err *err);
 /* Remove files and row. */
 int container_remove(struct store *store, struct container *container, struct err *err);
 /* By name or unique ID prefix: ERR_INPUT when unknown, or running. */

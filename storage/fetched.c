@@ -169,7 +169,8 @@ int fetched_put(struct store *store, const char *url, const struct fetched *fetc
 	return 0;
 }
 
-int fetched_forget(struct store *store, uint64_t *out_bytes, struct err *err)
+int fetched_forget(struct store *store, int64_t until_epoch, bool is_dry, uint64_t *out_bytes,
+		   struct err *err)
 {
 	auto_strlist struct strlist names = STRLIST_INIT;
 	uint64_t bytes = 0;
@@ -182,9 +183,11 @@ int fetched_forget(struct store *store, uint64_t *out_bytes, struct err *err)
 
 		if (strncmp(name, PREFIX, strlen(PREFIX)) != 0)
 			continue;
-		if (fstatat(store->cache_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			bytes += (uint64_t)st.st_size;
-		if (unlinkat(store->cache_fd, name, 0) < 0 && errno != ENOENT)
+		if (fstatat(store->cache_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    st.st_mtim.tv_sec >= until_epoch)
+			continue;
+		bytes += (uint64_t)st.st_size;
+		if (!is_dry && unlinkat(store->cache_fd, name, 0) < 0 && errno != ENOENT)
 			return err_sys(err, "remove 'cache/%s'", name);
 	}
 	*out_bytes = bytes;

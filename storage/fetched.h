@@ -39,7 +39,8 @@ int fetched_find(struct store *store, const char *url, int dir_fd, const char *n
 int fetched_put(struct store *store, const char *url, const struct fetched *fetched, int dir_fd,
 		const char *name, struct err *err);
 
-/* Forget all; *out_bytes is what the bodies held. */
-int fetched_forget(struct store *store, uint64_t *out_bytes, struct err *err);
+/* Forget all that is older; *out_bytes is what the bodies held. @is_dry: only count. */
+int fetched_forget(struct store *store, int64_t until_epoch, bool is_dry, uint64_t *out_bytes,
+		   struct err *err);
 
 #endif

@@ -87,7 +87,7 @@ kill_many() {
 	local who=$1 store n
 	RANDOM=$SEED
 	killed=0
-	store=$([ "$who" = root ] && echo "$ROOT_STORE" || echo "$USER_STORE")
+	store=$(store_of "$who")
 	as "$who" imgstore import "$T/bb.tar" keep
 	as "$who" imgpull "oci:$T/layout:t" also
 	mkdir -p "$T/$who-out"

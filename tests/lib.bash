@@ -48,6 +48,14 @@ refused() {
 	[ "$status" = "$want" ]
 	[[ $output == *"$pattern"* ]]
 }
+# store_of WHO: where it is
+store_of() { if [ "$1" = root ]; then echo "$ROOT_STORE"; else echo "$USER_STORE"; fi; }
+# in_store WHO CMD…: with the rights by which the files of the store can be read
+in_store() {
+	local who=$1
+	shift
+	as "$who" imgstore unshare "$@"
+}
 need_root() { is_root || skip "needs root"; }
 need_user() {
 	have_user || skip "there is no user $TEST_USER"

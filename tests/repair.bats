@@ -23,12 +23,6 @@ setup() {
 	ROOT_STORE=$T/root-$N
 	USER_STORE=$T/user/store-$N
 }
-store_of() { if [ "$1" = root ]; then echo "$ROOT_STORE"; else echo "$USER_STORE"; fi; }
-in_store() {
-	local who=$1
-	shift
-	as "$who" imgstore unshare "$@"
-}
 # A store with an image built here, one pulled, and a blob of a layer of ours.
 fill() {
 	local who=$1

@@ -21,13 +21,6 @@ setup() { # every test has stores of its own
 	ROOT_STORE=$T/root-$N
 	USER_STORE=$T/user/store-$N
 }
-store_of() { if [ "$1" = root ]; then echo "$ROOT_STORE"; else echo "$USER_STORE"; fi; }
-# in_store WHO CMD…: with the rights by which the files of the store can be read
-in_store() {
-	local who=$1
-	shift
-	as "$who" imgstore unshare "$@"
-}
 count() { in_store "$1" find "$(store_of "$1")/$2" -mindepth 1 -maxdepth 1 | wc -l; }
 
 import_and_look() {
@@ -403,7 +396,7 @@ killed_import() {
 	bytes=$(as root imgstore prune --format json | jq .Bytes)
 	[ "$bytes" -gt 1000000 ]
 	[ "$(as root imgstore info --format json | jq -c '[.Images, .Names, .Layers, .Driver]')" = '[1,1,1,"overlay"]' ]
-	[ "$(as root imgstore prune --format json | jq -c .)" = '{"Bytes":0,"Images":0,"Layers":0,"Blobs":0,"CacheEntries":0,"CacheMounts":0}' ]
+	[ "$(as root imgstore prune --format json | jq -c .)" = '{"Bytes":0,"Images":0,"Layers":0,"Blobs":0,"CacheEntries":0,"CacheMounts":0,"DryRun":false,"Untagged":[]}' ]
 }
 
 @test "127 layers and more, below a long path" {

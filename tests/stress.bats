@@ -58,7 +58,7 @@ worker() {
 }
 stress() {
 	local who=$1 store me
-	store=$([ "$who" = root ] && echo "$ROOT_STORE" || echo "$USER_STORE")
+	store=$(store_of "$who")
 	as "$who" imgstore import "$T/bb.tar" base
 	for me in 1 2 3 4 5 6 7 8; do worker "$who" "$me" 3>&- & done
 	wait

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* imgstore ps: what containers there are. */
+#include <stdio.h>
+
+#include "storage/cmd-internal.h"
+#include "storage/container.h"
+
+static struct json *containers_json(const struct container_list *list)
+{
+	struct json *array = json_array();
+	char id[DIGEST_NAME_MAX];
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct container_summary *item = &list->items[i];
+		struct json *json = json_object();
+
+		json_set_string(json, "Id", item->id);
+		json_set_string(json, "Name", item->name);
+		json_set_string(json, "Image", digest_name(&item->image_id, id));
+		json_set_string(json, "Created", item->created);
+		json_set_bool(json, "Running", item->running);
+		json_append(array, json);
+	}
+	return array;
+}
+
+static void print_containers(const struct container_list *list)
+{
+	auto_table struct table table = { .columns = 5 };
+	char buf[40];
+
+	table_add(&table, "CONTAINER ID");
+	table_add(&table, "IMAGE");
+	table_add(&table, "CREATED");
+	table_add(&table, "STATUS");
+	table_add(&table, "NAME");
+	for (size_t i = 0; i < list->count; i++) {
+		const struct container_summary *item = &list->items[i];
+
+		snprintf(buf, sizeof(buf), "%.12s", item->id);
+		table_add(&table, buf);
+		table_add(&table, short_id(&item->image_id, buf));
+		table_add(&table, age_text(item->created, buf));
+		table_add(&table, item->running ? "running" : "stopped");
+		table_add(&table, item->name);
+	}
+	table_print(&table);
+}
+
+static int ps(const char *root, const char *format, struct err *err)
+{
+	auto_container_list struct container_list list = CONTAINER_LIST_INIT;
+	auto_store struct store *store = NULL;
+
+	if (command_open(root, NULL, &store, err) < 0 || container_list(store, &list, err) < 0)
+		return -1;
+	if (command_wants_json(format))
+		command_print_json(containers_json(&list));
+	else
+		print_containers(&list);
+	return 0;
+}
+
+int cmd_ps(int argc, char **argv)
+{
+	const char *root = NULL;
+	const char *format = NULL;
+	const struct cmdline_option options[] = { OPTION_FORMAT(&format), OPTION_ROOT(&root),
+						  OPTION_END };
+	const struct cmdline cmdline = { .program = "imgstore ps",
+					 .synopsis = "[OPTIONS]",
+					 .summary = "List containers, running and stopped, the "
+						    "newest first.",
+					 .options = options };
+	auto_strlist struct strlist args = STRLIST_INIT;
+	struct err err = ERR_INIT;
+
+	if (command_begin(&cmdline, argc, argv, &args, &err))
+		ps(root, format, &err);
+	return command_end(&err);
+}

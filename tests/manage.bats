@@ -1,0 +1,196 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Looking after the store: what it takes, what is listed, what prune leaves, tars of whole trees, an empty store.
+
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() {
+	make_scratch
+	busybox_tar "$T/bb.tar"
+	mkdir -p "$T/ctx"
+	printf 'FROM bb\nLABEL kind=test\nRUN mkdir /d; echo one >/d/one; ln /d/one /d/uno; rm /etc/group\nRUN rm -r /tmp\n' >"$T/ctx/Buildfile"
+	python3 "$top_srcdir/tests/make-layout.py" "$T/layout" a -
+	chmod -R a+rX "$T"
+}
+teardown_file() {
+	remove_scratch
+}
+setup() {
+	N=$BATS_TEST_NUMBER
+	ROOT_STORE=$T/root-$N
+	USER_STORE=$T/user/store-$N
+}
+fill() {
+	as "$1" imgstore import "$T/bb.tar" bb
+	as "$1" imgbuild -q -t built "$T/ctx"
+	as "$1" imgpull "oci:$T/layout:a" pulled
+}
+listed() { as root imgstore ls --format '{{.Repository}}:{{.Tag}}' "$@" | sort | tr '\n' ' '; }
+refused() {
+	local want=$1 pattern=$2
+	shift 2
+	run as root "$@"
+	echo "status $status: $output"
+	[ "$status" = "$want" ]
+	[[ $output == *"$pattern"* ]]
+}
+
+measure() {
+	local who=$1 store
+	store=$(store_of "$who")
+	fill "$who"
+	as "$who" imgrun --name c bb sh -c 'seq 100000 >/x; ln /x /y'
+	as "$who" imgstore du --format json >"$T/du"
+	# the parts are the whole, and the whole is what the disk says
+	jq -e '.Total == .ImagesOwn + .ImagesShared + .BuildCache + .Containers + .CacheMounts + .Fetched + .Database + .Temporary + .Other' "$T/du"
+	[ "$(jq .Total "$T/du")" = "$(as "$who" imgstore unshare du -sB1 "$store" | cut -f1)" ]
+	jq -e '.ImagesOwn == ([.Images[].Own] | add) and .BuildCache == 0 and .Containers > 500000' "$T/du"
+	jq -e '(.Images[] | select(.Names == ["bb:latest"])) as $bb | (.Images[] | select(.Names == ["built:latest"])) as $b |
+		$bb.Shared == $b.Shared and $b.Own > $bb.Own and $bb.Size == $bb.Own + $bb.Shared' "$T/du"
+	[ "$(as "$who" imgstore du --format json pulled | jq -c '[.Images[].Names[]]')" = '["pulled:latest"]' ]
+	as "$who" imgstore du | grep -q '^total  '
+	# without its image, the cache has the layers
+	as "$who" imgstore rm built
+	as "$who" imgstore du --format json | jq -e '.BuildCache > 0'
+}
+@test "du adds up to what the disk has (root)" { need_root; measure root; }
+@test "du adds up to what the disk has (user)" { need_user; measure user; }
+
+export_trees() {
+	local who=$1
+	fill "$who"
+	as "$who" imgstore export built >"$T/$who-1.tar"
+	as "$who" imgstore export -o "$T/user/$who-2.tar" built
+	cmp "$T/$who-1.tar" "$T/user/$who-2.tar"
+	tar -tf "$T/$who-1.tar" >"$T/names"
+	grep -qx 'd/one' "$T/names"
+	grep -qx 'bin/busybox' "$T/names"
+	! grep -qE '^(tmp/|etc/group)$|\.wh\.' "$T/names"
+	tar -tvf "$T/$who-1.tar" d/uno | grep -q 'link to d/one'
+	# one layer of the same files
+	as "$who" imgstore export bb | as "$who" imgstore import - again
+	[ "$(as "$who" imgstore inspect bb again | jq -c '.[].RootFS.Layers' | sort -u | wc -l)" = 1 ]
+	as "$who" imgrun --name c bb sh -c 'echo mine >/mine; rm -r /tmp'
+	as "$who" imgstore export c | tar -tf - >"$T/names"
+	grep -qx mine "$T/names"
+	! grep -qE '^(tmp/|proc/|etc/resolv.conf)$' "$T/names"
+}
+@test "export of images and containers (root)" { need_root; export_trees root; }
+@test "export of images and containers (user)" { need_user; export_trees user; }
+@test "root's and an ordinary user's exports are the same bytes" {
+	need_root
+	need_user
+	export SOURCE_DATE_EPOCH=1700000000
+	fill root
+	fill user
+	cmp <(as root imgstore export built) <(as user imgstore export built)
+}
+@test "export: what cannot be" {
+	need_root
+	fill root
+	refused 3 "there is no image and no container 'none'" imgstore export none
+	refused 5 "open '/nowhere/at/all/'" imgstore export -o /nowhere/at/all/x bb
+	as root imgrun --name r bb sleep 30 3>&- &
+	until as root imgstore ps --format json | jq -e '.[0].Running' >/dev/null 2>&1; do sleep 0.05; done
+	refused 3 "container 'r' is running" imgstore export r
+	refused 3 "container 'r' is running" imgstore reset --force
+	pkill -P $! || true
+	kill $! 2>/dev/null || true
+	wait || true
+}
+
+@test "ls: filters, templates, digests" {
+	need_root
+	fill root
+	as root imgstore tag bb localhost:5000/team/bb:1
+	[ "$(listed)" = 'bb:latest built:latest localhost:5000/team/bb:1 pulled:latest ' ]
+	[ "$(listed -f reference=bb)" = 'bb:latest localhost:5000/team/bb:1 ' ]
+	[ "$(listed -f 'reference=b*:latest')" = 'bb:latest built:latest ' ]
+	[ "$(listed -f label=kind=test)" = 'built:latest ' ]
+	[ "$(listed -f label=kind)" = 'built:latest ' ]
+	[ "$(listed -f label=kind=other)" = '' ]
+	[ "$(listed -f since=bb)" = 'built:latest ' ]
+	[ "$(listed -f before=bb)" = 'pulled:latest ' ]
+	[ "$(listed -f dangling=true)" = '' ]
+	as root imgstore rm -f bb
+	id=$(as root imgbuild -q "$T/ctx" -f - <<<'FROM built
+RUN echo nameless >/n')
+	[ "$(as root imgstore ls -f dangling=true --no-trunc -q)" = "$id" ]
+	[ "$(listed -a -f dangling=false)" = 'built:latest localhost:5000/team/bb:1 pulled:latest ' ]
+	[[ $(as root imgstore ls --digests --no-trunc | grep ^pulled) =~ sha256:[0-9a-f]{64}\ +sha256:[0-9a-f]{64} ]]
+	[ "$(as root imgstore ls -f reference=pulled --format '{{ .ID }} {{.Size}} {{.CreatedAt}}')" = "$(as root imgstore ls -q -f reference=pulled) 20kB N/A" ]
+	refused 2 'known are reference=PATTERN' imgstore ls --filter color=red
+	refused 2 "'.Colour' is not known" imgstore ls --format '{{.Colour}}'
+	refused 2 "table, json, or a template" imgstore ls --format yaml
+	refused 3 "image 'none' is not in the store" imgstore ls -f since=none
+}
+
+@test "prune: a dry run does nothing, --all takes named images, what is in use stays" {
+	need_root
+	fill root
+	as root imgrun --name c bb true
+	as root imgstore prune --all --dry-run --format json >"$T/dry"
+	jq -e '.DryRun and .Images == 2 and .Layers == 4 and (.Untagged | length == 2)' "$T/dry"
+	[ "$(listed)" = 'bb:latest built:latest pulled:latest ' ]
+	as root imgstore prune --all --format json >"$T/wet"
+	[ "$(jq -c 'del(.DryRun)' "$T/dry")" = "$(jq -c 'del(.DryRun)' "$T/wet")" ]
+	[ "$(listed)" = 'bb:latest ' ]
+	as root imgrun --rm bb true
+	as root imgstore check --format json | jq -e '.Findings == []'
+}
+
+@test "prune: by age" {
+	need_root
+	fill root
+	as root imgstore rm built
+	[ "$(as root imgstore prune --age 1h --format json | jq -c '[.Images, .Layers, .CacheEntries]')" = '[0,0,0]' ]
+	[ "$(as root imgstore prune --filter until=2001-01-01T00:00:00Z -n --format json | jq -c .Layers)" = 0 ]
+	sleep 1.1
+	[ "$(as root imgstore prune --filter until=1s -n --format json | jq -c .Layers)" = 2 ]
+	[ "$(as root imgstore prune --age "$(date +%s)" --format json | jq -c .Layers)" = 2 ]
+	refused 2 "--age: 'old' is neither" imgstore prune --age old
+	refused 2 'only until=AGE is known' imgstore prune --filter color=red
+}
+
+@test "prune: so much of the build cache as is wished, the oldest first" {
+	need_root
+	as root imgstore import "$T/bb.tar" bb
+	for i in 1 2 3 4; do
+		printf 'FROM bb\nRUN head -c 1000000 /dev/urandom >/r%s\n' "$i" | as root imgbuild -q -f - "$T/ctx"
+	done
+	as root imgstore prune --keep-storage 1GB --format json | jq -e '.Layers == 0'
+	limit=2200000
+	as root imgstore prune --keep-storage $limit --format json >"$T/out"
+	cat "$T/out"
+	jq -e '.Layers == 2 and .CacheEntries == 2' "$T/out"
+	used=$(as root imgstore du --format json | jq '.BuildCache + .CacheMounts + .Fetched')
+	[ "$used" -le $limit ]
+	[ "$used" -gt 1900000 ]
+	# the newest are still there
+	printf 'FROM bb\nRUN head -c 1000000 /dev/urandom >/r4\n' | as root imgbuild --progress=plain -f - "$T/ctx" 2>&1 | grep -q CACHED
+	# more than the disk has
+	as root imgstore prune --free-space 100TB --format json | jq -e '.Layers == 2'
+	as root imgstore prune --free-space 1 --format json | jq -e '.Layers == 0'
+	refused 2 "--keep-storage: 'much' is not a number of bytes" imgstore prune --keep-storage much
+	refused 2 "is not a number of bytes" imgstore prune --free-space 99999999999GiB
+}
+
+@test "reset: everything goes, but not while it is in use" {
+	need_root
+	fill root
+	as root imgrun --name c bb true
+	refused 2 'give --force' imgstore reset
+	unshare -m bash -eux -c '
+		export IMGBUILD_ROOT='"$ROOT_STORE"'
+		imgstore mount pulled
+		! imgstore reset --force
+		imgstore umount pulled'
+	[ "$(listed)" = 'bb:latest built:latest pulled:latest ' ]
+	as root imgstore reset --force
+	[ "$(as root imgstore ls -a -q)" = '' ]
+	[ "$(as root imgstore ps --format json)" = '[]' ]
+	[ "$(find "$ROOT_STORE"/{layers,blobs/sha256,containers,tmp,cache-mounts} -mindepth 1 | wc -l)" = 0 ]
+	fill root
+	as root imgstore check --format json | jq -e '.Findings == []'
+}
