@@ -44,17 +44,21 @@ static int list_rows(struct store *store, struct image_list *list, struct err *e
 	auto_query struct query query = QUERY_INIT;
 	bool row = false;
 
-	/* recorded later is newer where the creation times are equal */
+	/*
+	 * Recorded later is newer where the creation times are equal. "…:01.5Z" is later than
+	 * "…:01Z", and as a text only without the end.
+	 */
 	if (query_open(
 		    &query, store->db,
-		    "SELECT i.id, i.created AS time, count(l.id), total(l.content_bytes),"
+		    "SELECT * FROM (SELECT i.id, i.created AS time, count(l.id), "
+		    "total(l.content_bytes),"
 		    " i.seq AS place, NULL FROM images i LEFT JOIN image_layers x ON x.image=i.id"
 		    " LEFT JOIN layers l ON l.id=x.layer GROUP BY i.id"
 		    " UNION ALL SELECT i.id, i.created, count(l.id), total(l.content_bytes),"
 		    " i.seq, i.platforms FROM indexes i LEFT JOIN layers l ON l.id IN (SELECT "
 		    "x.layer FROM"
 		    " index_images m JOIN image_layers x ON x.image=m.image WHERE m.idx=i.id)"
-		    " GROUP BY i.id ORDER BY time DESC, place DESC",
+		    " GROUP BY i.id) ORDER BY rtrim(time, 'Z') DESC, place DESC",
 		    err) < 0)
 		return -1;
 	for (;;) {

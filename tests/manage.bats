@@ -126,6 +126,15 @@ RUN echo nameless >/n')
 	refused 3 "image 'none' is not in the store" imgstore ls -f since=none
 }
 
+@test "ls: half a second later is newer" {
+	need_root
+	command -v sqlite3 >/dev/null || skip "sqlite3 is not installed"
+	fill root
+	sqlite3 "$ROOT_STORE/store.db" "UPDATE images SET created='2026-01-01T00:00:01Z' WHERE id=(SELECT image FROM names WHERE name LIKE '%/built:%')"
+	sqlite3 "$ROOT_STORE/store.db" "UPDATE images SET created='2026-01-01T00:00:01.5Z' WHERE id=(SELECT image FROM names WHERE name LIKE '%/bb:%')"
+	[ "$(as root imgstore ls --format '{{.Repository}}' | tr '\n' ' ')" = 'bb built pulled ' ]
+}
+
 @test "prune: a dry run does nothing, --all takes named images, what is in use stays" {
 	need_root
 	fill root
@@ -146,7 +155,7 @@ RUN echo nameless >/n')
 	as root imgstore rm built
 	[ "$(as root imgstore prune --age 1h --format json | jq -c '[.Images, .Layers, .CacheEntries]')" = '[0,0,0]' ]
 	[ "$(as root imgstore prune --filter until=2001-01-01T00:00:00Z -n --format json | jq -c .Layers)" = 0 ]
-	sleep 1.1
+	sleep 2.1
 	[ "$(as root imgstore prune --filter until=1s -n --format json | jq -c .Layers)" = 2 ]
 	[ "$(as root imgstore prune --age "$(date +%s)" --format json | jq -c .Layers)" = 2 ]
 	refused 2 "--age: 'old' is neither" imgstore prune --age old
