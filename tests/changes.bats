@@ -31,7 +31,7 @@ RUN echo other >/keep/a && rm -r /dirs/a && mkdir -p /dirs/a/b && touch /dirs/a/
 E
 	chmod -R a+rX "$T/ctx"
 	for who in root user; do
-		can "$who" || continue
+		can_build "$who" || continue
 		as "$who" imgstore import "$T/bb.tar" localhost/bb >&2
 		for name in base steps other; do
 			as "$who" imgbuild -q -f "$T/ctx/$name" -t "localhost/$name" "$T/ctx" >&2
@@ -41,13 +41,7 @@ E
 teardown_file() {
 	remove_scratch
 }
-can() { case $1 in root) is_root ;; user) have_user && as_user unshare -U true 2>/dev/null ;; esac; }
-need() { case $1 in root) need_root ;; user) need_user; can user || skip "this host allows no user namespaces" ;; esac; }
 
-tree() { # tree WHO IMAGE: a line per file
-	as "$1" "$top_builddir/imgstore" unshare sh -euc \
-		'm=$(imgstore mount "$0") && python3 "$1" "$m" && imgstore umount "$0" >/dev/null' "$2" "$top_srcdir/tests/dump-tree.py"
-}
 # What two dumps differ in: "A /path", "C /path", "D /path". How often a file has a name that does not show is
 # overlayfs' own affair.
 dumps_differ() {
@@ -65,11 +59,11 @@ E
 }
 
 against_dumps() {
-	need "$1"
+	need_builder "$1"
 	for pair in "base steps" "steps base" "steps other" "other steps" "bb other" "base base"; do
 		set -- "$1" $pair
-		tree "$1" "localhost/$2" >"$T/a"
-		tree "$1" "localhost/$3" >"$T/b"
+		image_tree "$1" "localhost/$2" >"$T/a"
+		image_tree "$1" "localhost/$3" >"$T/b"
 		dumps_differ "$T/a" "$T/b" | LC_ALL=C sort >"$T/theirs"
 		as "$1" imgstore diff "localhost/$2" "localhost/$3" | tail -n +2 | sed -E 's/^(.) .* (\/[^ ]*)$/\1 \2/' | LC_ALL=C sort >"$T/ours"
 		diff "$T/theirs" "$T/ours"

@@ -32,7 +32,7 @@ E
 	chmod -R a+rX "$T/ctx"
 	unset SOURCE_DATE_EPOCH
 	for who in root user; do
-		can "$who" || continue
+		can_build "$who" || continue
 		as "$who" imgstore import "$T/bb.tar" localhost/bb >&2
 	done
 	BASE_LAYERS=1
@@ -42,8 +42,6 @@ E
 teardown_file() {
 	remove_scratch
 }
-can() { case $1 in root) is_root ;; user) have_user && as_user unshare -U true 2>/dev/null ;; esac; }
-need() { case $1 in root) need_root ;; user) need_user; can user || skip "this host allows no user namespaces" ;; esac; }
 
 # build WHO OPTIONS…: sets OUT (the layout), CONFIG (of the image), LAYERS (plain tars)
 build() {
@@ -83,7 +81,7 @@ base_is_untouched() {
 }
 
 set_all() {
-	need "$1"
+	need_builder "$1"
 	build "$1" --timestamp $EPOCH
 	documents 2020-09-13T12:26:40Z
 	base_is_untouched
@@ -106,7 +104,7 @@ set_all() {
 @test "--timestamp: the image, its new history and all files of its layers (user)" { set_all user; }
 
 clamp() {
-	need "$1"
+	need_builder "$1"
 	build "$1" --source-date-epoch $EPOCH
 	documents 2020-09-13T12:26:40Z
 	base_is_untouched

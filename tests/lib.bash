@@ -62,6 +62,20 @@ need_user() {
 	command -v newuidmap >/dev/null || skip "newuidmap is not installed"
 }
 
+# can_build WHO, need_builder WHO: root or user, where this host lets that one build
+can_build() {
+	case $1 in
+	root) is_root ;;
+	user) have_user && as_user unshare -U true 2>/dev/null ;;
+	esac
+}
+need_builder() {
+	case $1 in
+	root) need_root ;;
+	user) need_user; can_build user || skip "this host allows no user namespaces" ;;
+	esac
+}
+
 # A scratch directory that the ordinary user can enter, and a store for each of the two.
 make_scratch() {
 	# in lower case: peers make image names of it
@@ -103,6 +117,16 @@ busybox_tar() {
 # dump_tree DIR: one line per file: path type mode ids size digest link device xattrs mtime
 dump_tree() {
 	python3 "$top_srcdir/tests/dump-tree.py" "$@"
+}
+
+# image_tree WHO IMAGE: the same of an image's files, as WHO mounts them
+image_tree() {
+	as "$1" "$top_builddir/imgstore" unshare sh -euc \
+		'm=$(imgstore mount "$0") && python3 "$1" "$m" && imgstore umount "$0" >/dev/null' "$2" "$top_srcdir/tests/dump-tree.py"
+}
+# How often a file has a name that does not show is overlayfs' own affair.
+without_links() {
+	sed -E 's/^([^ ]+) (.*) same-as:\1 /\1 \2 /'
 }
 
 # No half-made thing, no mount and no process of ours is left for STORE.

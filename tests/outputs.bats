@@ -19,33 +19,26 @@ E
 	chmod -R a+rX "$T/ctx"
 	export SOURCE_DATE_EPOCH=1700000100
 	for who in root user; do
-		can "$who" || continue
+		can_build "$who" || continue
 		as "$who" imgstore import "$T/bb.tar" localhost/bb >&2
 	done
 }
 teardown_file() {
 	remove_scratch
 }
-can() { case $1 in root) is_root ;; user) have_user && as_user unshare -U true 2>/dev/null ;; esac; }
-need() { case $1 in root) need_root ;; user) need_user; can user || skip "this host allows no user namespaces" ;; esac; }
 place() { # place WHO NAME: a directory that WHO may write to, in $P
 	P=$T/$1-$2
 	mkdir "$P"
 	if [ "$1" = user ] && is_root; then chown "$TEST_USER" "$P"; fi
 }
-tree() { # tree WHO IMAGE: a line per file
-	as "$1" "$top_builddir/imgstore" unshare sh -euc \
-		'm=$(imgstore mount "$0") && python3 "$1" "$m" && imgstore umount "$0" >/dev/null' "$2" "$top_srcdir/tests/dump-tree.py"
-}
-without_links() { sed -E 's/^([^ ]+) (.*) same-as:\1 /\1 \2 /'; }
 
 @test "type=local: the files, owned as in the image (root)" {
-	need root
+	need_builder root
 	place root local
 	touch "$P/mine"
 	run -0 --separate-stderr as root imgbuild -q -t made -o "$P" "$T/ctx"
 	[ "$output" = "$(as root imgstore inspect made | jq -r '.[0].Id')" ]
-	tree root made | without_links >"$T/want"
+	image_tree root made | without_links >"$T/want"
 	[ -f "$P/mine" ]
 	rm "$P/mine"
 	dump_tree "$P" | without_links | diff "$T/want" -
@@ -57,7 +50,7 @@ without_links() { sed -E 's/^([^ ]+) (.*) same-as:\1 /\1 \2 /'; }
 }
 
 @test "type=local: the files are the user's own (user)" {
-	need user
+	need_builder user
 	place user local
 	as user imgbuild -q -t made -o "type=local,dest=$P" "$T/ctx"
 	[ "$(find "$P" -mindepth 1 ! -user "$TEST_USER" | wc -l)" = 0 ]
@@ -69,7 +62,7 @@ without_links() { sed -E 's/^([^ ]+) (.*) same-as:\1 /\1 \2 /'; }
 }
 
 as_tar() {
-	need "$1"
+	need_builder "$1"
 	place "$1" tar
 	as "$1" imgbuild -q -t made -o "type=tar,dest=$P/x.tar" "$T/ctx"
 	as "$1" imgbuild -q -o - "$T/ctx" | cmp - "$P/x.tar"
@@ -78,7 +71,7 @@ as_tar() {
 	mkdir "$T/$1-untar"
 	tar --numeric-owner --same-owner -C "$T/$1-untar" -xpf "$P/x.tar"
 	if is_root; then
-		tree root made 2>/dev/null | without_links >"$T/want" || true
+		image_tree root made 2>/dev/null | without_links >"$T/want" || true
 		[ ! -s "$T/want" ] || [ "$1" = user ] || dump_tree "$T/$1-untar" | without_links | diff "$T/want" -
 	fi
 	tar --numeric-owner -tvf "$P/x.tar" d/f | grep -q '^-rwsr-xr-x 1000/1001 '
@@ -87,7 +80,7 @@ as_tar() {
 @test "type=tar: into a file and to standard output, alone there (user)" { as_tar user; }
 
 as_oci() {
-	need "$1"
+	need_builder "$1"
 	place "$1" oci
 	as "$1" imgbuild -q -t localhost/app:7 -o "type=oci,dest=$P/a.tar" "$T/ctx"
 	as "$1" imgbuild -q -t localhost/app:7 -o "type=oci,tar=false,dest=$P/dir,name=localhost/other:8,compression=zstd,compression-level=9" "$T/ctx"
@@ -107,7 +100,7 @@ as_oci() {
 @test "type=oci: an archive, a directory, standard output; compression (user)" { as_oci user; }
 
 as_docker() {
-	need "$1"
+	need_builder "$1"
 	place "$1" docker
 	as "$1" imgbuild -q -t localhost/app:7 -o "type=docker,dest=$P/a.tar" "$T/ctx"
 	[ "$(tar -xOf "$P/a.tar" manifest.json | jq -r '.[0].RepoTags[0]')" = localhost/app:7 ]
@@ -119,7 +112,7 @@ as_docker() {
 @test "type=docker: an archive that docker load reads (user)" { as_docker user; }
 
 @test "several outputs at once; type=image gives names; the ID is printed once" {
-	need root
+	need_builder root
 	place root several
 	run -0 --separate-stderr as root imgbuild -q -o type=image,name=localhost/one -o "$P/files" -o "type=oci,dest=$P/a.tar" --load "$T/ctx"
 	[ "$output" = "$(as root imgstore inspect localhost/one | jq -r '.[0].Id')" ]
@@ -129,7 +122,7 @@ as_docker() {
 }
 
 @test "type=cacheonly: no image, but the steps are done" {
-	need root
+	need_builder root
 	ROOT_STORE=$T/cacheonly
 	as root imgstore import "$T/bb.tar" localhost/bb
 	run -0 --separate-stderr as root imgbuild -q -o type=cacheonly "$T/ctx"
@@ -139,7 +132,7 @@ as_docker() {
 }
 
 @test "what is not honoured is refused before anything is done" {
-	need root
+	need_builder root
 	refused() {
 		run -2 as root imgbuild -q -t never "${@:2}" "$T/ctx"
 		[ "$output" = "imgbuild: $1" ] || { echo "$output"; return 1; }
@@ -166,7 +159,7 @@ as_docker() {
 }
 
 @test "a place that cannot be written to is an error after the build, with no half of anything" {
-	need root
+	need_builder root
 	place root bad
 	echo x >"$P/file"
 	run ! as root imgbuild -q -o "$P/file" "$T/ctx"

@@ -26,18 +26,16 @@ RUN rm /app/large
 E
 	chmod -R a+rX "$T/ctx"
 	for who in root user; do
-		can "$who" || continue
+		can_build "$who" || continue
 		as "$who" imgstore import "$T/bb.tar" localhost/bb >&2
 	done
 }
 teardown_file() {
 	remove_scratch
 }
-can() { case $1 in root) is_root ;; user) have_user && as_user unshare -U true 2>/dev/null ;; esac; }
-need() { case $1 in root) need_root ;; user) need_user; can user || skip "this host allows no user namespaces" ;; esac; }
 
 report() {
-	need "$1"
+	need_builder "$1"
 	if [ "$1" = user ] && is_root; then install -d -o "$TEST_USER" "$T/$1"; else mkdir -p "$T/$1"; fi
 	for again in false true; do
 		as "$1" imgbuild --report --report-file "$T/$1/report.json" "$T/ctx" >/dev/null 2>"$T/log"
@@ -70,7 +68,7 @@ report() {
 @test "sizes, the largest files, and what is shipped again (user)" { report user; }
 
 @test "the steps of several stages are in the order of the Buildfile" {
-	need root
+	need_builder root
 	printf 'FROM localhost/bb AS a\nRUN sleep 1; echo a >/a\nFROM localhost/bb AS b\nRUN echo b >/b\nFROM localhost/bb\nCOPY --from=a /a /\nCOPY --from=b /b /\n' >"$T/stages"
 	as root imgbuild -q -f "$T/stages" --report-file "$T/stages.json" "$T/ctx"
 	[ "$(jq -rc '[.steps[].title]' "$T/stages.json")" = '["[a 2/2] RUN sleep 1; echo a >/a","[b 2/2] RUN echo b >/b","[stage-2 2/3] COPY --from=a /a /","[stage-2 3/3] COPY --from=b /b /"]' ]

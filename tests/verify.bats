@@ -14,15 +14,13 @@ setup_file() {
 	chmod -R a+rX "$T/ctx"
 	unset SOURCE_DATE_EPOCH
 	for who in root user; do
-		can "$who" || continue
+		can_build "$who" || continue
 		as "$who" imgstore import "$T/bb.tar" localhost/bb >&2
 	done
 }
 teardown_file() {
 	remove_scratch
 }
-can() { case $1 in root) is_root ;; user) have_user && as_user unshare -U true 2>/dev/null ;; esac; }
-need() { case $1 in root) need_root ;; user) need_user; can user || skip "this host allows no user namespaces" ;; esac; }
 
 # verify WHO OPTIONS…: Buildfile on stdin; sets status, and output to what is on stderr
 verify() {
@@ -35,7 +33,7 @@ verify() {
 layers_in() { as "$1" imgstore info --format json | jq .Layers; }
 
 reproducible() {
-	need "$1"
+	need_builder "$1"
 	verify "$1" <<'E'
 FROM localhost/bb AS a
 RUN mkdir /d && seq 1000 >/d/n && ln /d/n /d/m && ln -s n /d/l
@@ -60,7 +58,7 @@ E
 @test "a build that comes out the same makes the image (user)" { reproducible user; }
 
 differing() {
-	need "$1"
+	need_builder "$1"
 	before=$(layers_in "$1")
 	verify "$1" <<'E'
 FROM localhost/bb
