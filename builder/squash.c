@@ -37,6 +37,22 @@ static void make_key(struct squash *squash)
 	cachekey_final(&key, &squash->key);
 }
 
+/* The base's tars have them, what is made of their directories would not. */
+static int refuse_devices(struct squash *squash, const struct layer *layer, size_t index,
+			  struct err *err)
+{
+	bool lacks = false;
+
+	if (layer_lacks_devices(squash->build->request->store, layer, &lacks, err) < 0)
+		return -1;
+	if (!lacks)
+		return 0;
+	return err_set(err, ERR_INPUT,
+		       "layer %zu has devices, which only root can make: use --squash, which "
+		       "leaves the base's layers as they are, or build as root",
+		       index + 1);
+}
+
 static int merge_layers(struct squash *squash, int upper_fd, struct err *err)
 {
 	struct store *store = squash->build->request->store;
@@ -50,6 +66,8 @@ static int merge_layers(struct squash *squash, int upper_fd, struct err *err)
 		/* the topmost first: what it hides is never copied */
 		if (all->layers[i].entries == 0)
 			continue;
+		if (refuse_devices(squash, &all->layers[i], i, err) < 0)
+			return -1;
 		fd = layer_open(store, &all->layers[i], err);
 		if (fd < 0 || merge_layer(fd, upper_fd, store_overlay_ns(store), err) < 0)
 			return -1;

@@ -76,6 +76,12 @@ int layer_draft_commit(struct store *store, struct layer_draft *draft,
  */
 int layer_discard(struct store *store, const struct layer *layers, size_t count, struct err *err);
 
+/*
+ * Were devices left out of the layer's directory, because an ordinary user may not make
+ * them? Where that may be, its tar is read and unpacked once more.
+ */
+int layer_lacks_devices(struct store *store, const struct layer *layer, bool *out, struct err *err);
+
 /* Pull of one layer by several processes: hold this while making it; others wait, then find it. */
 struct layer_lock {
 	int fd;

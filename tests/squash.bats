@@ -37,7 +37,7 @@ CMD ["sh"]
 E
 	chmod -R a+rX "$T/ctx"
 	for who in root user; do
-		can "$who" || continue
+		can_build "$who" || continue
 		as "$who" imgstore import "$T/bb.tar" localhost/bb >&2
 		as "$who" imgbuild -q -f "$T/ctx/base" -t localhost/base "$T/ctx" >&2
 	done
@@ -45,20 +45,14 @@ E
 teardown_file() {
 	remove_scratch
 }
-can() { case $1 in root) is_root ;; user) have_user && as_user unshare -U true 2>/dev/null ;; esac; }
-need() { case $1 in root) need_root ;; user) need_user; can user || skip "this host allows no user namespaces" ;; esac; }
 
 build() { # build WHO NAME OPTIONS…
 	as "$1" imgbuild -q -f "$T/ctx/steps" -t "$2" "${@:3}" "$T/ctx" >&2
 }
-tree() { # tree WHO IMAGE: a line per file, times and all
-	as "$1" "$top_builddir/imgstore" unshare sh -euc \
-		'm=$(imgstore mount "$0") && python3 "$1" "$m" && imgstore umount "$0" >/dev/null' "$2" "$top_srcdir/tests/dump-tree.py"
-}
 # How often a file has a name that does not show is overlayfs' own affair.
 same_tree() { # same_tree WHO IMAGE IMAGE
-	tree "$1" "$2" | sed -E 's/^([^ ]+) (.*) same-as:\1 /\1 \2 /' >"$T/one-tree"
-	tree "$1" "$3" | sed -E 's/^([^ ]+) (.*) same-as:\1 /\1 \2 /' >"$T/other-tree"
+	image_tree "$1" "$2" | without_links >"$T/one-tree"
+	image_tree "$1" "$3" | without_links >"$T/other-tree"
 	[ -s "$T/one-tree" ]
 	diff "$T/one-tree" "$T/other-tree"
 }
@@ -78,7 +72,7 @@ layer_tar() { # layer_tar WHO IMAGE N: sets TAR to the plain tar of layer N (0 i
 }
 
 squash_new() {
-	need "$1"
+	need_builder "$1"
 	build "$1" plain
 	build "$1" new --squash
 	[ "$(layers "$1" plain | wc -l)" = 14 ]
@@ -90,7 +84,7 @@ squash_new() {
 @test "--squash: one layer above the base's, the same tree (user)" { squash_new user; }
 
 squash_all() {
-	need "$1"
+	need_builder "$1"
 	build "$1" plain
 	build "$1" all --squash-all
 	[ "$(layers "$1" all | wc -l)" = 1 ]
@@ -104,8 +98,8 @@ squash_all() {
 @test "--squash-all: a single layer without a deletion, the same tree (user)" { squash_all user; }
 
 @test "the same squashed layer from root and from an ordinary user" {
-	need root
-	need user
+	need_builder root
+	need_builder user
 	export SOURCE_DATE_EPOCH=1700000100
 	sed 's,localhost/base,localhost/same,' "$T/ctx/steps" >"$T/ctx/same"
 	for option in --squash --squash-all; do
@@ -132,14 +126,14 @@ squash_all() {
 	# unpacked by another program it is the same tree
 	umoci unpack --image "$T/out-root-new:x" "$T/unpacked" >&2
 	same_tree root plain new
-	dump_tree "$T/unpacked/rootfs" | sed -E 's/^([^ ]+) (.*) same-as:\1 /\1 \2 /' | diff "$T/one-tree" -
+	dump_tree "$T/unpacked/rootfs" | without_links | diff "$T/one-tree" -
 }
 
 @test "a file that was linked in two layers is one file with its names" {
 	need_root
-	printf 'FROM localhost/bb\nRUN echo x >/a && ln /a /b && ln /a /c\nRUN rm /b && ln /c /d\nRUN chmod 600 /d\n' >"$T/links"
+	printf 'FROM localhost/bb\nRUN echo x >/a && ln /a /b && ln /a /c\nRUN rm /b && ln /c /d\nRUN chmod 600 /d\nRUN echo y >/p && ln /p /q\nRUN touch /z\n' >"$T/links"
 	as root imgbuild -q -f "$T/links" -t links "$T/ctx"
-	tree root links | grep -q same-as
+	image_tree root links | grep -q same-as
 	for option in --squash --squash-all; do
 		as root imgbuild -q -f "$T/links" $option -t links-squashed "$T/ctx"
 		same_tree root links links-squashed
@@ -157,7 +151,7 @@ squash_all() {
 	tar --xattrs -C "$T/attrs/two" -cf "$T/attrs/two.tar" d
 	printf 'FROM localhost/bb\nADD one.tar /\nRUN rmdir /d\nADD two.tar /\n' >"$T/attributes"
 	as root imgbuild -q -f "$T/attributes" -t attributes "$T/attrs"
-	tree root attributes | grep '^d '
+	image_tree root attributes | grep '^d '
 	as root imgbuild -q -f "$T/attributes" --squash -t attributes-squashed "$T/attrs"
 	same_tree root attributes attributes-squashed
 }
@@ -165,11 +159,11 @@ squash_all() {
 @test "a squash leaves the files of the layers it was made of as they are" {
 	need_root
 	build root plain
-	tree root plain >"$T/before"
+	image_tree root plain >"$T/before"
 	build root new --squash
 	build root all --squash-all
 	# the number of names, which programs look at, too
-	tree root plain | diff "$T/before" -
+	image_tree root plain | diff "$T/before" -
 	[ "$(as root imgrun --rm plain stat -c %h /keep/b)" = 1 ]
 }
 
@@ -228,13 +222,13 @@ squash_all() {
 	printf 'FROM localhost/ns\nCOPY copied /copied\n' >"$T/ns.build"
 	python3 "$top_srcdir/tests/layout-of.py" "$T/ns-layout" x "$T/ns.tar"
 	as root imgpull -q "oci:$T/ns-layout:x" localhost/ns
-	tree root localhost/ns >"$T/before"
+	image_tree root localhost/ns >"$T/before"
 	grep -q '\.5' "$T/before"
 	as root imgbuild -q -f "$T/ns.build" -t ns-plain "$T/ctx"
 	as root imgbuild -q -f "$T/ns.build" --squash-all -t ns "$T/ctx"
-	tree root localhost/ns | diff "$T/before" -
-	tree root ns-plain | sed 's/\.500000000$/.000000000/' >"$T/before"
-	tree root ns | diff "$T/before" -
+	image_tree root localhost/ns | diff "$T/before" -
+	image_tree root ns-plain | sed 's/\.500000000$/.000000000/' >"$T/before"
+	image_tree root ns | diff "$T/before" -
 }
 
 @test "a single layer is left alone" {
@@ -255,4 +249,40 @@ squash_all() {
 	[ "$(layers root stages | wc -l)" = 2 ]
 	[ "$(layers root stages | head -1)" = "$(layers root localhost/bb)" ]
 	as root imgrun --rm stages sh -c '[ -e /b ] && ! [ -e /a ]'
+}
+
+@test "what an ordinary user's store lacks is not lost: devices of a base" {
+	need_builder user
+	mkdir -p "$T/devices/dev" "$T/implicit/a"
+	python3 - "$T/devices.tar" "$T/implicit.tar" <<'E'
+import io, sys, tarfile
+with tarfile.open(sys.argv[1], 'w') as tar:
+    for name, kind in (('.', tarfile.DIRTYPE), ('dev', tarfile.DIRTYPE), ('dev/null', tarfile.CHRTYPE)):
+        info = tarfile.TarInfo(name)
+        info.type, info.mode, info.devmajor, info.devminor = kind, 0o755, 1, 3
+        tar.addfile(info)
+with tarfile.open(sys.argv[2], 'w') as tar:
+    info = tarfile.TarInfo('a/b/c')
+    info.size = 2
+    tar.addfile(info, io.BytesIO(b'x\n'))
+E
+	chmod 644 "$T/devices.tar" "$T/implicit.tar"
+	as user imgstore import "$T/devices.tar" localhost/devices 2>/dev/null
+	printf 'FROM localhost/devices\nCOPY copied /copied\nCOPY copied /again\n' >"$T/ctx/devices"
+	bats_require_minimum_version 1.5.0
+	run -3 as user imgbuild -q -f "$T/ctx/devices" --squash-all -t devices "$T/ctx"
+	[[ $output == *"layer 1 has devices, which only root can make: use --squash"* ]]
+	assert_store_idle "$USER_STORE"
+	as user imgbuild -q -f "$T/ctx/devices" --squash -t devices "$T/ctx"
+	layer_tar user devices 0
+	tar -tvf "$TAR" | grep -q '^crw.* 1,3 .*dev/null$'
+	# one that depends on what is below for another reason is no obstacle
+	python3 "$top_srcdir/tests/layout-of.py" "$T/implicit-layout" x "$T/bb.tar" "$T/implicit.tar"
+	chmod -R a+rX "$T/implicit-layout"
+	as user imgpull -q "oci:$T/implicit-layout:x" localhost/implicit
+	printf 'FROM localhost/implicit\nCOPY copied /copied\n' >"$T/ctx/implicit"
+	as user imgbuild -q -f "$T/ctx/implicit" -t plain-implicit "$T/ctx"
+	as user imgbuild -q -f "$T/ctx/implicit" --squash-all -t implicit "$T/ctx"
+	[ "$(layers user implicit | wc -l)" = 1 ]
+	same_tree user plain-implicit implicit
 }
