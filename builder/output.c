@@ -72,9 +72,18 @@ static int parse_bool(const char *name, const char *value, bool *out, struct err
 	return err_set(err, ERR_USAGE, "--output: %s is true or false, not '%s'", name, value);
 }
 
+/* A field that is quoted wrong is wrong use here, not bad input. */
+static int split_fields(const char *text, struct strlist *out, struct err *err)
+{
+	if (csv_split(text, out, err) == 0)
+		return 0;
+	err->kind = ERR_USAGE;
+	return err_prefix(err, "--output");
+}
+
 static int take_names(struct output *out, const char *value, struct err *err)
 {
-	return csv_split(value, &out->names, err);
+	return split_fields(value, &out->names, err);
 }
 
 static int take_tar(struct output *out, const char *value, struct err *err)
@@ -184,8 +193,8 @@ static int split(const char *text, struct words *out, struct strlist *fields, st
 		out->dest = text;
 		return 0;
 	}
-	if (csv_split(text, fields, err) < 0)
-		return err_prefix(err, "--output");
+	if (split_fields(text, fields, err) < 0)
+		return -1;
 	for (size_t i = 0; i < fields->count; i++) {
 		char *equals = strchr(fields->items[i], '=');
 

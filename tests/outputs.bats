@@ -152,6 +152,8 @@ as_docker() {
 	refused "--output: compression-level: gzip has no compression level 10 (0 to 9)" -o type=oci,compression-level=10
 	refused "--output: compression-level: zstd has no compression level 23 (0 to 22)" -o type=oci,compression-level=23,compression=zstd
 	refused "--output: unknown compression 'lz4' (known: none, gzip, zstd, bzip2, xz)" -o type=oci,compression=lz4
+	run -2 as root imgbuild -q -o 'type=oci,"name=a' "$T/ctx"
+	[[ $output == "imgbuild: --output: "* ]]
 	refused "--output: only one can go to standard output" -o - -o type=oci
 	run -2 as root imgbuild -q --platform linux/amd64,linux/arm64 -o "$T/never" "$T/ctx"
 	[[ $output == "imgbuild: --output: types docker, local and tar are for one platform"* ]]

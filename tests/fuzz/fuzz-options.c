@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What --secret, --ssh and --build-context take. Nothing is read here but a
+ * What --secret, --ssh, --build-context and --output take. Nothing is read here but a
  * directory of that name, which a named context is: it is looked at, not into.
  */
 #include <stdint.h>
@@ -9,6 +9,7 @@
 
 #include "builder/grants.h"
 #include "builder/named.h"
+#include "builder/output.h"
 #include "common/mem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -61,6 +62,19 @@ static void check_context(const char *text)
 		abort();
 }
 
+static void check_output(const char *text)
+{
+	auto_outputs struct outputs outputs = OUTPUTS_INIT;
+	struct err err = ERR_INIT;
+
+	if (outputs_add(&outputs, text, &err) == 0 && outputs.count == 1)
+		return;
+	/* what is wrong with an option is wrong use */
+	if (err.kind != ERR_USAGE)
+		abort();
+	must_be_worded(&err);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	auto_free char *text = str_ndup((const char *)data, size);
@@ -68,5 +82,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_secret(text);
 	check_ssh(text);
 	check_context(text);
+	check_output(text);
 	return 0;
 }
