@@ -75,7 +75,7 @@ static int finish(const struct options *options, const struct build_request *req
 		  const struct digest *id, struct err *err)
 {
 	const struct output_job job = { .store = request->store,
-					.platform = &request->platforms.targets[0],
+					.platforms = &request->platforms,
 					.image = id,
 					.tags = request->tags };
 	char name[DIGEST_NAME_MAX];

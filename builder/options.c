@@ -381,15 +381,14 @@ static int take_platforms(const struct options *options, struct build_request *r
 static int check_outputs(const struct options *options, const struct platforms *platforms,
 			 struct err *err)
 {
-	static const enum output_type single[] = { OUTPUT_DOCKER, OUTPUT_LOCAL, OUTPUT_TAR };
+	static const enum output_type single[] = { OUTPUT_DOCKER, OUTPUT_TAR };
 
 	for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++)
 		if (platforms->count > 1 && outputs_have(&options->outputs, single[i]))
-			return err_set(
-				err, ERR_USAGE,
-				"--output: types docker, local and tar are for one platform, "
-				"and --platform asks for %zu: use type=oci",
-				platforms->count);
+			return err_set(err, ERR_USAGE,
+				       "--output: types docker and tar are for one platform, "
+				       "and --platform asks for %zu: use type=oci or type=local",
+				       platforms->count);
 	return 0;
 }
 

@@ -125,20 +125,20 @@ static int write_directory(int view_fd, const char *path, enum overlay_ns ns, st
 
 /* ---- both ---- */
 
-static int write_view(const struct output *output, struct store *store, int view_fd,
-		      struct err *err)
+static int write_view(const struct output *output, const char *dest, struct store *store,
+		      int view_fd, struct err *err)
 {
-	const char *path = output->dest;
 	bool is_stdout = false;
 
 	if (output->type == OUTPUT_LOCAL)
-		return write_directory(view_fd, output->dest, store_overlay_ns(store), err);
-	if (strcmp(path, "-") == 0)
-		path = "/dev/stdout";
-	return archive_file_write(path, put_all, &view_fd, &is_stdout, err);
+		return write_directory(view_fd, dest, store_overlay_ns(store), err);
+	if (strcmp(dest, "-") == 0)
+		dest = "/dev/stdout";
+	return archive_file_write(dest, put_all, &view_fd, &is_stdout, err);
 }
 
-int output_write_files(const struct output *output, const struct output_job *job, struct err *err)
+static int write_image(const struct output *output, const struct output_job *job,
+		       const struct platform *platform, const char *dest, struct err *err)
 {
 	auto_image struct image image = IMAGE_INIT;
 	auto_chain struct chain chain = CHAIN_INIT;
@@ -146,7 +146,7 @@ int output_write_files(const struct output *output, const struct output_job *job
 	char name[DIGEST_NAME_MAX];
 	int view_fd;
 
-	if (image_get(job->store, digest_name(job->image, name), job->platform, &image, err) < 0)
+	if (image_get(job->store, digest_name(job->image, name), platform, &image, err) < 0)
 		return -1;
 	chain_init(&chain, job->store);
 	for (size_t i = 0; i < image.config.diff_id_count; i++)
@@ -158,7 +158,36 @@ int output_write_files(const struct output *output, const struct output_job *job
 	fd = openat(view_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(err, "open the image's files");
-	if (write_view(output, job->store, fd, err) < 0)
-		return err_prefix(err, "write the files to '%s'", output->dest);
+	if (write_view(output, dest, job->store, fd, err) < 0)
+		return err_prefix(err, "write the files to '%s'", dest);
 	return 0;
+}
+
+/* Of an index, each image's files in a directory of their own, "linux_arm64". */
+static int write_images(const struct output *output, const struct output_job *job, struct err *err)
+{
+	auto_close int dir_fd = open_directory(output->dest, err);
+
+	if (dir_fd < 0)
+		return err_prefix(err, "write the files to '%s'", output->dest);
+	for (size_t i = 0; i < job->platforms->count; i++) {
+		const struct platform *platform = &job->platforms->targets[i];
+		auto_strbuf struct strbuf name = STRBUF_INIT;
+		auto_free char *dest = NULL;
+
+		platform_format(platform, &name);
+		for (char *slash; (slash = strchr(name.data, '/'));)
+			*slash = '_';
+		dest = str_format("%s/%s", output->dest, name.data);
+		if (write_image(output, job, platform, dest, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int output_write_files(const struct output *output, const struct output_job *job, struct err *err)
+{
+	if (output->type == OUTPUT_LOCAL && job->platforms->is_index)
+		return write_images(output, job, err);
+	return write_image(output, job, &job->platforms->targets[0], output->dest, err);
 }

@@ -5,11 +5,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "builder/platforms.h"
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/strlist.h"
 #include "layers/codec.h"
-#include "layers/descriptor.h"
 #include "storage/store.h"
 
 /*
@@ -63,9 +63,9 @@ void outputs_names(const struct outputs *outputs, struct strlist *out);
 
 struct output_job {
 	struct store *store;
-	const struct platform *platform; /* of the image whose files are wanted */
-	const struct digest *image;      /* recorded */
-	const struct strlist *tags;      /* the first one is what an archive calls it */
+	const struct platforms *platforms;
+	const struct digest *image; /* recorded */
+	const struct strlist *tags; /* the first one is what an archive calls it */
 };
 
 /* Write them, one after the other. What is half-written has no name. */

@@ -155,8 +155,8 @@ as_docker() {
 	run -2 as root imgbuild -q -o 'type=oci,"name=a' "$T/ctx"
 	[[ $output == "imgbuild: --output: "* ]]
 	refused "--output: only one can go to standard output" -o - -o type=oci
-	run -2 as root imgbuild -q --platform linux/amd64,linux/arm64 -o "$T/never" "$T/ctx"
-	[[ $output == "imgbuild: --output: types docker, local and tar are for one platform"* ]]
+	run -2 as root imgbuild -q --platform linux/amd64,linux/arm64 -o "type=tar,dest=$T/never" "$T/ctx"
+	[[ $output == "imgbuild: --output: types docker and tar are for one platform"* ]]
 	! as root imgstore inspect never 2>/dev/null
 }
 

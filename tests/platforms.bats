@@ -327,6 +327,23 @@ with_handlers() {
 	[ "$(as user imgstore inspect localhost/arm | jq '.[0].RootFS.Layers | length')" = 2 ]
 }
 
+files_split() {
+	printf 'FROM scratch\nARG TARGETARCH\nCOPY Buildfile /$TARGETARCH\n' >Buildfile
+	as "$1" imgbuild -q --platform "linux/$NATIVE,linux/arm/v7" -o "$T/user/$1-files" "$CTX" >&2
+	[ "$(cd "$T/user/$1-files" && find . -type f | sort | paste -s)" = "$(printf '%s\n' "./linux_$NATIVE/$NATIVE" ./linux_arm_v7/arm | sort | paste -s)" ]
+	# one platform has no directory of its own
+	as "$1" imgbuild -q --platform linux/arm/v7 -o "$T/user/$1-file" "$CTX" >&2
+	[ "$(ls "$T/user/$1-file")" = arm ]
+}
+@test "files of several platforms come out in a directory for each as root" {
+	need_root
+	files_split root
+}
+@test "files of several platforms come out in a directory for each as an ordinary user" {
+	need_user
+	files_split user
+}
+
 @test "two builds of an index are compared image by image" {
 	who=$(who_runs)
 	printf 'FROM --platform=$BUILDPLATFORM localhost/bb AS a\nARG TARGETARCH\nRUN echo $TARGETARCH >/1; [ $TARGETARCH != s390x ] || cat /proc/sys/kernel/random/uuid >/1\nFROM scratch\nCOPY --from=a /1 /\n' >Buildfile
