@@ -254,6 +254,7 @@ static int parse_git(struct remote *remote, struct err *err)
 	const char *hash = strchr(remote->shown, '#');
 
 	remote->kind = REMOTE_GIT;
+	remote->has_submodules = true;
 	remote->url = str_ndup(remote->shown, len);
 	if (remote->shown[len] == '?') {
 		const char *query = remote->shown + len + 1;

@@ -35,8 +35,8 @@ struct remote {
 	char *subdir;
 	char *commit; /* the first digits, or all, of what the commit must be */
 	enum tristate keeps_git_dir;
-	bool has_submodules;
-	bool is_ssh; /* git: user is part of url */
+	bool has_submodules; /* true unless the text says no */
+	bool is_ssh;         /* git: user is part of url */
 };
 
 void remote_free(struct remote *remote); /* NULL is fine */

@@ -417,7 +417,10 @@ static int check_out(const struct fetch_request *request, struct err *err)
 		return err_set(err, ERR_REMOTE, "it does not give commit %s", request->commit);
 	if (git(checkout, NULL, err) < 0)
 		return -1;
-	return request->has_submodules ? git(modules, NULL, err) : 0;
+	/* most repositories have none, and the command takes its time to find that out */
+	if (!request->has_submodules || access(".gitmodules", F_OK) < 0)
+		return 0;
+	return git(modules, NULL, err);
 }
 
 static int commit_time(const char *commit, time_t *out, struct err *err)

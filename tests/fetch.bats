@@ -500,18 +500,18 @@ ADD $URL/git/r.git#dev /hooks"
 	grep -q /git/r.git/git-upload-pack "$SRV/log"
 }
 
-@test "git: submodules when asked for, and none from the disk" {
+@test "git: submodules unless they are not wanted, and none from the disk" {
 	need_root
 	build root <<<"FROM scratch
-ADD $URL/git/m.git /m
-ADD $URL/git/m.git?submodules=true /s"
+ADD $URL/git/m.git?submodules=false /m
+ADD $URL/git/m.git /s"
 	layer root 1 && same "$(names)" "m/ m/.gitmodules m/inner/ "
 	layer root 2 && same "$(content s/inner/file)" two
 	refute grep -q '[.]git/' <<<"$(names)"
 	same "$(entry s/inner/file)" "-rw-r--r-- 0/0 4 2020-09-13 12:26:40"
 	refute grep -qx s/inner/.git <(tar -tf "$LAYER")
 	fails root 4 "git repository '$URL/git/steals.git': git submodule: " <<<"FROM scratch
-ADD $URL/git/steals.git?submodules=true /x"
+ADD $URL/git/steals.git /x"
 }
 
 @test "git: an endless pack stops at the limit" {

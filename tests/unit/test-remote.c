@@ -45,7 +45,7 @@ static char *dump(const struct remote *remote)
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		strbuf_printf(&out, " %s", fields[i] ? fields[i] : "-");
 	strbuf_printf(&out, " %s%s", keeps[remote->keeps_git_dir],
-		      remote->has_submodules ? " submodules" : "");
+		      remote->kind == REMOTE_URL || remote->has_submodules ? "" : " alone");
 	return strbuf_steal(&out);
 }
 
@@ -87,7 +87,9 @@ static void reads_remotes(void **state)
 		{ "git://h/r", "git git://h/r git://h/r - - - - - - unset" },
 		{ "git://h/r?branch=b&subdir=s&keep-git-dir=1&submodules",
 		  "git git://h/r?branch=b&subdir=s&keep-git-dir=1&submodules git://h/r - - - "
-		  "refs/heads/b s - yes submodules" },
+		  "refs/heads/b s - yes" },
+		{ "git://h/r?submodules=false",
+		  "git git://h/r?submodules=false git://h/r - - - - - - unset alone" },
 		{ "git://h/r?tag=t&keep-git-dir=false",
 		  "git git://h/r?tag=t&keep-git-dir=false git://h/r - - - refs/tags/t - - no" },
 		{ "git://h/r?commit=" COMMIT,
