@@ -39,7 +39,6 @@ teardown() {
 	rm -rf "$OUT"
 }
 
-store_of() { case $1 in root) echo "$ROOT_STORE" ;; user) echo "$USER_STORE" ;; esac; }
 look_outside() {
 	echo "$T"/* /x* /etc/x*
 	find "$T/outside" -printf '%p %M %U:%G %s %n %T@\n'

@@ -37,7 +37,6 @@ shown() {
 	shift
 	as "$who" imgrun --rm made sh -c "$*"
 }
-store_of() { [ "$1" = root ] && echo "$ROOT_STORE" || echo "$USER_STORE"; }
 idle() { as_user_of "$1" ls "$(store_of "$1")/tmp" | wc -l; }
 as_user_of() { local who=$1; shift; as "$who" "$@"; }
 same() { [ "$1" = "$2" ] || { printf 'got:    %s\nwanted: %s\n' "$1" "$2"; return 1; }; }

@@ -22,7 +22,6 @@ context() { # Buildfile on stdin; directory on stdout
 	chmod -R a+rX "$dir"
 	echo "$dir"
 }
-store_of() { if [ "$1" = root ]; then echo "$ROOT_STORE"; else echo "$USER_STORE"; fi; }
 layers() { as "$1" imgstore unshare ls "$(store_of "$1")/layers" 2>/dev/null || ls "$(store_of "$1")/layers"; }
 
 # fails WHO STATUS CONTEXT PATTERN…: each pattern is in the one error; nothing is left

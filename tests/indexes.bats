@@ -40,7 +40,6 @@ image_of() {
 }
 # all_blobs DIR: names and contents
 all_blobs() { (cd "$1/blobs/sha256" && sha256sum *); }
-store_of() { if [ "$1" = root ]; then echo "$ROOT_STORE"; else echo "$USER_STORE"; fi; }
 who_runs() { if is_root; then echo root; else echo user; fi; }
 
 whole_round_trip() {

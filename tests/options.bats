@@ -4,62 +4,14 @@
 # As root and as an ordinary user where a step sees it.
 
 load lib
+load steps
 
 setup_file() {
-	make_scratch
-	PATH=$top_builddir:$top_builddir/storage:$PATH
-	export PATH
+	steps_setup_file
 	unset http_proxy HTTP_PROXY https_proxy HTTPS_PROXY ftp_proxy FTP_PROXY no_proxy NO_PROXY all_proxy ALL_PROXY
-	busybox_tar "$T/bb.tar"
-	chmod 644 "$T/bb.tar"
-	! is_root || as root imgstore import "$T/bb.tar" localhost/bb >&2
-	! have_user || as user imgstore import "$T/bb.tar" localhost/bb >&2
 }
-teardown_file() {
-	remove_scratch
-}
-setup() {
-	CTX=$(mktemp -d "$T/ctx.XXXXXX")
-	chmod 755 "$CTX"
-	cd "$CTX" || return 1
-}
-store_of() { if [ "$1" = root ]; then echo "$ROOT_STORE"; else echo "$USER_STORE"; fi; }
+teardown_file() { remove_scratch; }
 
-# build WHO [OPTIONS…]: Buildfile on stdin, unless there is one; messages in $OUTPUT, the image is "test"
-build() {
-	local who=$1
-	shift
-	[ -t 0 ] || cat >Buildfile.new
-	[ ! -s Buildfile.new ] || mv Buildfile.new Buildfile
-	if [ "$who" = user ] && is_root; then chown -R "$TEST_USER:" "$CTX"; fi
-	status=0
-	OUTPUT=$(as "$who" imgbuild -t test "$@" "$CTX" 2>&1 >"$T/id") || status=$?
-	echo "$OUTPUT"
-	ID=$(cat "$T/id")
-	return "$status"
-}
-# refused WHO STATUS PATTERN [OPTIONS…]: Buildfile on stdin
-refused() {
-	local who=$1 want=$2 pattern=$3
-	shift 3
-	build "$who" "$@" && { echo "was built"; return 1; }
-	[ "$status" = "$want" ] || { echo "status $status"; return 1; }
-	[[ $OUTPUT == *"$pattern"* ]] || { echo "not said: $pattern"; return 1; }
-	assert_store_idle "$(store_of "$who")"
-}
-exported() {
-	local out manifest
-	out=$(mktemp -d "$T/out.XXXXXX")
-	if [ "$1" = user ] && is_root; then chown "$TEST_USER" "$out"; fi
-	as "$1" imgpush -q --compression none test "oci:$out/o:latest" >/dev/null
-	manifest=$(jq -r '.manifests[0].digest' "$out/o/index.json" | cut -d: -f2)
-	CONFIG=$out/o/blobs/sha256/$(jq -r .config.digest "$out/o/blobs/sha256/$manifest" | cut -d: -f2)
-	mapfile -t LAYERS < <(jq -r '.layers[].digest' "$out/o/blobs/sha256/$manifest" | sed "s|sha256:|$out/o/blobs/sha256/|")
-}
-names() { tar -tf "${LAYERS[$(($1 - 1))]}" | { grep -vxF ./ || true; } | tr '\n' ' '; }
-content() { tar -xOf "${LAYERS[$(($1 - 1))]}" "$2"; }
-same() { [ "$1" = "$2" ] || { printf 'got:    %q\nwanted: %q\n' "$1" "$2"; return 1; }; }
-cached() { grep -c '^#[0-9]* CACHED' <<<"$OUTPUT" || true; }
 refute() { # refute CMD…: it must fail
 	! "$@"
 }

@@ -154,6 +154,15 @@ missed() {
 	image <<<$'FROM localhost/bb\nADD '"$URL/git/r.git#main /r"
 	cached 1
 }
+@test "1.11 RUN: the platform counts" {
+	printf 'FROM scratch\nCOPY --from=localhost/bb / /\nRUN echo 118\n' >Buildfile
+	image --platform linux/amd64 <<<"$(cat Buildfile)"
+	image --platform linux/amd64 <<<"$(cat Buildfile)"
+	cached 2
+	# the copy is the same one, the command another
+	image --platform linux/386 <<<"$(cat Buildfile)"
+	cached 1
+}
 @test "1.11 RUN: command, environment, ARGs, directory, user, network, security, host name count; comments and spacing do not" {
 	found 'RUN echo 111' $'# comment\nRUN   echo 111' $'run \\\n# comment\n echo 111' $'CMD x\nEXPOSE 1\nRUN echo 111'
 	missed 'RUN echo 111' 'RUN echo  111' 'RUN ["echo", "111"]' $'ENV a=1\nRUN echo 111' $'ARG b=1\nRUN echo 111' $'USER 1\nRUN echo 111' \

@@ -20,7 +20,6 @@ need() {
 	user) need_user; as_user unshare -U true 2>/dev/null || skip "this host allows no user namespaces" ;;
 	esac
 }
-store_of() { [ "$1" = root ] && echo "$ROOT_STORE" || echo "$USER_STORE"; }
 containers() { ls "$(store_of "$1")/containers" | wc -l; }
 # in a pseudo terminal of 33 lines and 77 columns; standard input is typed
 in_terminal() {

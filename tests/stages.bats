@@ -25,7 +25,6 @@ setup() {
 	chmod 755 "$CTX"
 }
 
-store_of() { if [ "$1" = root ]; then echo "$ROOT_STORE"; else echo "$USER_STORE"; fi; }
 # build WHO [OPTIONS…]: Buildfile on stdin; messages in $OUTPUT, the image ID in $ID, milliseconds in $TOOK
 build() {
 	local who=$1 start
