@@ -203,3 +203,41 @@ RUN echo nameless >/n')
 	fill root
 	as root imgstore check --format json | jq -e '.Findings == []'
 }
+
+@test "4a.8: a command waits for another one's lock, and a look does not" {
+	need_root
+	command -v sqlite3 >/dev/null || skip "sqlite3 is not installed"
+	fill root
+	mkfifo "$T/hold"
+	sqlite3 "$ROOT_STORE/store.db" <"$T/hold" 3>&- &
+	exec 4>"$T/hold"
+	echo 'BEGIN IMMEDIATE; DELETE FROM files WHERE 0;' >&4
+	sleep 0.3
+	# reading does not wait
+	[ "$(listed)" = 'bb:latest built:latest pulled:latest ' ]
+	printf 'FROM bb\nRUN echo waited >/w\n' | as root imgbuild -q -t waited -f - "$T/ctx" >"$T/build.out" 2>&1 3>&- 4>&- &
+	build=$!
+	sleep 1.5
+	kill -0 "$build"
+	echo 'COMMIT;' >&4
+	exec 4>&-
+	wait "$build"
+	[ "$(as root imgrun --rm waited cat /w)" = waited ]
+}
+
+@test "4a.13: an upper is one container's alone" {
+	need_root
+	fill root
+	as root imgrun --name one bb sleep 30 3>&- &
+	run=$!
+	until as root imgstore ps --format json | jq -e '.[0].Running' >/dev/null 2>&1; do sleep 0.05; done
+	refused 125 "there is a container 'one' already" imgrun --name one bb true
+	refused 3 "container 'one' is running" imgstore rm one
+	refused 3 "container 'one' is running" imgstore export one
+	refused 3 'is used by container' imgstore rm bb
+	[ "$(as root imgrun --rm bb sh -c 'echo other >/x; cat /x')" = other ]
+	[ ! -e "$(echo "$ROOT_STORE"/containers/*/fs)/x" ]
+	pkill -P "$run" || true
+	kill "$run" 2>/dev/null || true
+	wait || true
+}
