@@ -304,7 +304,7 @@ mend_pulled() {
 	) 3>&- &
 	count=0
 	until [ -e "$T/over" ]; do
-		as root imgstore check --format json >"$T/report"
+		as root imgstore check --format json >"$T/report" || { cat "$T/report"; return 1; }
 		jq -e .Clean "$T/report"
 		count=$((count + 1))
 	done
