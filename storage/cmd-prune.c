@@ -42,7 +42,6 @@ struct values {
 	struct strlist filters;
 	bool all;
 	bool dry_run;
-	bool force;
 };
 
 /* "until=…" is the only one that makes sense for everything. */
@@ -108,7 +107,7 @@ int cmd_prune(int argc, char **argv)
 		  NULL },
 		{ 0, "filter", OPTION_LIST, &values.filters, "until=AGE", "the same as --age",
 		  NULL },
-		{ 'f', "force", OPTION_FLAG, &values.force, NULL, "nothing is asked anyway", NULL },
+		{ 'f', "force", OPTION_IGNORED, NULL, NULL, "nothing is asked anyway", NULL },
 		{ 0, "free-space", OPTION_STRING, &values.free, "BYTES",
 		  "of the build cache, the oldest until so much is free on the disk", NULL },
 		{ 0, "keep-storage", OPTION_STRING, &values.keep, "BYTES",
