@@ -122,3 +122,30 @@ untouched() {
 	same "$(grep -c '^imgbuild: .*layers are put together by the copy driver' "$T/said")" 1
 	grep -q 'the copy driver shows goes with the command' "$T/said"
 }
+
+# An image of as many layers as overlayfs and its users can be asked for
+many_layers() {
+	local c
+	c=$(mktemp -d "$T/many.XXXXXX")
+	chmod 755 "$c"
+	{
+		echo 'FROM localhost/bb'
+		for i in $(seq 398); do printf 'COPY <<E /f%d\nE\n' "$i"; done
+		echo 'RUN [ -e /f1 ] && [ -e /f398 ] && rm /f7'
+	} >"$c/Buildfile"
+	as "$1" imgbuild -q -t many "$c"
+	same "$(as "$1" imgstore inspect many | jq '.[0].RootFS.Layers | length')" 400
+	same "$(as "$1" imgrun --rm many sh -c 'ls / | grep -c "^f"')" 397
+	image_tree "$1" many >"$T/many.tree"
+	same "$(grep -c '^f' "$T/many.tree")" 397
+}
+@test "an image of 400 layers is built, run and mounted (root)" { need_root; many_layers root; }
+@test "an image of 400 layers is built, run and mounted (user)" { need_user; many_layers user; }
+@test "more layers than overlayfs takes: one clear error" {
+	need_root
+	python3 "$top_srcdir/tests/many-layers.py" 501 "$T/501"
+	as root imgpull -q "oci:$T/501" localhost/deep
+	run as root imgrun --rm localhost/deep true
+	same "$status" 125
+	[[ $output == *"501 layers are more than the overlay driver can put together (500)"* ]]
+}
