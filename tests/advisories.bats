@@ -191,7 +191,7 @@ huge() {
 	[ "$status" = 3 ]
 	huge said-size
 	[ "$status" = 3 ]
-	! imgstore inspect localhost/huge
+	not imgstore inspect localhost/huge
 }
 
 # ---- what an image says about itself ----

@@ -78,7 +78,7 @@ RUN false || true; echo ok
 RUN --network=none [ "$(ls /sys/class/net | tr '\n' ' ')" = "lo " ]
 E
 	exported "$1"
-	! grep -qi proxy "$CONFIG"
+	not grep -i proxy= "$CONFIG"
 	same "$(jq -r '.history[] | select(.created_by // "" | startswith("RUN")) | .created_by' "$CONFIG" | head -1)" \
 		'RUN |2 GIVEN=arg DEFAULT=d /bin/sh -c [ "$A-$B-$GIVEN-$DEFAULT" = "1-x y-arg-d" ] && [ "$PWD" = /w ] && [ "$HOME" = /root ] # buildkit'
 }
@@ -480,7 +480,7 @@ true buildkit.dockerfile.v0 HEALTHCHECK {Test:[CMD check it] Interval:5s Timeout
 @test "stages that the target does not need are not run" {
 	need_root
 	build root --target TWO <<<$'FROM localhost/bb AS one\nRUN false\nFROM localhost/bb AS two\nRUN true\nFROM one\nCOPY --from=two /etc/passwd /p'
-	! grep -q '\[one' <<<"$OUTPUT"
+	not grep -q '\[one' <<<"$OUTPUT"
 	run as root imgbuild --target three "$CTX"
 	same "$status" 3
 	[[ $output == *"target stage 'three' is not in Buildfile"* ]]
@@ -538,7 +538,7 @@ true buildkit.dockerfile.v0 HEALTHCHECK {Test:[CMD check it] Interval:5s Timeout
 	need_root
 	FROMENV=e build root --build-arg FROMENV --build-arg NOTSET --build-arg UNUSED=1 <<<$'FROM localhost/bb\nARG FROMENV\nARG NOTSET=d\nRUN [ "$FROMENV$NOTSET" = ed ]'
 	grep -q "warning: .*'UNUSED'" <<<"$OUTPUT"
-	! grep -q "'FROMENV'" <<<"$OUTPUT"
+	not grep -q "'FROMENV'" <<<"$OUTPUT"
 }
 
 # ---- the cache ----
@@ -564,7 +564,7 @@ RUN echo $X >x
 E
 	build "$1" </dev/null
 	first=$ID
-	! grep -q CACHED <<<"$OUTPUT"
+	not grep -q CACHED <<<"$OUTPUT"
 	sleep 1
 	build "$1" </dev/null
 	cached 2 3 4 5
@@ -580,18 +580,18 @@ E
 	# content and mode do, and what follows is made again
 	echo 3 >d/g
 	build "$1" </dev/null
-	! grep -qE '^#[23] CACHED' <<<"$OUTPUT"
+	not grep -qE '^#[23] CACHED' <<<"$OUTPUT"
 	echo 2 >d/g
 	build "$1" </dev/null
 	cached 2 3 4 5
 	same "$ID" "$first"
 	chmod 755 d/g
 	build "$1" </dev/null
-	! grep -qE '^#2 CACHED' <<<"$OUTPUT"
+	not grep -qE '^#2 CACHED' <<<"$OUTPUT"
 	chmod 644 d/g
 	# --no-cache runs all, and what comes out is found afterwards
 	build "$1" --no-cache </dev/null
-	! grep -q CACHED <<<"$OUTPUT"
+	not grep -q CACHED <<<"$OUTPUT"
 	second=$ID
 	build "$1" </dev/null
 	cached 2 3 4 5
@@ -626,5 +626,5 @@ E
 	as root imgstore rm test >/dev/null
 	as root imgstore prune >/dev/null
 	build root </dev/null
-	! grep -q CACHED <<<"$OUTPUT"
+	not grep -q CACHED <<<"$OUTPUT"
 }

@@ -123,7 +123,7 @@ layer() { echo "$OUT/blobs/sha256/$(jq -r ".layers[$1].digest" "$MANIFEST" | cut
 	cmp "$BATS_TEST_TMPDIR/1.tar" "$BATS_TEST_TMPDIR/2.tar"
 	as $WHO imgpush localhost/a oci-archive:/dev/stdout:v1 | cmp - "$BATS_TEST_TMPDIR/1.tar"
 	tar -tvf "$BATS_TEST_TMPDIR/1.tar" --numeric-owner >"$BATS_TEST_TMPDIR/list"
-	! grep -v ' 0/0 .* 1970-01-01 00:00 ' "$BATS_TEST_TMPDIR/list"
+	not grep -v ' 0/0 .* 1970-01-01 00:00 ' "$BATS_TEST_TMPDIR/list"
 	grep -q ' oci-layout$' "$BATS_TEST_TMPDIR/list"
 	mkdir "$BATS_TEST_TMPDIR/layout"
 	tar -C "$BATS_TEST_TMPDIR/layout" -xf "$BATS_TEST_TMPDIR/1.tar"

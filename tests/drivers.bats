@@ -114,7 +114,7 @@ untouched() {
 		printf "FROM localhost/bb\nRUN echo a >/a\nRUN cat /a\n" >"$1/context/Buildfile"
 		imgbuild --progress=plain -t made "$1/context"
 		imgrun --rm made cat /a
-		! imgstore mount made
+		not imgstore mount made
 	' x "$T" >"$T/said" 2>&1 || { cat "$T/said"; return 1; }
 	cat "$T/said"
 	grep -qx 'Driver: copy' "$T/said"

@@ -140,7 +140,7 @@ E
 		grep -q "No space left on device" "$T/full.out"
 		grep -q "Buildfile:3" "$T/full.out"
 		[ -z "$(ls "$IMGBUILD_ROOT/tmp")" ]
-		! imgstore inspect broken 2>/dev/null
+		not imgstore inspect broken 2>/dev/null
 		# and the store still works
 		imgrun --rm localhost/bb true
 		imgstore rm localhost/bb >/dev/null
@@ -164,7 +164,7 @@ E
 	[ "$status" = 130 ]
 	[ "$before" = "$(ls "$ROOT_STORE/layers")" ]
 	assert_store_idle "$ROOT_STORE"
-	! pgrep -f 'sleep 300'
+	not pgrep -f 'sleep 300'
 }
 
 @test "a user without subordinate ids builds what needs one owner, and is told what is missing" {

@@ -148,7 +148,7 @@ base_shows() {
 	END
 	diff "$T/want" "$T/got"
 	[ "$(as "$1" imgrun --rm localhost/two cat lib/z)" = z ]
-	! as "$1" imgrun --rm localhost/two ls usr/lib/z
+	not as "$1" imgrun --rm localhost/two ls usr/lib/z
 
 	# it goes on as it came
 	as "$1" imgpush -q localhost/one "oci:$OUT/back:v1" >&2
@@ -188,7 +188,7 @@ stacked() {
 	[ "$(as "$who" imgrun --rm localhost/links cat usr/lib/q)" = q ]
 	pull "$who" links-two >&2
 	[ "$(as "$who" imgrun --rm localhost/links-two cat lib/q)" = q ]
-	! as "$who" imgrun --rm localhost/links-two ls usr/lib/q
+	not as "$who" imgrun --rm localhost/links-two ls usr/lib/q
 }
 
 @test "pulls of the same layers in another order, at the same time" {
@@ -357,7 +357,7 @@ tree_of() {
 @test "root pulls devices as they are, and an archive with them is added by root only" {
 	need_root
 	as root imgpull "oci:$T/in/devices:v1" localhost/devices 2>"$OUT/log"
-	! grep warning "$OUT/log"
+	not grep warning "$OUT/log"
 	[ "$(stat -c '%F %t:%T %a %h' "$ROOT_STORE"/layers/*/fs/dev/null)" = 'character special file 1:3 666 2' ]
 	need_no_devices
 	mkdir "$OUT/context"

@@ -66,7 +66,7 @@ diff_ids() { as root imgstore inspect "$1" | jq -cS '.[0].RootFS.Layers'; }
 	dump_tree "$T/umoci/rootfs" >"$T/theirs.txt"
 	diff "$T/ours.txt" "$T/theirs.txt"
 	grep -q '^d/sub/new' "$T/ours.txt"
-	! grep -q gone "$T/ours.txt"
+	not grep -q gone "$T/ours.txt"
 }
 
 @test "podman runs it from the layout, with the same diff IDs" {

@@ -66,7 +66,7 @@ export_trees() {
 	tar -tf "$T/$who-1.tar" >"$T/names"
 	grep -qx 'd/one' "$T/names"
 	grep -qx 'bin/busybox' "$T/names"
-	! grep -qE '^(tmp/|etc/group)$|\.wh\.' "$T/names"
+	not grep -E '^(tmp/|etc/group)$|\.wh\.' "$T/names"
 	tar -tvf "$T/$who-1.tar" d/uno | grep -q 'link to d/one'
 	# one layer of the same files
 	as "$who" imgstore export bb | as "$who" imgstore import - again
@@ -74,7 +74,7 @@ export_trees() {
 	as "$who" imgrun --name c bb sh -c 'echo mine >/mine; rm -r /tmp'
 	as "$who" imgstore export c | tar -tf - >"$T/names"
 	grep -qx mine "$T/names"
-	! grep -qE '^(tmp/|proc/|etc/resolv.conf)$' "$T/names"
+	not grep -E '^(tmp/|proc/|etc/resolv.conf)$' "$T/names"
 }
 @test "export of images and containers (root)" { need_root; export_trees root; }
 @test "export of images and containers (user)" { need_user; export_trees user; }
@@ -193,7 +193,7 @@ RUN echo nameless >/n')
 	unshare -m bash -eux -c '
 		export IMGBUILD_ROOT='"$ROOT_STORE"'
 		imgstore mount pulled
-		! imgstore reset --force
+		not imgstore reset --force
 		imgstore umount pulled'
 	[ "$(listed)" = 'bb:latest built:latest pulled:latest ' ]
 	as root imgstore reset --force

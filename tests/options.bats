@@ -12,9 +12,6 @@ setup_file() {
 }
 teardown_file() { remove_scratch; }
 
-refute() { # refute CMD…: it must fail
-	! "$@"
-}
 some_root() { if is_root; then echo root; else echo user; fi; }
 # with_env CMD…: with the variables of $EXTRA_ENV, which the ordinary user has anyway
 with_env() {
@@ -118,11 +115,11 @@ FROM localhost/bb AS later
 RUN echo later-ran
 E
 	build "$who" --no-cache --target target
-	refute grep -q '^#[0-9]* [0-9.]* unused-ran' <<<"$OUTPUT"
+	not grep -q '^#[0-9]* [0-9.]* unused-ran' <<<"$OUTPUT"
 	build "$who" --no-cache --target target --skip-unused-stages=false
 	grep -q '^#[0-9]* [0-9.]* unused-ran' <<<"$OUTPUT"
 	grep -q '^#[0-9]* [0-9.]* target-ran' <<<"$OUTPUT"
-	refute grep -q '^#[0-9]* [0-9.]* later-ran' <<<"$OUTPUT"
+	not grep -q '^#[0-9]* [0-9.]* later-ran' <<<"$OUTPUT"
 	exported "$who"
 	grep -q 'target-ran' <<<"$(jq -r '.history[-1].created_by' "$CONFIG")"
 	same "${#LAYERS[@]}" 2
@@ -159,7 +156,7 @@ E
 	EXTRA_ENV="http_proxy=http://small:1 HTTPS_PROXY=http://large:2 NO_PROXY=N no_proxy=n FTP_PROXY=" with_env build "$1" --no-cache
 	grep -q ' HTTPS_PROXY=http://large:2 HTTP_PROXY=http://small:1 NO_PROXY=N http_proxy=http://small:1 https_proxy=http://large:2 no_proxy=n \.$' <<<"$OUTPUT"
 	exported "$1"
-	refute grep -qi proxy= "$CONFIG"
+	not grep -qi proxy= "$CONFIG"
 	# no key has them
 	EXTRA_ENV=http_proxy=http://other:3 with_env build "$1"
 	same "$(cached)" 1
@@ -207,7 +204,7 @@ E
 	grep -q ' 10.0.0.7 db;10.0.0.8 one two;::2 six;\.$' <<<"$OUTPUT"
 	exported "$1"
 	same "$(names 2)$(names 3)" ""
-	refute grep -q 10.0.0 "$CONFIG"
+	not grep -q 10.0.0 "$CONFIG"
 	# the key has the names, and not their addresses
 	build "$1" --add-host db:10.1.1.1 --add-host 'one;two=10.1.1.2' --add-host six=10.1.1.3 --add-host here:10.1.1.4
 	same "$(cached)" 2
@@ -263,7 +260,7 @@ E
 	exported "$1"
 	same "$(names 2)" ""
 	build "$1" --no-cache --dns-search .
-	refute grep -q ' search ' <<<"$OUTPUT"
+	not grep -q ' search ' <<<"$OUTPUT"
 	refused "$1" 2 "--dns 'here' is not an address" --dns here
 	refused "$1" 2 "--dns-search 'a b' is not a domain" --dns-search 'a b'
 	refused "$1" 2 "mean nothing without a network" --dns 10.0.0.1 --network none

@@ -157,7 +157,7 @@ as_docker() {
 	refused "--output: only one can go to standard output" -o - -o type=oci
 	run -2 as root imgbuild -q --platform linux/amd64,linux/arm64 -o "type=tar,dest=$T/never" "$T/ctx"
 	[[ $output == "imgbuild: --output: types docker and tar are for one platform"* ]]
-	! as root imgstore inspect never 2>/dev/null
+	not as root imgstore inspect never 2>/dev/null
 }
 
 @test "a place that cannot be written to is an error after the build, with no half of anything" {

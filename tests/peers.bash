@@ -41,7 +41,7 @@ docker_stop() {
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.1
 	done
-	! kill -9 "$pid" 2>/dev/null
+	not kill -9 "$pid" 2>/dev/null
 }
 # dockerd leaves the mount of its network namespace, podman that of its store
 peers_unmount() {

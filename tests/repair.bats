@@ -277,7 +277,7 @@ mend_pulled() {
 	command -v sqlite3 >/dev/null || skip "sqlite3 is not installed"
 	fill root
 	# a step of a build that failed later
-	! printf 'FROM bb\nRUN echo unsynced >/u\nRUN false\n' | as root imgbuild -q -f - "$T/ctx"
+	printf 'FROM bb\nRUN echo unsynced >/u\nRUN false\n' | not as root imgbuild -q -f - "$T/ctx"
 	row root "UPDATE meta SET boot='00000000-0000-0000-0000-000000000000'"
 	# its data never came to the disk
 	layer=$(row root "SELECT lower(hex(id)) FROM layers WHERE seq>(SELECT synced FROM meta)")

@@ -167,5 +167,5 @@ $text"
 	printf 'FROM localhost/bb AS one\nCOPY f$foo /\nFROM scratch AS two\nCOPY f$bar /\n' | finds 'UndefinedVar 2' 'UndefinedVar 4'
 	image <<<"$(cat Buildfile)"
 	warns UndefinedVar 4
-	! grep 'line 2' "$T/messages"
+	not grep 'line 2' "$T/messages"
 }

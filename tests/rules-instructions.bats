@@ -90,7 +90,7 @@ load rules
 }
 @test "1.5 other build arguments with a meaning are no unused ones; those that do nothing here are told" {
 	image --build-arg BUILDKIT_BUILD_NAME=n --build-arg BUILDKIT_SYNTAX=docker/dockerfile:1 --build-arg BUILDKIT_DOCKERFILE_CHECK=skip=all --build-arg BUILDKIT_CACHE_MOUNT_NS=n <<<'FROM scratch'
-	! grep warning "$T/messages"
+	not grep warning "$T/messages"
 	image --build-arg BUILDKIT_SBOM_SCAN_STAGE=1 <<<'FROM scratch'
 	said BUILDKIT_SBOM_SCAN_STAGE
 }

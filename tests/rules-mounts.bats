@@ -269,7 +269,7 @@ agent_socket() { python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("
 	echo other-value >t
 	printf 'FROM localhost/bb\nRUN --mount=type=secret,id=s --mount=type=secret,id=s,env=V test -n "$V" # 161\n' >b
 	image --secret id=s,src=s <b
-	! grep known-value "$T/messages"
+	not grep known-value "$T/messages"
 	image --secret id=s,src=t <b
 	cached 1
 }

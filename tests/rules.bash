@@ -57,7 +57,7 @@ layer() { as "$WHO" imgstore inspect test | jq -r ".[0].RootFS.Layers[$1]"; }
 # "empty_layer created_by", a line for each entry, the first step first
 history() { as "$WHO" imgstore history --no-trunc --format json test | jq -r 'if type == "array" then reverse[] else . end | .CreatedBy'; }
 warns() { said "^ - $1: .*(line $2)\$"; }
-silent() { ! grep "^ - $1: " "$T/messages"; }
+silent() { not grep "^ - $1: " "$T/messages"; }
 # cached N: of the steps of the last build N were found
 cached() { same "$(grep -c ' CACHED$' "$T/messages")" "$1" || { cat "$T/messages"; return 1; }; }
 # server: tests/fetch-server.py at $URL with files/ and git/ in $SRV; ends with the file's last test

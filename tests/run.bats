@@ -249,7 +249,7 @@ killed_leaves_nothing() {
 	pid=$(pgrep -fx "imgrun --rm localhost/bb sleep $nap")
 	kill -9 "$pid"
 	for _ in $(seq 100); do pgrep -fx "sleep $nap" >/dev/null || break; sleep 0.1; done
-	! pgrep -fx "sleep $nap"
+	not pgrep -fx "sleep $nap"
 	as "$1" imgstore ls >&2 # whoever comes next sweeps
 	assert_store_idle "$(store_of "$1")"
 }

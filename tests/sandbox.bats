@@ -171,7 +171,7 @@ host_is_out_of_sight() {
 	need "$1"
 	run sandbox "$1" -- cut -d' ' -f5 /proc/self/mountinfo
 	[ "$status" = 0 ]
-	! grep -vxE '/|/(proc|dev|sys)(/.*)?' <<<"$output"
+	not grep -vxE '/|/(proc|dev|sys)(/.*)?' <<<"$output"
 	[ "$(grep -cx / <<<"$output")" = 1 ]
 	run sandbox "$1" -- ls /
 	[ "$output" = $'bin\ndata\ndev\netc\nhome\nlink-out\nlink-to-data\nother\nproc\nsys\ntmp' ]
@@ -195,7 +195,7 @@ kernel_is_covered() {
 	[ ! -e /proc/sysrq-trigger ] || [[ "$output" = *"/proc/sysrq-trigger: Read-only file system"* ]]
 	[[ "$output" = *"/sys/fs/cgroup/x': Read-only file system"* ]] || [[ "$output" = *"/sys/fs/cgroup/x': No such file"* ]]
 	[ ! -e /proc/acpi ] || [[ "$output" = *"/proc/acpi/x: Read-only file system"* ]]
-	! sandbox "$1" -- sh -c 'ls -A /sys/firmware /proc/acpi 2>/dev/null | grep -v :$ | grep .'
+	not sandbox "$1" -- sh -c 'ls -A /sys/firmware /proc/acpi 2>/dev/null | grep -v :$ | grep .'
 }
 @test "root: masked and read-only paths" { kernel_is_covered root; }
 @test "user: masked and read-only paths" { kernel_is_covered user; }
@@ -405,7 +405,7 @@ killed_launcher_leaves_nothing() {
 		sleep 0.1
 	done
 	[ -z "$(naps_of $nap)" ]
-	! grep -F "$T/$1-tree" /proc/self/mountinfo
+	not grep -F "$T/$1-tree" /proc/self/mountinfo
 }
 @test "root: kill -9 of the launcher leaves no process and no mount" { killed_launcher_leaves_nothing root; }
 @test "user: kill -9 of the launcher leaves no process and no mount" { killed_launcher_leaves_nothing user; }

@@ -100,10 +100,10 @@ names() {
 		path=$(imgstore mount small)
 		[ "$path" = "$(imgstore mount small)" ]
 		[ "$(cat "$path/etc/name")" = small ]
-		! touch "$path/new"
+		not touch "$path/new"
 		[ "$(imgstore mount small "$T/here")" = "$T/here" ]
 		[ "$(cat "$T/here/etc/name")" = small ]
-		! imgstore rm small 2>"$T/rm.err"
+		not imgstore rm small 2>"$T/rm.err"
 		grep -q "is mounted" "$T/rm.err"
 		[ "$(imgstore rm -f small)" = "Untagged: small:latest" ]
 		imgstore prune
@@ -111,8 +111,8 @@ names() {
 		imgstore umount "$T/here"
 		[ -z "$(ls "$T/here")" ]
 		imgstore umount '"${id:7:12}"'
-		! grep -F "$IMGBUILD_ROOT" /proc/self/mountinfo
-		! imgstore umount "$T/here" 2>"$T/um.err"
+		not grep -F "$IMGBUILD_ROOT" /proc/self/mountinfo
+		not imgstore umount "$T/here" 2>"$T/um.err"
 		grep -q "no image is mounted at" "$T/um.err"
 		imgstore mount '"${id:7:12}"'
 		imgstore prune
@@ -291,7 +291,7 @@ killed_import() {
 	grep -A9 syncfs "$T/trace" | grep -q 'fdatasync\|fsync'
 	strace -f -o "$T/trace" -e trace=fsync,fdatasync,syncfs imgstore tag two two
 	cat "$T/trace"
-	! grep -q sync "$T/trace"
+	not grep -q sync "$T/trace"
 }
 
 @test "many imports of the same tar at once give one layer" {

@@ -53,7 +53,7 @@ user_id() { if is_root; then id -u "$TEST_USER"; else id -u; fi; }
 @test "mounts do not leak out" {
 	need_userns
 	as_user "$probe" sh -c 'mount -t tmpfs leaked-from-probe /mnt && grep -q leaked-from-probe /proc/self/mountinfo'
-	! grep leaked-from-probe /proc/self/mountinfo
+	not grep leaked-from-probe /proc/self/mountinfo
 }
 
 @test "without newuidmap there is one id, and the remedy is told" {

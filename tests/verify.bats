@@ -78,7 +78,7 @@ E
 	[[ ${output} == *"): list: content differs at byte "* ]]
 	[[ ${output} == *"): moded: owner "*":0 vs "*":0"* ]]
 	[ "${output##*$'\n'}" = "imgbuild: two builds came to two images: 5 differences" ]
-	! as "$1" imgstore inspect made 2>/dev/null
+	not as "$1" imgstore inspect made 2>/dev/null
 	# what the first build made is in the cache, what the second made is gone
 	[ "$(layers_in "$1")" = $((before + 6)) ]
 	case $1 in
