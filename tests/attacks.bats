@@ -236,7 +236,7 @@ small_bombs() { # WHO WAY
 }
 @test "limits on bytes, entries and depth of what is unpacked" {
 	need_root
-	for way in import add stdin; do small_bombs root $way && rm -rf "$ROOT_STORE" "$OUT"/*; done
+	for way in import add stdin; do small_bombs root $way; rm -rf "$ROOT_STORE" "$OUT"/*; done
 }
 
 @test "--unpack-limit of every command, and what is none" {
@@ -303,7 +303,8 @@ sys.stdout.buffer.write(bytes(1024))' | zstd -q -T1 >"$OUT/bomb.tar"
 	is 3 'unpacks to more than 100 times its size'
 	nothing_half_made root
 	# and of an archive of such
-	mkdir "$OUT/o" && zstd -q <"$T/attacks/absolute.docker" >"$OUT/o/small.zst"
+	mkdir "$OUT/o"
+	zstd -q <"$T/attacks/absolute.docker" >"$OUT/o/small.zst"
 	as root imgpull -q "docker-archive:$OUT/o/small.zst"
 }
 

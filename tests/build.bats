@@ -384,8 +384,14 @@ add_archives() {
 	gzip -k <a.txt >text.gz
 	: >empty.tar.gz
 	tar --owner=21 --group=22 -cf owned.tar a.txt
-	mkdir dotted && cp a.txt dotted/ && chmod 700 dotted && tar --owner=21 --group=22 -C dotted -cf dotted.tar . && rm -r dotted
-	mkdir -p r/bin && echo new >r/bin/tool && tar -C r -cf root.tar bin/tool
+	mkdir dotted
+	cp a.txt dotted/
+	chmod 700 dotted
+	tar --owner=21 --group=22 -C dotted -cf dotted.tar .
+	rm -r dotted
+	mkdir -p r/bin
+	echo new >r/bin/tool
+	tar -C r -cf root.tar bin/tool
 	build "$1" <<'E'
 FROM localhost/bb
 ADD plain.tar /p
@@ -494,11 +500,14 @@ true buildkit.dockerfile.v0 HEALTHCHECK {Test:[CMD check it] Interval:5s Timeout
 	printf 'FROM localhost/bb\nLABEL from=docker\n' >Dockerfile
 	printf 'FROM localhost/bb\nLABEL from=other\n' >other
 	as root imgbuild -q -t test . >/dev/null
-	exported root && same "$(jq -r .config.Labels.from "$CONFIG")" docker
+	exported root
+	same "$(jq -r .config.Labels.from "$CONFIG")" docker
 	(cd / && as root imgbuild -q -t test -f other "$CTX" >/dev/null)
-	exported root && same "$(jq -r .config.Labels.from "$CONFIG")" other
+	exported root
+	same "$(jq -r .config.Labels.from "$CONFIG")" other
 	printf 'FROM localhost/bb\nLABEL from=stdin\n' | as root imgbuild -q -t test -f - "$CTX" >/dev/null
-	exported root && same "$(jq -r .config.Labels.from "$CONFIG")" stdin
+	exported root
+	same "$(jq -r .config.Labels.from "$CONFIG")" stdin
 	printf 'FROM localhost/bb\nBAD\n' >Buildfile
 	run as root imgbuild .
 	same "$status" 3

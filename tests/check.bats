@@ -169,7 +169,8 @@ BELOW       2        is deep
 EMPTY
 MODE        fast     how it is made'
 	has "$expected"
-	[[ $output != *ASIDE* ]] && [[ $output != *UNUSED* ]]
+	[[ $output != *ASIDE* ]]
+	[[ $output != *UNUSED* ]]
 	ask 0 "$(outlined | context)" --call=outline --target=aside
 	has 'ASIDE       1'
 	[[ $output != *MODE* ]]

@@ -52,7 +52,9 @@ refused() {
 # ---- stdin ----
 
 tar_stdin() {
-	mkdir -p "$D/ctx/sub" && echo f >"$D/ctx/sub/f" && echo out >"$D/ctx/left-out"
+	mkdir -p "$D/ctx/sub"
+	echo f >"$D/ctx/sub/f"
+	echo out >"$D/ctx/left-out"
 	printf 'left-out\n' >"$D/ctx/.dockerignore"
 	printf 'FROM localhost/bb\nCOPY . /c/\n' >"$D/ctx/Dockerfile"
 	printf 'FROM localhost/bb\nCOPY sub/f /other\n' >"$D/ctx/sub/Other"
@@ -82,7 +84,8 @@ tar_stdin_bad() { # a tar of somebody else's
 	printf 'FROM localhost/bb\nCOPY root/etc/passwd /p\n' >"$D/ctx/Buildfile"
 	tar -C "$D/ctx" -cf "$D/ctx.tar" .
 	refused "$1" 3 "'root/etc/passwd' is not in the context" - <"$D/ctx.tar"
-	rm "$D/ctx/Buildfile" && mkfifo "$D/ctx/Buildfile"
+	rm "$D/ctx/Buildfile"
+	mkfifo "$D/ctx/Buildfile"
 	tar -C "$D/ctx" -cf "$D/ctx.tar" .
 	refused "$1" 3 "'Buildfile' is not a regular file" - <"$D/ctx.tar"
 	rm "$D/ctx/Buildfile"
@@ -148,7 +151,10 @@ precedence() {
 # ---- named contexts ----
 
 named_dir() {
-	mkdir -p "$D/extra/sub" && echo x >"$D/extra/x" && echo y >"$D/extra/sub/y" && echo no >"$D/extra/no"
+	mkdir -p "$D/extra/sub"
+	echo x >"$D/extra/x"
+	echo y >"$D/extra/sub/y"
+	echo no >"$D/extra/no"
 	echo no >"$D/extra/.dockerignore"
 	echo main >"$D/ctx/x"
 	cat >"$D/ctx/Buildfile" <<'E'
@@ -178,7 +184,11 @@ E
 	refused "$1" 3 "--from=extra" ctx
 }
 named_base() { # a directory as the base
-	mkdir -p "$D/base/bin" && cp "$(command -v busybox)" "$D/base/bin/busybox" && ln -s busybox "$D/base/bin/sh" && echo no >"$D/base/no" && echo no >"$D/base/.dockerignore"
+	mkdir -p "$D/base/bin"
+	cp "$(command -v busybox)" "$D/base/bin/busybox"
+	ln -s busybox "$D/base/bin/sh"
+	echo no >"$D/base/no"
+	echo no >"$D/base/.dockerignore"
 	printf 'FROM mybase\nRUN ["/bin/sh", "-c", "echo ran >/ran"]\n' >"$D/ctx/Buildfile"
 	build "$1" --build-context mybase=base ctx
 	same "$(as "$1" imgrun --rm made /bin/busybox ls -A / | tr '\n' ' ')" ".dockerignore bin dev etc proc ran sys "

@@ -65,7 +65,8 @@ cached() { grep -c '^#[0-9]* CACHED$' <<<"$OUTPUT" || true; }
 # ---- where files go ----
 
 row43() { # a tree over a link to a directory
-	mkdir -p "$CTX/rootfs/dir" && echo new >"$CTX/rootfs/dir/new"
+	mkdir -p "$CTX/rootfs/dir"
+	echo new >"$CTX/rootfs/dir/new"
 	made "$1" <<'E'
 FROM localhost/bb
 RUN mkdir -p /usr/dir && echo old >/usr/dir/old && ln -s usr/dir /dir && ln -s /usr/dir /abs
@@ -77,7 +78,8 @@ E
 	same "$(names 3)" ""
 }
 row43_tree() { # a link inside the copied tree's place is no directory: refused, not replaced
-	mkdir -p "$CTX/rootfs/bin" && echo new >"$CTX/rootfs/bin/new"
+	mkdir -p "$CTX/rootfs/bin"
+	echo new >"$CTX/rootfs/bin/new"
 	refused "$1" "'bin' is not a directory there" <<'E'
 FROM localhost/bb
 RUN mkdir -p /r/usr && ln -s usr /r/bin
@@ -97,7 +99,8 @@ E
 }
 row45() { # a destination that is a link itself
 	echo new >"$CTX/f"
-	mkdir "$CTX/links" && ln -s target "$CTX/links/l"
+	mkdir "$CTX/links"
+	ln -s target "$CTX/links/l"
 	made "$1" <<'E'
 FROM localhost/bb
 RUN mkdir /d && echo old >/d/target && ln -s target /d/link && ln -s missing /d/dangling
@@ -115,7 +118,8 @@ lrwxrwxrwx 0/0 e/l -> target"
 	same "$(names 5 | sed 's|^e/ $||')" ""
 }
 row46() { # sources through links
-	mkdir -p "$CTX/real/sub" && echo in >"$CTX/real/sub/f"
+	mkdir -p "$CTX/real/sub"
+	echo in >"$CTX/real/sub/f"
 	ln -s real "$CTX/rel"
 	ln -s /real/sub "$CTX/abs"
 	ln -s ../../../real/sub/f "$CTX/up"
@@ -189,7 +193,8 @@ drwx--x--x 0/0 c/d/
 }
 row49() { # the caller's umask
 	echo f >"$CTX/f"
-	mkdir "$CTX/d" && echo g >"$CTX/d/g"
+	mkdir "$CTX/d"
+	echo g >"$CTX/d/g"
 	tar -C "$CTX" -cf "$CTX/t.tar" d
 	for mask in 000 022 077; do
 		umask "$mask"
@@ -218,7 +223,10 @@ drwxr-xr-x 0/0 h/
 }
 row50() { # symbolic modes, and what becomes of a file 0644, a file 0750 and a directory 0750
 	local mode f x d n=0
-	mkdir "$CTX/src" && echo 1 >"$CTX/src/f" && echo 2 >"$CTX/src/x" && mkdir "$CTX/src/sub"
+	mkdir "$CTX/src"
+	echo 1 >"$CTX/src/f"
+	echo 2 >"$CTX/src/x"
+	mkdir "$CTX/src/sub"
 	chmod 644 "$CTX/src/f"
 	chmod 750 "$CTX/src/x" "$CTX/src/sub"
 	cat >"$T/modes" <<'E'
@@ -313,7 +321,8 @@ link_key() { # the lower layers are not in the key, but what a name of --chown s
 	same "$(cached)" 1
 }
 link_more() { # directories, archives, here documents, stages
-	mkdir "$CTX/d" && echo f >"$CTX/d/f"
+	mkdir "$CTX/d"
+	echo f >"$CTX/d/f"
 	tar -C "$CTX" --owner=5 --group=6 --numeric-owner -cf "$CTX/t.tar" d
 	made "$1" <<'E'
 FROM localhost/bb AS other
@@ -383,7 +392,8 @@ drwxr-x--- 9/9 7/x/
 	same "$(jq -r '.history[6].created_by' "$CONFIG")" 'COPY --parents --chown=3:4 --chmod=u=rwX,go= x /6/ # buildkit'
 }
 parents_bad() {
-	mkdir "$CTX/d" && echo f >"$CTX/d/f"
+	mkdir "$CTX/d"
+	echo f >"$CTX/d/f"
 	refused "$1" "'d/missing' is not in the context" <<<$'FROM localhost/bb\nCOPY --parents d/missing /x/'
 	refused "$1" "'no/./d' is not in the context" <<<$'FROM localhost/bb\nCOPY --parents no/./d /x/'
 	refused "$1" "no file in the context matches '**/*.nothing'" <<<$'FROM localhost/bb\nCOPY --parents **/*.nothing /x/'
@@ -394,7 +404,8 @@ parents_bad() {
 # ---- --exclude ----
 
 excludes() {
-	mkdir -p "$CTX/d/sub/deep" && touch "$CTX"/d/{a.txt,b.md,keep.txt} "$CTX"/d/sub/{c.txt,e.md} "$CTX/d/sub/deep/f.txt"
+	mkdir -p "$CTX/d/sub/deep"
+	touch "$CTX"/d/{a.txt,b.md,keep.txt} "$CTX"/d/sub/{c.txt,e.md} "$CTX/d/sub/deep/f.txt"
 	tar -C "$CTX/d" -cf "$CTX/t.tar" .
 	made "$1" <<'E'
 FROM localhost/bb
@@ -450,7 +461,9 @@ E
 # ---- archives ----
 
 row54() {
-	mkdir -p "$CTX/a/in/deep" && echo f >"$CTX/a/in/deep/f" && chmod 640 "$CTX/a/in/deep/f"
+	mkdir -p "$CTX/a/in/deep"
+	echo f >"$CTX/a/in/deep/f"
+	chmod 640 "$CTX/a/in/deep/f"
 	(cd "$CTX/a" && tar --owner=5 --group=6 --numeric-owner -cf ../t.tar in &&
 		tar --owner=5 --group=6 --numeric-owner -cf ../implied.tar in/deep/f)
 	gzip -c "$CTX/t.tar" >"$CTX/t.tgz"
@@ -498,7 +511,8 @@ drwx------ 1000/100 5/in/deep/
 	same "$(names 13)" "11/ 11/t.tar "
 }
 archive_bad() {
-	echo f >"$CTX/f" && tar -C "$CTX" -czf "$CTX/t.tgz" f f
+	echo f >"$CTX/f"
+	tar -C "$CTX" -czf "$CTX/t.tgz" f f
 	head -c 60 "$CTX/t.tgz" >"$CTX/short.tgz"
 	tar -C "$CTX" --transform 's|^|../../|' -Pcf "$CTX/up.tar" f
 	refused "$1" "up.tar" <<<$'FROM localhost/bb\nADD up.tar /x/'
@@ -532,20 +546,26 @@ E
 # ---- the cache ----
 
 row58() { # a directory becomes a file, and back
-	mkdir "$CTX/thing" && echo in >"$CTX/thing/f"
+	mkdir "$CTX/thing"
+	echo in >"$CTX/thing/f"
 	made "$1" <<<$'FROM localhost/bb\nCOPY thing /to/thing'
 	same "$(names 1)" "to/ to/thing/ to/thing/f "
-	rm -r "$CTX/thing" && echo file >"$CTX/thing"
+	rm -r "$CTX/thing"
+	echo file >"$CTX/thing"
 	made "$1" <<<$'FROM localhost/bb\nCOPY thing /to/thing'
 	same "$(names 1)" "to/ to/thing "
 	same "$(content 1 to/thing)" file
-	rm "$CTX/thing" && mkdir "$CTX/thing" && echo in >"$CTX/thing/f"
+	rm "$CTX/thing"
+	mkdir "$CTX/thing"
+	echo in >"$CTX/thing/f"
 	made "$1" <<<$'FROM localhost/bb\nCOPY thing /to/thing'
 	same "$(names 1)" "to/ to/thing/ to/thing/f "
 	same "$(cached)" 1
 }
 row68() { # times do not count, content and the execute bit do
-	mkdir "$CTX/d" && echo "content $1" >"$CTX/d/f" && chmod 755 "$CTX/d/f"
+	mkdir "$CTX/d"
+	echo "content $1" >"$CTX/d/f"
+	chmod 755 "$CTX/d/f"
 	local text=$'FROM localhost/bb\nCOPY d /d\nCOPY d/f /f'
 	build "$1" <<<"$text"
 	build "$1" <<<"$text"
@@ -553,7 +573,9 @@ row68() { # times do not count, content and the execute bit do
 	touch -d @1500000000 "$CTX/d/f" "$CTX/d"
 	build "$1" <<<"$text"
 	same "$(cached)" 2
-	mv "$CTX/d" "$CTX/e" && cp -r "$CTX/e" "$CTX/d" && rm -r "$CTX/e"
+	mv "$CTX/d" "$CTX/e"
+	cp -r "$CTX/e" "$CTX/d"
+	rm -r "$CTX/e"
 	build "$1" <<<"$text"
 	same "$(cached)" 2
 	chmod a-x "$CTX/d/f"
@@ -564,7 +586,9 @@ row68() { # times do not count, content and the execute bit do
 	same "$(cached)" 0
 	# a same-sized file that takes its place with the old time
 	touch -r "$CTX/d/f" "$T/time"
-	printf 'Content %s\n' "$1" >"$CTX/d/new" && mv "$CTX/d/new" "$CTX/d/f" && touch -r "$T/time" "$CTX/d/f"
+	printf 'Content %s\n' "$1" >"$CTX/d/new"
+	mv "$CTX/d/new" "$CTX/d/f"
+	touch -r "$T/time" "$CTX/d/f"
 	build "$1" <<<"$text"
 	same "$(cached)" 0
 }
@@ -575,7 +599,8 @@ row68_large() { # a large file, several of them, one with two names: they are di
 	local text=$'FROM localhost/bb\nCOPY d /d\n' sums
 	sums=$(cd "$CTX/d" && sha256sum 1 2 3 again)
 	made "$1" <<<"$text"
-	mkdir "$T/large" && tar -xf "${LAYERS[1]}" -C "$T/large"
+	mkdir "$T/large"
+	tar -xf "${LAYERS[1]}" -C "$T/large"
 	same "$(cd "$T/large/d" && sha256sum 1 2 3 again)" "$sums"
 	rm -r "$T/large"
 	# what is read again for its new times has the digest that it was remembered by
@@ -588,7 +613,8 @@ row68_large() { # a large file, several of them, one with two names: they are di
 	same "$(cached)" 0
 }
 row69() { # a mode or owner that is given: the source's does not count
-	echo "content $1" >"$CTX/f" && chmod 644 "$CTX/f"
+	echo "content $1" >"$CTX/f"
+	chmod 644 "$CTX/f"
 	local text=$'FROM localhost/bb\nCOPY --chmod=600 f /1/\nCOPY --chmod=go= f /2/\nCOPY f /3/'
 	build "$1" <<<"$text"
 	chmod 755 "$CTX/f"

@@ -302,7 +302,7 @@ whiteout /etc/hosts' "${drop[@]}"
 	mknod dev c 1 3
 	chown 3000000:5 a/g
 	touch -d @-5 l -h
-	command -v setfattr >/dev/null && setfattr -n user.x -v 0x00ff a/b
+	setfattr -n user.x -v 0x00ff a/b
 	find . -newermt @100000 -exec touch -hd @1000 {} +
 	"$t" whole . >"$T/tree.tar"
 	tar --xattrs --xattrs-include='*' --numeric-owner -xpf "$T/tree.tar" -C "$T/gnu"

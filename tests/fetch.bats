@@ -175,10 +175,14 @@ ADD $URL/named /1/
 ADD $URL?named /2/
 ADD $URL?plain /3/
 ADD $URL/named /4"
-	layer root 1 && same "$(names)" "1/ 1/named "
-	layer root 2 && same "$(names)" "2/ 2/given name "
-	layer root 3 && same "$(names)" "3/ 3/__unnamed__ "
-	layer root 4 && same "$(names)" "4 "
+	layer root 1
+	same "$(names)" "1/ 1/named "
+	layer root 2
+	same "$(names)" "2/ 2/given name "
+	layer root 3
+	same "$(names)" "3/ 3/__unnamed__ "
+	layer root 4
+	same "$(names)" "4 "
 }
 
 @test "an archive stays one, unless --unpack is given" {
@@ -186,8 +190,10 @@ ADD $URL/named /4"
 	build root <<<"FROM scratch
 ADD $URL/x.tar.gz /a/
 ADD --unpack $URL/x.tar.gz /b/"
-	layer root 1 && same "$(names)" "a/ a/x.tar.gz "
-	layer root 2 && same "$(names)" "b/ b/packed "
+	layer root 1
+	same "$(names)" "a/ a/x.tar.gz "
+	layer root 2
+	same "$(names)" "b/ b/packed "
 }
 
 @test "a body in chunks" {
@@ -270,7 +276,8 @@ ADD $URL/status/$code /x"
 	need_root
 	build root <<<"FROM scratch
 ADD $URL/hops/10 /x"
-	layer root 1 && same "$(content x)" hello
+	layer root 1
+	same "$(content x)" hello
 	fails root 4 "get '$URL/hops/11': more than 10 redirects" <<<"FROM scratch
 ADD $URL/hops/11 /x"
 	fails root 4 "a redirect to nowhere" <<<"FROM scratch
@@ -292,7 +299,8 @@ ADD $tls/a.txt /x"
 	build root <<<"FROM scratch
 ADD $tls/a.txt /x
 ADD $URL/to?$tls/b /y"
-	layer root 2 && same "$(content y)" sub
+	layer root 2
+	same "$(content y)" sub
 	fails root 4 "a redirect from https to '$URL/b', which is not" <<<"FROM scratch
 ADD $tls/to?$URL/b /x"
 	fails root 4 "a redirect from https to '$URL/b', which is not" <<<"FROM scratch
@@ -384,9 +392,12 @@ ADD $URL/git/r.git?branch=dev&subdir=in /in"
 	same "$(entry main/file)" "-rw-r--r-- 0/0 4 2020-09-13 12:26:40"
 	same "$(entry main/dir/run)" "-rwxr-xr-x 0/0 10 2020-09-13 12:26:40"
 	same "$(entry main/dir/)" "drwxr-xr-x 0/0 0 2020-09-13 12:26:40"
-	layer "$1" 2 && same "$(content v1/file)" one
-	layer "$1" 3 && same "$(names)" "dir/ dir/Buildfile dir/deep/ dir/deep/f dir/run "
-	layer "$1" 4 && same "$(names)" "in/ in/Buildfile in/deep/ in/deep/f in/run "
+	layer "$1" 2
+	same "$(content v1/file)" one
+	layer "$1" 3
+	same "$(names)" "dir/ dir/Buildfile dir/deep/ dir/deep/f dir/run "
+	layer "$1" 4
+	same "$(names)" "in/ in/Buildfile in/deep/ in/deep/f in/run "
 }
 @test "git: branches, tags, directories (root)" { need_root; git_add root; }
 @test "git: branches, tags, directories (user)" { need_user; git_add user; }
@@ -401,10 +412,14 @@ ADD $URL/git/r.git#$first /a
 ADD $URL/dumb.git#$first /b
 ADD --checksum=${dev:0:10} $URL/dumb.git#dev /c
 ADD $URL/git/r.git?commit=$dev /d"
-	layer root 1 && same "$(content a/file)" one
-	layer root 2 && same "$(content b/file)" one
-	layer root 3 && same "$(content c/file)" dev
-	layer root 4 && same "$(content d/file)" dev
+	layer root 1
+	same "$(content a/file)" one
+	layer root 2
+	same "$(content b/file)" one
+	layer root 3
+	same "$(content c/file)" dev
+	layer root 4
+	same "$(content d/file)" dev
 	fails root 3 "'$URL/git/r.git#dev' is at commit $dev, and $first is asked for" <<<"FROM scratch
 ADD --checksum=$first $URL/git/r.git#dev /x"
 	fails root 4 "git repository '$URL/git/r.git': " <<<"FROM scratch
@@ -429,7 +444,8 @@ ADD $URL/git/r.git#$main /x"
 ADD --keep-git-dir $URL/git/r.git /x"
 	layer root 1
 	tar -tf "$LAYER" x/.git/HEAD
-	mkdir "$T/kept" && tar -C "$T/kept" -xf "$LAYER"
+	mkdir "$T/kept"
+	tar -C "$T/kept" -xf "$LAYER"
 	same "$(git -c safe.directory='*' -C "$T/kept/x" rev-parse HEAD)" "$main"
 	same "$(git -c safe.directory='*' -C "$T/kept/x" status --porcelain)" ""
 }
@@ -494,7 +510,8 @@ E
 	export HOME=$home GIT_TRACE=$T/trace
 	build root --no-cache <<<"FROM scratch
 ADD $URL/git/r.git#dev /hooks"
-	[ ! -e "$T/hooked" ] && [ ! -e "$T/trace" ]
+	[ ! -e "$T/hooked" ]
+	[ ! -e "$T/trace" ]
 	grep -q /git/r.git/git-upload-pack "$SRV/log"
 }
 
@@ -556,19 +573,24 @@ from_fails() {
 
 git_context() {
 	from "$1" "$URL/git/r.git"
-	layer "$1" 1 && same "$(content from-git)" two
+	layer "$1" 1
+	same "$(content from-git)" two
 	same "$(entry from-git)" "-rw-r--r-- 0/0 4 2020-09-13 12:26:40"
 	from "$1" "$URL/git/r.git#v1"
-	layer "$1" 1 && same "$(content from-git)" one
+	layer "$1" 1
+	same "$(content from-git)" one
 	from "$1" "$URL/git/r.git#dev:dir"
-	layer "$1" 1 && same "$(content from-dir)" deep
+	layer "$1" 1
+	same "$(content from-dir)" deep
 	from "$1" "$URL/dumb.git#:in"
-	layer "$1" 1 && same "$(content from-dir)" deep
+	layer "$1" 1
+	same "$(content from-dir)" deep
 	from "$1" "$URL/git/r.git" -f dir/run && return 1
 	[[ $OUTPUT == *"dir/run: the file has no instructions"* ]]
 	from "$1" "$URL/git/r.git" -f - <<<"FROM scratch
 COPY dir/deep /"
-	layer "$1" 1 && same "$(names)" "f "
+	layer "$1" 1
+	same "$(names)" "f "
 	assert_store_idle "$([ "$1" = root ] && echo "$ROOT_STORE" || echo "$USER_STORE")"
 }
 @test "a git repository is the context (root)" { need_root; git_context root; }
@@ -607,9 +629,11 @@ make_context_tar() {
 url_context() {
 	make_context_tar
 	from "$1" "$URL/context.tar.gz"
-	layer "$1" 1 && same "$(names)" "yes "
+	layer "$1" 1
+	same "$(names)" "yes "
 	from "$1" "$URL/recipe"
-	layer "$1" 1 && same "$(content text)" hi
+	layer "$1" 1
+	same "$(content text)" hi
 	from_fails "$1" 4 "$URL/status/404" "imgbuild: get '$URL/status/404': HTTP status 404"
 	not from "$1" "$URL/recipe" -f other
 	same "$status" 2
@@ -667,7 +691,8 @@ E
 	not grep -q 'GET' "$SRV/log"
 	policy '{ "action": "CONVERT", "selector": { "identifier": "'"$URL"'/a.txt" }, "updates": { "identifier": "'"$URL"'/b" } }'
 	from root "$CTX" --source-policy-file "$T/policy"
-	layer root 1 && same "$(content x)" sub
+	layer root 1
+	same "$(content x)" sub
 	policy '{ "action": "CONVERT", "selector": { "identifier": "'"$URL"'/*" }, "updates": { "attrs": { "http.checksum": "sha256:'"$sum"'" } } }'
 	from root "$CTX" --source-policy-file "$T/policy"
 	printf 'FROM scratch\nADD %s /x\n' "$URL/b" >"$CTX/Buildfile"
@@ -679,7 +704,8 @@ E
 	denied "$CTX" "the source policy denies 'git://$HOST/git/r.git#main'"
 	policy '{ "action": "CONVERT", "selector": { "identifier": "git://*#main" }, "updates": { "identifier": "git://${1}#v1:dir" } }'
 	from root "$CTX" --source-policy-file "$T/policy"
-	layer root 1 && same "$(names)" "x/ x/Buildfile x/deep/ x/deep/f x/run "
+	layer root 1
+	same "$(names)" "x/ x/Buildfile x/deep/ x/deep/f x/run "
 	policy '{ "action": "CONVERT", "selector": { "identifier": "git://*" }, "updates": { "attrs": { "git.checksum": "'"$first"'" } } }'
 	denied "$URL/git/r.git" "and $first is asked for"
 	from root "$URL/git/r.git#v1" --source-policy-file "$T/policy"

@@ -42,7 +42,8 @@ diff_ids() { as root imgstore inspect "$1" | jq -cS '.[0].RootFS.Layers'; }
 
 @test "our own container says what it should" {
 	run as root imgrun --rm made
-	[ "$status" = 0 ] && [ "$output" = "$said" ]
+	[ "$status" = 0 ]
+	[ "$output" = "$said" ]
 }
 
 @test "skopeo inspects and copies the OCI layout" {
@@ -73,7 +74,8 @@ diff_ids() { as root imgstore inspect "$1" | jq -cS '.[0].RootFS.Layers'; }
 	p_podman pull -q "oci:$T/made:latest" >"$T/podman-id"
 	run p_podman run --rm --network host "$(cat "$T/podman-id")"
 	echo "$output"
-	[ "$status" = 0 ] && [ "$output" = "$said" ]
+	[ "$status" = 0 ]
+	[ "$output" = "$said" ]
 	[ "$(p_podman inspect "$(cat "$T/podman-id")" | jq -cS '.[0].RootFS.Layers')" = "$(diff_ids made)" ]
 }
 
@@ -81,14 +83,16 @@ diff_ids() { as root imgstore inspect "$1" | jq -cS '.[0].RootFS.Layers'; }
 	p_podman load -q -i "$T/made.tar" >&2
 	run p_podman run --rm --network host localhost/made:latest
 	echo "$output"
-	[ "$status" = 0 ] && [ "$output" = "$said" ]
+	[ "$status" = 0 ]
+	[ "$output" = "$said" ]
 }
 
 @test "docker loads the docker-archive and runs it, with the same diff IDs" {
 	p_docker load -q -i "$T/made.tar" >&2
 	run p_docker run --rm --network host made
 	echo "$output"
-	[ "$status" = 0 ] && [ "$output" = "$said" ]
+	[ "$status" = 0 ]
+	[ "$output" = "$said" ]
 	[ "$(p_docker image inspect made | jq -cS '.[0].RootFS.Layers')" = "$(diff_ids made)" ]
 	# docker's image ID is the digest of the config: the very same bytes
 	[ "$(p_docker image inspect -f '{{.Id}}' made)" = "$(as root imgstore inspect made | jq -r '.[0].Id')" ]
@@ -98,7 +102,8 @@ diff_ids() { as root imgstore inspect "$1" | jq -cS '.[0].RootFS.Layers'; }
 	p_skopeo copy -q "docker-archive:$T/made.tar" "oci:$T/by-skopeo:v1"
 	as root imgpull -q "oci:$T/by-skopeo:v1" localhost/by-skopeo >&2
 	run as root imgrun --rm localhost/by-skopeo
-	[ "$status" = 0 ] && [ "$output" = "$said" ]
+	[ "$status" = 0 ]
+	[ "$output" = "$said" ]
 	[ "$(diff_ids localhost/by-skopeo)" = "$(diff_ids made)" ]
 }
 
@@ -110,7 +115,8 @@ diff_ids() { as root imgstore inspect "$1" | jq -cS '.[0].RootFS.Layers'; }
 	as root imgpull -q "oci:$T/by-buildah:x" localhost/by-buildah >&2
 	run as root imgrun --rm localhost/by-buildah
 	echo "$output"
-	[ "$status" = 0 ] && [ "$output" = "by buildah" ]
+	[ "$status" = 0 ]
+	[ "$output" = "by buildah" ]
 	run as root imgrun --rm localhost/by-buildah ls /etc/group
 	[ "$status" = 1 ]
 	as root imgpush -q localhost/by-buildah "oci:$T/again:x" >&2
@@ -128,7 +134,8 @@ diff_ids() { as root imgstore inspect "$1" | jq -cS '.[0].RootFS.Layers'; }
 	as root imgpull -q "docker-archive:$T/by-docker.tar" >&2
 	run as root imgrun --rm by-docker
 	echo "$output"
-	[ "$status" = 0 ] && [ "$output" = "by docker" ]
+	[ "$status" = 0 ]
+	[ "$output" = "by docker" ]
 	[ "$(p_docker image inspect by-docker | jq -cS '.[0].RootFS.Layers')" = "$(diff_ids by-docker)" ]
 }
 
@@ -139,6 +146,7 @@ diff_ids() { as root imgstore inspect "$1" | jq -cS '.[0].RootFS.Layers'; }
 	p_docker load -q -i "$T/back.tar" >&2
 	run p_docker run --rm --network host back
 	echo "$output"
-	[ "$status" = 0 ] && [ "$output" = "by docker
+	[ "$status" = 0 ]
+	[ "$output" = "by docker
 and imgbuild" ]
 }

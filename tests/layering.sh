@@ -59,4 +59,11 @@ verdict "every C file names its licence first" \
 verdict "no file is longer than 800 lines" "$(wc -l -- {common,layers,storage,sandbox,registry,builder,tests}/*.[ch] | awk '$2 != "total" && $1 > 800')"
 verdict "names from outside are opened by beneath alone" \
 	"$(grep -nE '\bopenat2\b' -- */*.c | grep -vE '^(common/beneath|sandbox/(program|perform|mountfd|seccomp-table)|tests/no-openat2)' || true)"
+
+# What errexit does not look at: a negation, and all of "a && b" but the last. Quoted commands are other shells' affair.
+verdict "a command that must fail is given to not, for '! CMD' alone never fails a test" \
+	"$(grep -nE '^\s+! ' -- tests/*.ba{ts,sh} | grep -vF '||')"
+verdict "assertions stand one by one, for when the first half of 'a && b' is false the test goes on" \
+	"$(grep -nE '^\s+(\[|\[\[|same|exported|layer|build|as) ' -- tests/*.ba{ts,sh} | sed "s/'[^']*'//g" | grep -E ' && [^{]' |
+		grep -vE '\|\||&& (break|continue|return|exit)\b|\$\(cd ')"
 echo "1..$n"

@@ -56,7 +56,8 @@ place() { # place WHO NAME: a directory that WHO may write to, in $P
 	[ "$(find "$P" -mindepth 1 ! -user "$TEST_USER" | wc -l)" = 0 ]
 	[ "$(stat -c '%a %s' "$P/d/f")" = "4755 2" ]
 	[ "$P/d/f" -ef "$P/d/g" ]
-	[ ! -e "$P/etc/group" ] && [ "$(stat -c %Y "$P/root/t")" = 1500000000 ]
+	[ ! -e "$P/etc/group" ]
+	[ "$(stat -c %Y "$P/root/t")" = 1500000000 ]
 	as user rm -rf "$P/d"
 	[ ! -e "$P/d" ]
 }
@@ -116,7 +117,8 @@ as_docker() {
 	place root several
 	run -0 --separate-stderr as root imgbuild -q -o type=image,name=localhost/one -o "$P/files" -o "type=oci,dest=$P/a.tar" --load "$T/ctx"
 	[ "$output" = "$(as root imgstore inspect localhost/one | jq -r '.[0].Id')" ]
-	[ -f "$P/files/d/f" ] && [ -f "$P/a.tar" ]
+	[ -f "$P/files/d/f" ]
+	[ -f "$P/a.tar" ]
 	run -0 as root imgbuild -q '--output=type=image,"name=localhost/two,localhost/three:x"' "$T/ctx"
 	[ "$(as root imgstore inspect localhost/two | jq -r '.[0].Id')" = "$(as root imgstore inspect localhost/three:x | jq -r '.[0].Id')" ]
 }

@@ -141,7 +141,8 @@ several() {
 	as "$who" imgbuild -q --platform "linux/$NATIVE,linux/s390x" -t localhost/base "$CTX" >&2
 	printf 'FROM localhost/base\nCOPY --from=localhost/base / /copy/\n' >Buildfile
 	built "$who" linux/s390x
-	rm -rf tree && mkdir tree
+	rm -rf tree
+	mkdir tree
 	jq -r '.layers[].digest' "$(blob "$T/out" "$(top_of "$T/out")")" | while read -r d; do tar -xzf "$(blob "$T/out" "$d")" -C tree; done
 	[ "$(cd tree && find . -type f | sort | paste -s)" = "./copy/s390x	./s390x" ]
 	printf 'FROM --platform=linux/s390x localhost/base\n' >Buildfile
@@ -158,7 +159,9 @@ several() {
 	printf 'FROM scratch\nARG TARGETARCH\nCOPY f /$TARGETARCH\n' >Buildfile
 	echo f >f
 	built "$who" "linux/$NATIVE,linux/s390x"
-	rm -rf "$T/base" && cp -r "$T/out" "$T/base" && chmod -R a+rX "$T/base"
+	rm -rf "$T/base"
+	cp -r "$T/out" "$T/base"
+	chmod -R a+rX "$T/base"
 	printf 'FROM base\n' >Buildfile
 	built "$who" "linux/$NATIVE,linux/s390x" --build-context "base=oci-layout://$T/base:x"
 	for a in "$NATIVE" s390x; do

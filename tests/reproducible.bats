@@ -48,14 +48,16 @@ build() { # build WHO TAG OPTIONS…: the manifest digest on stdout
 	sleep 1.1
 	touch "$T"/ctx/dir/*
 	b=$(build root b --no-cache --target 0)
-	[ -n "$a" ] && [ "$a" = "$b" ]
+	[ -n "$a" ]
+	[ "$a" = "$b" ]
 }
 
 @test "a cached build gives the same manifest digest as the first" {
 	need_root
 	a=$(build root c --no-cache)
 	b=$(build root d)
-	[ -n "$a" ] && [ "$a" = "$b" ]
+	[ -n "$a" ]
+	[ "$a" = "$b" ]
 }
 
 @test "root and an ordinary user give the same manifest digest" {
@@ -65,7 +67,8 @@ build() { # build WHO TAG OPTIONS…: the manifest digest on stdout
 		a=$(build root e --no-cache --target $target)
 		b=$(build user f --no-cache --target $target)
 		echo "$a $b"
-		[ -n "$a" ] && [ "$a" = "$b" ]
+		[ -n "$a" ]
+		[ "$a" = "$b" ]
 	done
 }
 
@@ -77,10 +80,12 @@ build() { # build WHO TAG OPTIONS…: the manifest digest on stdout
 		mount -t tmpfs none "$T/tmpfs"
 		export IMGBUILD_ROOT=$T/tmpfs/store
 		imgstore import "$T/bb.tar" localhost/bb >&2
-		imgbuild -q -t h "$T/ctx" >&2 && imgpush -q h "oci:$T/tmpfs/out:latest" >&2
+		imgbuild -q -t h "$T/ctx" >&2
+		imgpush -q h "oci:$T/tmpfs/out:latest" >&2
 		jq -r ".manifests[0].digest" "$T/tmpfs/out/index.json"')
 	echo "$a $b"
-	[ -n "$a" ] && [ "$a" = "$b" ]
+	[ -n "$a" ]
+	[ "$a" = "$b" ]
 }
 
 @test "times are clamped in our own layers, config and history, and the base stays as it is" {

@@ -7,7 +7,7 @@ load rules
 # finds OPTION… FINDING…: the Buildfile is on stdin; all findings are "Rule line", in that order, and nothing is built
 finds() {
 	local options=() want
-	while [[ ${1-} == -* ]]; do options+=("$1") && shift; done
+	while [[ ${1-} == -* ]]; do options+=("$1"); shift; done
 	cat >Buildfile
 	want=$(printf '%s\n' "$@")
 	run as "$WHO" imgbuild --call=check,format=json "${options[@]}" .

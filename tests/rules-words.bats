@@ -170,8 +170,10 @@ not_expanded() { printf 'FROM scratch\nENV e="" v=value p=/a/b.c.d\nENV r=%s\n' 
 	image <<-'E'
 		FROM localhost/bb
 		RUN <<X
-		#!/bin/sh
-		[ "$0" = /dev/pipes/X ] && [ "$(stat -c %a "$0")" = 755 ] && ! echo >>"$0"
+		#!/bin/sh -e
+		[ "$0" = /dev/pipes/X ]
+		[ "$(stat -c %a "$0")" = 755 ]
+		if echo >>"$0"; then exit 9; fi
 		echo $((1+1)) >/x
 		X
 		RUN [ "$(cat /x)" = 2 ] && [ ! -e /dev/pipes ]

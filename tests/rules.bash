@@ -78,6 +78,8 @@ repository() {
 	git -c init.defaultBranch=main init -q r
 	cp -r d f r/
 	printf 'FROM localhost/bb\nCOPY . /c\n' >r/Buildfile
-	git -C r add . && git -C r commit -qm 1 && git -C r branch same
+	git -C r add .
+	git -C r commit -qm 1
+	git -C r branch same
 	git clone -q --bare r "$SRV/git/r.git"
 }

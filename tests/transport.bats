@@ -134,7 +134,8 @@ who_runs() { if is_root; then echo root; else echo user; fi; }
 	arch=$(jq -r .architecture "$(blob "$T/in" "$(config_of "$T/in")")")
 	printf 'two\t%s\t%s\none\t%s\ts390x\n\t%s\ts390x\n' "$a" "$arch" "$b" "$b" | diff - "$OUT/got"
 	run as "$who" imgpull -q "oci:$OUT/l" localhost/c
-	[ "$status" = 3 ] && [[ $output == *"several images; say which"*"There are: two, one, (without a tag)"* ]]
+	[ "$status" = 3 ]
+	[[ $output == *"several images; say which"*"There are: two, one, (without a tag)"* ]]
 	[ "$(as "$who" imgpull -q "oci:$OUT/l:two" localhost/c)" = "$(config_of "$T/in")" ]
 }
 
@@ -187,7 +188,8 @@ who_runs() { if is_root; then echo root; else echo user; fi; }
 	[ "$status" = 3 ]
 	[[ $output == *"has no image for linux/riscv64; there are: linux/amd64, linux/arm64, linux/arm/v7, linux/s390x"* ]]
 	run as "$who" imgpull --platform linux/riscv64 "oci:$T/in" localhost/none
-	[ "$status" = 3 ] && [[ $output == *"not for linux/riscv64"* ]]
+	[ "$status" = 3 ]
+	[[ $output == *"not for linux/riscv64"* ]]
 	run as "$who" imgpull --platform 'linux/../x/y' "oci:$T/in" localhost/none
 	[ "$status" = 2 ]
 }
@@ -251,24 +253,31 @@ P
 	[ "$status" = 2 ]
 	[[ $output == *"has no name for the image: give one, as in 'imgpull oci:$OUT/Nameless NAME'"* ]]
 	run as "$who" imgpull "oci:$OUT/Nameless" Not/A/Name
-	[ "$status" = 3 ] && [[ $output == *"must be lower case"* || $output == *"is not an image name"* ]]
+	[ "$status" = 3 ]
+	[[ $output == *"must be lower case"* || $output == *"is not an image name"* ]]
 	run as "$who" imgpush -q localhost/none "oci:$OUT/x"
-	[ "$status" = 3 ] && [[ $output == *localhost/none* ]]
+	[ "$status" = 3 ]
+	[[ $output == *localhost/none* ]]
 }
 
 @test "what cannot be done is refused before anything is written" {
 	who=$(who_runs)
 	as "$who" imgpull -q "oci:$T/in:v1" localhost/a >&2
 	run as "$who" imgpull "oci-archive:$OUT/x.tar"
-	[ "$status" = 2 ] && [[ $output == *"are written, not read yet"* ]]
+	[ "$status" = 2 ]
+	[[ $output == *"are written, not read yet"* ]]
 	for place in docker://registry.invalid/x dir:x x; do
 		run as "$who" imgpush localhost/a "$place"
-		[ "$status" = 2 ] && [[ $output == *"not supported yet"* ]]
+		[ "$status" = 2 ]
+		[[ $output == *"not supported yet"* ]]
 		run as "$who" imgpull "$place"
-		[ "$status" = 2 ] && [[ $output == *"not supported yet"* ]]
+		[ "$status" = 2 ]
+		[[ $output == *"not supported yet"* ]]
 	done
 	run as "$who" imgpush --compression zstd localhost/a "docker-archive:$OUT/x.tar"
-	[ "$status" = 2 ] && [[ $output == *"have no meaning for docker-archive"* ]] && [ ! -e "$OUT/x.tar" ]
+	[ "$status" = 2 ]
+	[[ $output == *"have no meaning for docker-archive"* ]]
+	[ ! -e "$OUT/x.tar" ]
 	run as "$who" imgpush --compression lzma localhost/a "oci:$OUT/x"
 	[ "$status" = 2 ]
 	run as "$who" imgpush --compression none --compression-level 3 localhost/a "oci:$OUT/x"
@@ -282,9 +291,12 @@ P
 	touch "$OUT/full/file"
 	chmod a+rwx "$OUT/full"
 	run as "$who" imgpush localhost/a "oci:$OUT/full"
-	[ "$status" = 3 ] && [[ $output == *"neither an OCI layout nor an empty directory"* ]] && [ "$(ls "$OUT/full")" = file ]
+	[ "$status" = 3 ]
+	[[ $output == *"neither an OCI layout nor an empty directory"* ]]
+	[ "$(ls "$OUT/full")" = file ]
 	run as "$who" imgpush localhost/a "docker-archive:$OUT/full"
-	[ "$status" = 2 ] && [[ $output == *"is a directory"* ]]
+	[ "$status" = 2 ]
+	[[ $output == *"is a directory"* ]]
 }
 
 # ---- damage ----
@@ -314,7 +326,8 @@ bad() {
 	bad artifact 'no container image'
 	bad manifest-and-index 'members of a manifest and of an index'
 	bad digest-is-a-path 'is not a digest'
-	[ ! -e "$OUT/outside" ] && [ ! -e "$T/outside" ]
+	[ ! -e "$OUT/outside" ]
+	[ ! -e "$T/outside" ]
 }
 
 @test "one changed byte in any file of an archive is refused" {
@@ -344,7 +357,8 @@ P
 		head -c "$cut" "$OUT/good.tar" >"$OUT/bad.tar"
 		run as "$who" env IMGBUILD_ROOT="$OUT/fresh" imgpull "docker-archive:$OUT/bad.tar" localhost/bad
 		echo "$cut: $status $output"
-		[ "$status" = 3 ] && [[ $output == *bad.tar* ]]
+		[ "$status" = 3 ]
+		[[ $output == *bad.tar* ]]
 	done
 }
 
@@ -438,7 +452,8 @@ P
 	as root imgpush -q localhost/a:1 "oci:$OUT/l:v1" >&2
 	[ "$(umoci ls --layout "$OUT/l")" = v1 ]
 	umoci unpack --image "$OUT/l:v1" "$OUT/bundle" >&2
-	[ "$(cat "$OUT/bundle/rootfs/etc/three")" = three ] && [ ! -e "$OUT/bundle/rootfs/etc/two" ]
+	[ "$(cat "$OUT/bundle/rootfs/etc/three")" = three ]
+	[ ! -e "$OUT/bundle/rootfs/etc/two" ]
 	echo four >"$OUT/bundle/rootfs/etc/four"
 	umoci repack --image "$OUT/l:v2" "$OUT/bundle" >&2
 	as root imgpull -q "oci:$OUT/l:v2" localhost/a:2 >&2

@@ -19,6 +19,10 @@ mk() {
 	python3 "$top_srcdir/tests/make-tar.py" "$@" "$T/$name"
 }
 untar() { "$UNTAR" "$@"; }
+afresh() {
+	rm -rf "$D"
+	mkdir "$D"
+}
 # refused STATUS TEXT [ARG…]: the error is exactly that, and nothing is outside the directory
 refused() {
 	local status_wanted=$1 text=$2
@@ -62,7 +66,7 @@ make_sample() {
 	make_sample
 	dump_tree "$T/s" >"$T/want"
 	for format in gnu posix; do
-		rm -rf "$D" && mkdir "$D"
+		afresh
 		tar --format=$format --numeric-owner -C "$T/s" -cf "$T/a.tar" .
 		untar "$T/a.tar" "$D"
 		dump_tree "$D" | sed 's/\.[0-9]*$/.000000000/' >"$T/got"
@@ -74,7 +78,7 @@ make_sample() {
 	touch -d @1222222222 "$T/s/dir" "$T/s"
 	dump_tree "$T/s" | sed 's/\.[0-9]*$/.000000000/' >"$T/want"
 	for format in ustar v7; do
-		rm -rf "$D" && mkdir "$D"
+		afresh
 		tar --format=$format --numeric-owner -C "$T/s" -cf "$T/a.tar" .
 		untar "$T/a.tar" "$D"
 		dump_tree "$D" >"$T/got"
@@ -105,7 +109,7 @@ make_sample() {
 @test "names are the archive's own bytes in every dialect and locale" {
 	for format in pax gnu ustar; do
 		for locale in C C.UTF-8; do
-			rm -rf "$D" && mkdir "$D"
+			afresh
 			mk a.tar --format=$format <<-'END'
 				file caf\xc3\xa9 content=composed
 				file cafe\xcc\x81 content=decomposed
@@ -180,7 +184,7 @@ make_sample() {
 	printf 'start' | dd of="$T/sparse" conv=notrunc status=none
 	for option in "--format=gnu" "--format=posix --sparse-version=0.0" "--format=posix --sparse-version=0.1" \
 		"--format=posix --sparse-version=1.0"; do
-		rm -rf "$D" && mkdir "$D"
+		afresh
 		# shellcheck disable=SC2086
 		tar $option -S -C "$T" -cf "$T/a.tar" sparse
 		refused 3 "archive 'a.tar': the holes of its sparse files are more than 1100 times its size: if they may, give --unpack-limit ratio=NUMBER" "$T/a.tar" "$D"
@@ -203,7 +207,7 @@ make_sample() {
 	mk a.tar <<<'file f content=x'
 	for c in gzip bzip2 xz zstd; do
 		command -v $c >/dev/null || continue
-		rm -rf "$D" && mkdir "$D"
+		afresh
 		$c -c "$T/a.tar" >"$T/a.tar.$c"
 		untar "$T/a.tar.$c" "$D"
 		[ "$(cat "$D/f")" = x ]
@@ -266,7 +270,8 @@ make_sample() {
 	[ "$(cat "$D/a/b")" = 2 ]
 	[ "$(cat "$D/p/q/r")" = 3 ]
 	# but what was there before the archive does not give way
-	rm -rf "$D" && mkdir "$D" && echo mine >"$D/a"
+	afresh
+	echo mine >"$D/a"
 	mk b.tar <<<'file a/b'
 	refused 3 "archive 'b.tar': 'a' is not a directory, but 'a/b' is to be in it" "$T/b.tar" "$D"
 	[ "$(cat "$D/a")" = mine ]
@@ -420,13 +425,14 @@ make_sample() {
 	whiteout "$D/not/here/b"
 	whiteout "$D/new/dir/c"
 	whiteout "$D/usr/d"
-	[ -L "$D/lib" ] && [ -L "$D/dead" ]
+	[ -L "$D/lib" ]
+	[ -L "$D/dead" ]
 }
 
 @test "whiteouts that would delete their directory or its parent are refused" {
 	need_root
 	for name in .wh. .wh.. .wh... d/.wh. d/.wh.. d/.wh... .wh./; do
-		rm -rf "$D" && mkdir "$D"
+		afresh
 		mk a.tar <<<"file $name"
 		refused 3 "archive 'a.tar': entry '${name%/}': it would delete its own directory or the one above" \
 			--layer "$T/a.tar" "$D"
@@ -467,7 +473,7 @@ make_sample() {
 	chown 9 "$T/below/tmp"
 	ln -s usr/bin "$T/below/bin"
 	touch -d @4000 "$T/below/tmp" "$T/below/usr/bin" "$T/below/usr" "$T/below"
-	rm -rf "$D" && mkdir "$D"
+	afresh
 	untar --layer --below="$T/below" "$T/a.tar" "$D"
 	[ "$(stat -c '%a %u %Y' "$D/tmp")" = "1777 9 4000" ]
 	[ "$(stat -c %a "$D/etc")" = 755 ]
@@ -480,7 +486,7 @@ make_sample() {
 		file .wh.tmp
 		file tmp/f
 	END
-	rm -rf "$D" && mkdir "$D"
+	afresh
 	untar --layer --below="$T/below" "$T/b.tar" "$D"
 	[ "$(stat -c '%a %u' "$D/tmp")" = "755 0" ]
 	opaque "$D/tmp"
@@ -491,7 +497,7 @@ make_sample() {
 		file tmp/sub/f
 	END
 	mkdir -m 700 "$T/below/tmp/sub"
-	rm -rf "$D" && mkdir "$D"
+	afresh
 	untar --layer --below="$T/below" "$T/c.tar" "$D"
 	[ "$(stat -c '%a %u' "$D/tmp")" = "1777 9" ]
 	[ "$(stat -c '%a %u' "$D/tmp/sub")" = "755 0" ]
@@ -544,7 +550,7 @@ sub" ]
 		hard a-dev z/dev
 		hard a/dev a-dev
 	END
-	rm -rf "$D" && mkdir "$D"
+	afresh
 	run untar --skip-devices "$T/a.tar" "$D"
 	[ "$output" = "entries=5 bytes=0 implicit=0
 a/dev character device 1:3
@@ -556,7 +562,7 @@ z/dev hard link a/dev" ]
 		char dev/console 5 1
 		hard x dev/nothing
 	END
-	rm -rf "$D" && mkdir "$D"
+	afresh
 	refused 3 "archive 'a.tar': the hard link 'x' names 'dev/nothing', which is not an earlier entry of the archive" \
 		--skip-devices "$T/a.tar" "$D"
 }
@@ -588,7 +594,7 @@ real/dev character device 1:3" ]
 	whiteout "$D/real/dev"
 	[ "$(ls "$D/usr")" = x ]
 
-	rm -rf "$D" && mkdir "$D"
+	afresh
 	untar --layer --skip-devices "$T/a.tar" "$D"
 	[ "$(ls "$D/dev")" = gone ]
 }
@@ -640,7 +646,8 @@ real/dev character device 1:3" ]
 	# both were resolved inside
 	[ "$(cat "$D$T/outside/x")" = evil ]
 	[ "$(cat "$D/last")" = evil ]
-	[ -d "$D/dirlink" ] && [ ! -L "$D/dirlink" ]
+	[ -d "$D/dirlink" ]
+	[ ! -L "$D/dirlink" ]
 }
 
 # CVE-2025-5981 and its like
@@ -654,7 +661,7 @@ real/dev character device 1:3" ]
 	END
 	refused 3 "archive 'a.tar': the hard link 'h' names 'out/f', which is not an earlier entry of the archive" \
 		"$T/a.tar" "$D"
-	rm -rf "$D" && mkdir "$D"
+	afresh
 	mk a.tar <<-'END'
 		hard h later
 		file later
@@ -668,13 +675,13 @@ real/dev character device 1:3" ]
 	refused 3 "archive 'a.tar': the hard link 'h' names 'd', which is a directory" "$T/a.tar" "$D"
 	mk a.tar <<<'hard h ./'
 	refused 3 "archive 'a.tar': the hard link 'h' names '', which is the root" "$T/a.tar" "$D"
-	rm -rf "$D" && mkdir "$D"
+	afresh
 	mk a.tar <<-'END'
 		file .wh.w
 		hard h w
 	END
 	refused 3 "archive 'a.tar': the hard link 'h' names 'w', which the archive deletes" --layer "$T/a.tar" "$D"
-	rm -rf "$D" && mkdir "$D"
+	afresh
 	mk a.tar <<-END
 		link l $T/outside/f
 		hard h l
@@ -694,7 +701,7 @@ real/dev character device 1:3" ]
 		file d/f
 		hard d d/f
 	END
-	rm -rf "$D" && mkdir "$D"
+	afresh
 	refused 3 "archive 'a.tar': the hard link 'd' names 'd/f', which it replaces" "$T/a.tar" "$D"
 }
 
@@ -724,7 +731,8 @@ real/dev character device 1:3" ]
 		mk a.tar <<<"fifo $name"
 		refused 3 "archive 'a.tar': its root is not a directory but a fifo" "$T/a.tar" "$D"
 	done
-	[ -d "$D" ] && [ ! -L "$D" ]
+	[ -d "$D" ]
+	[ ! -L "$D" ]
 }
 
 @test "loops of links, impossible owners and devices are refused" {
@@ -753,7 +761,7 @@ real/dev character device 1:3" ]
 	refused 3 "archive 'a.tar': it has more than the 2 entries that are allowed: if it may, give --unpack-limit entries=NUMBER" --max-entries=2 "$T/a.tar" "$D"
 	refused 3 "archive 'a.tar': its files are larger than the limit allows: if they may, give --unpack-limit bytes=NUMBER" --max-bytes=1999 "$T/a.tar" "$D"
 	untar --max-entries=3 --max-bytes=2000 "$T/a.tar" "$D"
-	rm -rf "$D" && mkdir "$D"
+	afresh
 	mk a.tar <<<'file a/b/c/d'
 	refused 3 "archive 'a.tar': entry 'a/b/c/d': its path has more components than are allowed: if it may, give --unpack-limit depth=NUMBER" \
 		--max-depth=3 "$T/a.tar" "$D"
@@ -797,7 +805,7 @@ real/dev character device 1:3" ]
 	END
 	for cut in 1100 1536 2000 3000 3500; do
 		head -c $cut "$T/a.tar" >"$T/cut.tar"
-		rm -rf "$D" && mkdir "$D"
+		afresh
 		run untar "$T/cut.tar" "$D"
 		echo "$cut: $output"
 		[ "$status" = 3 ]
@@ -915,7 +923,7 @@ real/dev character device 1:3" ]
 @test "an ordinary user: in a namespace with subordinate ids" {
 	need_user
 	mkdir "$T/user/d"
-	is_root && chown "$TEST_USER:" "$T/user/d"
+	if is_root; then chown "$TEST_USER:" "$T/user/d"; fi
 	mk a.tar <<-'END'
 		dir d mode=0 uid=33 gid=33
 		file d/f mode=4711 uid=65534 pax:SCHILY.xattr.security.capability=\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00
