@@ -92,18 +92,22 @@ nothing_half_made() {
 
 # all_by WHO WAY [SOME]: each attack of the list; with SOME one of each kind
 all_by() {
-	local name verdict pattern which=${3-.}
+	local name verdict pattern which=${3-.} refused=0 taken=0
 	while read -r name verdict pattern; do
 		[[ $verdict = refused && $name =~ $which ]] || continue
 		try "$1" "$2" "$T/attacks/$name.tar"
 		refused "$pattern"
+		refused=$((refused + 1))
 	done <"$T/list"
 	nothing_half_made "$1"
 	while read -r name verdict pattern; do
 		[[ $verdict != refused && $name =~ $which ]] || continue
 		try "$1" "$2" "$T/attacks/$name.tar"
 		[ "$status" = 0 ] || harmless_all_the_same "$2"
+		taken=$((taken + 1))
 	done <"$T/list"
+	[ "$refused" -gt 5 ]
+	[ "$taken" -gt 5 ]
 	assert_store_idle "$(store_of "$1")"
 	[ -z "$(getfattr -m - "$T/outside" "$T/outside/canary" 2>/dev/null)" ]
 }

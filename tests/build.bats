@@ -47,7 +47,7 @@ exported() {
 	mapfile -t LAYERS < <(jq -r '.layers[].digest' "$out/o/blobs/sha256/$manifest" | sed "s|sha256:|$out/o/blobs/sha256/|")
 }
 # names of layer N (1 is the base) on one line, without the root itself, whose time may have changed
-names() { tar -tf "${LAYERS[$(($1 - 1))]}" | { grep -vxF ./ || true; } | tr '\n' ' '; }
+names() { { tar -tf "${LAYERS[$(($1 - 1))]}" || echo "no list of layer $1"; } | { grep -vxF ./ || true; } | tr '\n' ' '; }
 # "mode uid/gid" of an entry in layer N
 meta() { tar --numeric-owner -tvf "${LAYERS[$(($1 - 1))]}" "$2" | head -1 | awk '{ print $1, $2 }'; }
 content() { tar -xOf "${LAYERS[$(($1 - 1))]}" "$2"; }

@@ -27,7 +27,7 @@ context() {
 
 # ---- at the same time ----
 
-# In the step, each build leaves its mark, waits for that of the other, and says what it saw: both marks when they
+# In the step, each build leaves its mark, waits for that of the other, and what it saw is in $T/saw: both marks when they
 # share, its own alone when each has a cache of its own, and again its own alone when the second waits
 together() {
 	local who=$1 sharing=$2 n dir jobs=()
@@ -42,15 +42,18 @@ E
 		jobs+=($!)
 	done
 	for n in "${jobs[@]}"; do wait "$n"; done
-	for n in 1 2; do as "$who" imgrun --rm "$sharing-$n" cat /saw; done | sort -u | tr '\n' ' '
+	for n in 1 2; do as "$who" imgrun --rm "$sharing-$n" cat /saw; done | sort -u | tr '\n' ' ' >"$T/saw"
 	# what is in it is still there afterwards
 	as "$who" imgbuild -q --no-cache -t after - >&2 <<<$'FROM localhost/bb\nRUN --mount=type=cache,id='"$sharing"$',target=/c,sharing='"$sharing"$' [ -s /c/last ]'
 }
 all_together() {
 	# one that ends after the other has begun has seen it, the other one saw it too or alone what was left
-	[[ $(together "$1" shared) == *"2 "* ]]
-	[ "$(together "$1" locked)" = "1 " ]
-	[ "$(together "$1" private)" = "1 " ]
+	together "$1" shared
+	[[ $(cat "$T/saw") == *"2 "* ]]
+	together "$1" locked
+	[ "$(cat "$T/saw")" = "1 " ]
+	together "$1" private
+	[ "$(cat "$T/saw")" = "1 " ]
 }
 @test "two builds at the same time: shared, locked, private (root)" { need_root; all_together root; }
 @test "two builds at the same time: shared, locked, private (user)" { need_user; all_together user; }

@@ -40,7 +40,7 @@ E
 	[ "$(names 3)" = $'etc/\netc/new/\netc/new/er/\netc/new/er/deep/\netc/new/er/deep/f' ]
 	[[ $(entry 2 etc/new/) == *'drwxr-x--- 0/0 '*etc/new/* ]]
 	[[ $(entry 3 etc/new/ | head -1) == 'drwxr-x--- 0/0 '* ]]
-	for i in 2 3 4; do not grep -q 'wh\.' <(names $i); done
+	for i in 2 3 4; do lacks $i 'wh\.'; done
 	grep -q '^etc/new dir 0750 ' "$T/same"
 	grep -q '^etc/new/er dir 2711 ' "$T/same"
 	[ "$(as "$1" imgrun --rm row5 sh -c 'echo /etc/new/* /etc/new/er/deep/*')" = \
@@ -128,7 +128,7 @@ FROM scratch
 COPY --from=all / /
 E
 	[ ${#LAYERS[@]} = 1 ]
-	not grep -q 'wh\.' <(names 1)
+	lacks 1 'wh\.'
 	diff <(grep -v '^\. ' "$T/$1-row8-tree") <(grep -v '^\. ' "$T/same")
 	not grep -qE '^(d/(old|gone|sub|\.)|usr/lib)' "$T/same"
 }
@@ -269,7 +269,7 @@ RUN rm -f /d/n /d/l && touch /d/l && rm /d/l
 RUN rm -r /d && mkdir /d && rmdir /d
 E
 	[ "$(names 3)" = $'d/\nd/.wh.l' ]
-	not grep -q 'wh\.' <(names 4)
+	lacks 4 'wh\.'
 	[ "$(names 5)" = .wh.d ]
 }
 @test "row 14: deletions said twice, and of what never was (root)" { need_root; row14 root; }
@@ -321,7 +321,7 @@ RUN cd /d && touch -r f f && touch -r g g && chmod 640 f && chown 5:6 f && touch
 RUN cd /d && touch -r /d /tmp/time && cp -a f h && mv h f2 && rm f2 && touch -r /tmp/time /d && rm /tmp/time
 E
 	[ -z "$(names 3)" ]
-	not grep -q '^d' <(names 4)
+	lacks 4 '^d'
 }
 @test "row 20: what was touched and is as it was is not in the layer (root)" { need_root; row20 root; }
 @test "row 20: the same as an ordinary user" { need_user; row20 user; }

@@ -126,7 +126,7 @@ E
 	[ "$(records 2 e/)" = SCHILY.xattr.user.overlay.redirect=2f78 ]
 	[ "$(records 3 d/)" = SCHILY.xattr.user.overlay.opaque=79 ]
 	# it is an attribute like others and hides nothing
-	not grep -q 'wh\.' <(names 3)
+	lacks 3 'wh\.'
 	[ "$(names_of | tr '\n' ' ')" = "d d/new d/old d/old/f e " ]
 	[[ $(line d) == *" user.overlay.opaque=79 "* ]]
 	[[ $(line e) == *" user.overlay.redirect=2f78 "* ]]

@@ -78,7 +78,7 @@ tar_stdin_bad() { # a tar of somebody else's
 	ln -s /etc/passwd "$D/ctx/Buildfile"
 	ln -s / "$D/ctx/root"
 	tar -C "$D/ctx" -cf "$D/ctx.tar" .
-	refused "$1" 5 "No such file" - <"$D/ctx.tar" || refused "$1" 3 "there is no Buildfile" - <"$D/ctx.tar"
+	refused "$1" 3 "there is no Buildfile" - <"$D/ctx.tar"
 	[[ $OUTPUT != *root:x* ]]
 	rm "$D/ctx/Buildfile"
 	printf 'FROM localhost/bb\nCOPY root/etc/passwd /p\n' >"$D/ctx/Buildfile"
@@ -103,7 +103,7 @@ text_stdin() {
 	same "$(shown "$1" cat /made /f)" $'made\ntext'
 	refused "$1" 3 "stdin:2:6: COPY: 'f' is not in the context" - <<<$'FROM localhost/bb\nCOPY f /'
 	refused "$1" 2 "stdin is a Buildfile, and '--file x' names another" -f x - <<<$'FROM localhost/bb'
-	refused "$1" 3 "stdin: the file has no instructions" - </dev/null || refused "$1" 3 "no instruction" - </dev/null
+	refused "$1" 3 "stdin: the file has no instructions" - </dev/null
 	echo in >"$D/ctx/in"
 	build "$1" -f - ctx <<<$'FROM localhost/bb\nCOPY in /in'
 	same "$(shown "$1" cat /in)" in

@@ -49,7 +49,7 @@ export_image() {
 made() { build "$@" && export_image "$1"; }
 # "drwxr-xr-x 0/0 path" for each entry of layer N but the root
 layer() { tar --numeric-owner -tvf "${LAYERS[$1]}" | awk '$6 != "./" { $3 = $4 = $5 = ""; print }' | tr -s ' '; }
-names() { tar -tf "${LAYERS[$1]}" | grep -vxF './' | tr '\n' ' '; }
+names() { { tar -tf "${LAYERS[$1]}" || echo "no list of layer $1"; } | grep -vxF './' | tr '\n' ' '; }
 content() { tar -xOf "${LAYERS[$1]}" "$2"; }
 same() { [ "$1" = "$2" ] || { printf 'got:    %s\nwanted: %s\n' "$1" "$2"; return 1; }; }
 # refused WHO TEXT [OPTIONS]: Buildfile on stdin; bad input, and TEXT is in what is said

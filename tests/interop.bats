@@ -61,7 +61,7 @@ diff_ids() { as root imgstore inspect "$1" | jq -cS '.[0].RootFS.Layers'; }
 @test "umoci unpacks the same tree as our mount" {
 	umoci unpack --image "$T/made:latest" "$T/umoci" >&2
 	mkdir "$T/mnt"
-	unshare -m bash -c '
+	unshare -m bash -ec '
 		IMGBUILD_ROOT=$ROOT_STORE imgstore mount made "$T/mnt" >&2
 		python3 "$top_srcdir/tests/dump-tree.py" "$T/mnt" >"$T/ours.txt"'
 	dump_tree "$T/umoci/rootfs" >"$T/theirs.txt"

@@ -56,12 +56,21 @@ build() {
 
 # names of layer N (1 is the base), one per line, without the root: a step that makes a name in / changes its time,
 # and whether that falls into the second of the layer below is chance
-names() { tar --quoting-style=literal -tf "${LAYERS[$(($1 - 1))]}" | grep -vxF './' || true; }
+names() {
+	local list
+	list=$(tar --quoting-style=literal -tf "${LAYERS[$(($1 - 1))]}") || { echo "no list of layer $1"; return 1; }
+	grep -vxE '(\./)?' <<<"$list" || true
+}
+# lacks N PATTERN: no name in layer N is so
+lacks() {
+	names "$1" >"$T/listed"
+	not grep "$2" "$T/listed"
+}
 # verbose listing of one entry of layer N
 entry() { tar --numeric-owner --full-time -tvf "${LAYERS[$(($1 - 1))]}" "$2"; }
 # PAX records of entry NAME in layer N, as KEY=VALUE in hexadecimal
 records() {
-	python3 - "${LAYERS[$(($1 - 1))]}" "$2" <<-'P'
+	python3 - "${LAYERS[$(($1 - 1))]}" "$2" <<-'P' || echo "no entry $2"
 		import sys, tarfile
 		with tarfile.open(sys.argv[1], errors='surrogateescape') as tar:
 		    for key, value in sorted(tar.getmember(sys.argv[2]).pax_headers.items()):

@@ -84,7 +84,8 @@ export_trees() {
 	export SOURCE_DATE_EPOCH=1700000000
 	fill root
 	fill user
-	cmp <(as root imgstore export built) <(as user imgstore export built)
+	as root imgstore export built >"$T/by-root.tar"
+	as user imgstore export built | cmp "$T/by-root.tar" -
 }
 @test "export: what cannot be" {
 	need_root

@@ -90,7 +90,7 @@ mend_ours() {
 	# another content of the same length and times
 	in_store "$who" sh -c 'printf "two\n" >'"$dir/one && touch -r $dir/dir $dir/one"
 	found "$who" damaged layer 'pack to sha256:.*\|\|built:latest$'
-	CHECK=pulled WANT=0 found "$who" none none none || [ "$status" = 0 ]
+	as "$who" imgstore check pulled
 	CHECK=--repair WANT=0 found "$who" repaired layer 'unpacked again from its blob'
 	clean "$who"
 	[ "$(as "$who" imgrun --rm built cat /one)" = one ]

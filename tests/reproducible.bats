@@ -37,8 +37,8 @@ build() { # build WHO TAG OPTIONS…: the manifest digest on stdout
 	local who=$1 out=$T/out-$1-$2
 	if [ "$who" = user ] && is_root; then install -d -o "$TEST_USER" "$out"; fi
 	as "$who" imgstore inspect localhost/bb >/dev/null 2>&1 || as "$who" imgstore import "$T/bb.tar" localhost/bb >&2
-	as "$who" imgbuild -q "${@:3}" -t "$2" "$T/ctx" >&2
-	as "$who" imgpush -q "$2" "oci:$out:latest" >&2
+	as "$who" imgbuild -q "${@:3}" -t "$2" "$T/ctx" >&2 || return 1
+	as "$who" imgpush -q "$2" "oci:$out:latest" >&2 || return 1
 	jq -r '.manifests[0].digest' "$out/index.json"
 }
 
@@ -64,8 +64,8 @@ build() { # build WHO TAG OPTIONS…: the manifest digest on stdout
 	need_root
 	need_user
 	for target in 0 1; do
-		a=$(build root e --no-cache --target $target)
-		b=$(build user f --no-cache --target $target)
+		a=$(build root "e$target" --no-cache --target $target)
+		b=$(build user "f$target" --no-cache --target $target)
 		echo "$a $b"
 		[ -n "$a" ]
 		[ "$a" = "$b" ]
@@ -76,7 +76,7 @@ build() { # build WHO TAG OPTIONS…: the manifest digest on stdout
 	need_root
 	a=$(build root g --no-cache)
 	mkdir "$T/tmpfs"
-	b=$(unshare -m bash -c '
+	b=$(unshare -m bash -ec '
 		mount -t tmpfs none "$T/tmpfs"
 		export IMGBUILD_ROOT=$T/tmpfs/store
 		imgstore import "$T/bb.tar" localhost/bb >&2
@@ -96,6 +96,7 @@ build() { # build WHO TAG OPTIONS…: the manifest digest on stdout
 	config=$dir/blobs/sha256/$(jq -r .config.digest "$dir/blobs/sha256/$manifest" | cut -d: -f2)
 	[ "$(jq -r .created "$config")" = 2023-11-14T22:15:00Z ]
 	[ "$(jq -r '[.history[1:][].created] | unique | .[]' "$config")" = 2023-11-14T22:15:00Z ]
+	[ "$(jq '.layers | length' "$dir/blobs/sha256/$manifest")" -gt 1 ]
 	for digest in $(jq -r '.layers[1:][].digest' "$dir/blobs/sha256/$manifest" | cut -d: -f2); do
 		python3 - "$dir/blobs/sha256/$digest" <<'E'
 import sys, tarfile

@@ -53,7 +53,7 @@ config() { same "$(as "$WHO" imgstore inspect test | jq -c ".[0].Config$1")" "$2
 env_is() { config ".Env | map(select(startswith(\"$1=\"))) | .[]" "$(jq -cn --arg v "$1=$2" '$v')"; }
 no_env() { config ".Env | map(select(startswith(\"$1=\")))" '[]'; }
 layer_count() { as "$WHO" imgstore inspect test | jq '.[0].RootFS.Layers | length'; }
-layer() { as "$WHO" imgstore inspect test | jq -r ".[0].RootFS.Layers[$1]"; }
+layer() { as "$WHO" imgstore inspect test | jq -re ".[0].RootFS.Layers[$1]" || echo "no layer $1"; }
 # "empty_layer created_by", a line for each entry, the first step first
 history() { as "$WHO" imgstore history --no-trunc --format json test | jq -r 'if type == "array" then reverse[] else . end | .CreatedBy'; }
 warns() { said "^ - $1: .*(line $2)\$"; }

@@ -199,6 +199,7 @@ restrictions() {
 stdin_is_asked_for() {
 	need "$1"
 	run as "$1" imgrun --rm localhost/bb cat <<<"typed"
+	[ "$status" = 0 ]
 	[ "$output" = "" ]
 	run as "$1" imgrun --rm -i localhost/bb cat <<<"typed"
 	[ "$output" = "typed" ]

@@ -161,7 +161,9 @@ devices_are_its_own() {
 	local before
 	need "$1"
 	before=$(stat -c '%n %a %u:%g' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty)
-	run sandbox "$1" -- sh -c 'chmod 600 /dev/null /dev/tty; chown 1:1 /dev/zero; rm -f /dev/full; mv /dev/random /dev/r'
+	run sandbox "$1" -- sh -c 'chmod 600 /dev/null /dev/tty; chown 1:1 /dev/zero; rm -f /dev/full; mv /dev/random /dev/r; echo tried'
+	[ "$status" = 0 ]
+	[ "${lines[-1]}" = tried ]
 	[ "$before" = "$(stat -c '%n %a %u:%g' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty)" ]
 }
 @test "root: what a command does to its devices stays with it" { devices_are_its_own root; }
@@ -258,7 +260,8 @@ devices_do_not_open() {
 	[ "${lines[0]}" = 1:3 ]
 	[ "${lines[1]}" = "cat: can't open '/data/null': Permission denied" ]
 	[ "${lines[2]}" = "cat: can't open '/dev/x': Permission denied" ]
-	run sandbox root --devices -- sh -c 'mknod /data/null c 1 3; cat /data/null; rm /data/null'
+	run sandbox root --devices -- sh -ec 'mknod /data/null c 1 3; cat /data/null; rm /data/null'
+	[ "$status" = 0 ]
 	[ "$output" = "" ]
 }
 @test "root: a device node made in the container opens only when asked for" { devices_do_not_open; }

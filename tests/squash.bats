@@ -56,12 +56,12 @@ same_tree() { # same_tree WHO IMAGE IMAGE
 	[ -s "$T/one-tree" ]
 	diff "$T/one-tree" "$T/other-tree"
 }
-layers() { as "$1" imgstore inspect "$2" | jq -r '.[0].RootFS.Layers[]'; }
-id_of() { as "$1" imgstore inspect "$2" | jq -r '.[0].Id'; }
+layers() { as "$1" imgstore inspect "$2" | jq -re '.[0].RootFS.Layers[]' || echo "none of $2"; }
+id_of() { as "$1" imgstore inspect "$2" | jq -re '.[0].Id' || echo "none of $2"; }
 config() { # config WHO IMAGE FILTER: of the image's configuration
 	local id
 	id=$(id_of "$1" "$2" | cut -d: -f2)
-	as "$1" "$top_builddir/imgstore" unshare sh -c 'cat "$IMGBUILD_ROOT/blobs/sha256/$0"' "$id" | jq -rc "$3"
+	as "$1" "$top_builddir/imgstore" unshare sh -c 'cat "$IMGBUILD_ROOT/blobs/sha256/$0"' "$id" | jq -rce "$3" || echo "no $3 in $2"
 }
 layer_tar() { # layer_tar WHO IMAGE N: sets TAR to the plain tar of layer N (0 is the lowest)
 	local out=$T/out-$1-$2 manifest

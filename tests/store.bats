@@ -50,7 +50,9 @@ import_and_look() {
 	need_root
 	need_user
 	export SOURCE_DATE_EPOCH=1700000000
-	[ "$(as root imgstore import "$T/bb.tar")" = "$(as user imgstore import "$T/bb.tar")" ]
+	by_root=$(as root imgstore import "$T/bb.tar")
+	by_user=$(as user imgstore import "$T/bb.tar")
+	[ "$by_root" = "$by_user" ]
 }
 
 names() {
@@ -196,7 +198,9 @@ dev/pipe fifo 0:0 1600000000' ]
 	touch -d @1700000000 "$T/on-devices/f"
 	chmod -R a+rX "$T/on-devices"
 	export SOURCE_DATE_EPOCH=1700000000
-	[ "$(as root imgbuild -q "$T/on-devices")" = "$(as user imgbuild -q "$T/on-devices")" ]
+	by_root=$(as root imgbuild -q "$T/on-devices")
+	by_user=$(as user imgbuild -q "$T/on-devices")
+	[ "$by_root" = "$by_user" ]
 }
 
 # not a tar, cut short, empty, with whiteouts, leading outside: status 3, a clear word, nothing stays

@@ -334,6 +334,7 @@ bad() {
 	who=$(who_runs)
 	as "$who" imgpull -q "oci:$T/in:v1" localhost/a:1 >&2
 	as "$who" imgpush -q localhost/a:1 "docker-archive:$OUT/good.tar" >&2
+	[ "$(tar -tf "$OUT/good.tar" | wc -l)" -ge 3 ]
 	for name in $(tar -tf "$OUT/good.tar"); do
 		[ "$name" != manifest.json ] || continue
 		python3 - "$OUT/good.tar" "$OUT/bad.tar" "$name" <<'P'
@@ -436,10 +437,11 @@ P
 	who=$(who_runs)
 	id=$(config_of "$T/in")
 	p_skopeo copy -q "oci:$T/in:v1" "oci:$OUT/l:x"
-	p_skopeo copy -q --dest-compress-format zstd --dest-compress "oci:$T/in:v1" "oci:$OUT/l:zstd" || true
+	p_skopeo copy -q --dest-compress-format zstd --dest-compress "oci:$T/in:v1" "oci:$OUT/l:zstd"
 	p_skopeo copy -q "oci:$T/in:v1" "docker-archive:$OUT/a.tar:localhost/by-skopeo:1"
 	chmod -R a+rX "$OUT"
 	[ "$(as "$who" imgpull -q "oci:$OUT/l:x" localhost/x)" = "$id" ]
+	[ "$(as "$who" imgpull -q "oci:$OUT/l:zstd" localhost/z)" = "$id" ]
 	[ "$(as "$who" imgpull -q "docker-archive:$OUT/a.tar")" = "$id" ]
 	as "$who" imgpush -q localhost/by-skopeo:1 "oci:$OUT/back:1" >&2
 	[ "$(diff_ids_of "$OUT/back")" = "$(diff_ids_of "$T/in")" ]
