@@ -128,10 +128,10 @@ COPY tree /tree
 COPY --link --chown=alice tree /linked/
 ADD t.tar /added/
 COPY <<text /texts/
-text
+of a here document
 text
 WORKDIR /w/o/r/k
-RUN --mount=type=cache,target=/c --mount=target=/m,rw touch /m/x /c/x && cp -a /m/tree /copied && touch -d @1234567890.987654321 /copied/1
+RUN --mount=type=cache,target=/c --mount=target=/m,rw touch /m/x /c/x && cp -a /m/tree /copied && touch -d @1234567890 /copied/1
 FROM one
 COPY --from=one --parents /tree /made /from/
 ENV a=1
@@ -155,7 +155,7 @@ on() {
 		as "$BUILDER" imgstore import "$T/bb.tar" localhost/bb >&2
 		as "$BUILDER" imgbuild -q -t row71 "$T/row71" >&2
 		as "$BUILDER" imgpush -q row71 "oci:$T/fs/$BUILDER/out:latest" >&2
-		jq -r ".manifests[0].digest" "$T/fs/$BUILDER/out/index.json"'
+		jq -r ".manifests[0].digest" "$T/fs/$BUILDER/out/index.json"' || return 1
 	rm -f "$T/$1.img"
 }
 row71() {
@@ -166,7 +166,8 @@ row71() {
 			digest=$(on "$fs" "$who")
 			echo "$fs $who $digest"
 			: "${first:=$digest}"
-			[ -n "$digest" ] && [ "$digest" = "$first" ]
+			[ -n "$digest" ]
+			[ "$digest" = "$first" ]
 			# another time, other times of the context
 			sleep 1
 			touch "$T"/row71/tree/* "$T/row71/tree/sub"
