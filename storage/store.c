@@ -180,13 +180,34 @@ static int upgrade(struct store *store, struct err *err)
 	return 0;
 }
 
+/*
+ * SQLite writes the index of its log through a mapping of a file that the first one to open it
+ * makes anew, with a byte in each 4 KiB: where blocks are smaller the others are holes, and without
+ * a byte free the kernel ends us when they are written. So the spare makes room for it.
+ */
+static int load_db(struct store *store, const char *path, int *out_version, struct err *err)
+{
+	bool is_full = store_is_full(store);
+	int r;
+
+	if (is_full)
+		spare_drop(store);
+	r = db_open(path, &store->db, err);
+	if (r == 0)
+		r = db_version(store->db, out_version, err);
+	/* a new store has its tables first */
+	if (is_full && (r < 0 || *out_version > 0))
+		spare_make(store);
+	return r;
+}
+
 static int open_db(struct store *store, struct err *err)
 {
 	char root[FD_PATH_MAX];
 	auto_free char *path = str_format("%s/" DB_NAME, fd_path(store->root_fd, root));
 	int version;
 
-	if (db_open(path, &store->db, err) < 0 || db_version(store->db, &version, err) < 0)
+	if (load_db(store, path, &version, err) < 0)
 		return -1;
 	if (version < DB_VERSION)
 		return upgrade(store, err);
