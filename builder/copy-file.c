@@ -137,6 +137,16 @@ static int copy_content(struct copier *copier, int from_fd, int to_fd, const str
 	return pump(copier, from_fd, -1, st->st_size, state, path, err);
 }
 
+/* The image is to be on disk in the end: that takes as long as all else, and begins now. */
+static void note_written(struct copier *copier, off_t size)
+{
+	copier->unwritten += (uint64_t)size;
+	if (copier->unwritten < STORE_WRITE_BEHIND_BYTES)
+		return;
+	copier->unwritten = 0;
+	store_write_behind(copier->tree->store);
+}
+
 /* A new file of that name; what was there is removed. */
 static int make_file(const struct copy_place *place, struct err *err)
 {
@@ -196,6 +206,7 @@ static int copy_regular(struct copier *copier, struct select_item *item,
 		return -1;
 	if (futimens(to_fd, times) < 0)
 		return err_sys(err, "set the time of '%s'", item->path);
+	note_written(copier, st.st_size);
 	return 0;
 }
 

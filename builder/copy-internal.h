@@ -16,7 +16,8 @@ struct copier {
 	const struct select_tree *tree;
 	unsigned char *buffer; /* COPY_BUFFER_BYTES */
 	struct copy_link *links;
-	size_t done; /* items, for looking after interrupts now and then */
+	size_t done;        /* items, for looking after interrupts now and then */
+	uint64_t unwritten; /* bytes that the disk was not told of */
 };
 
 /* Where one file goes. */

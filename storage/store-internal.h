@@ -45,6 +45,9 @@ struct store {
 	const struct mount_driver *driver; /* NULL: not chosen yet */
 	struct tmpdir views;               /* of the copy driver; removed with the store's end */
 	unsigned view_count;
+	pthread_t behind; /* writes to disk while others work */
+	bool has_behind;  /* was started, and not joined yet */
+	bool is_behind;   /* is still at it */
 };
 
 /* 16 random hex digits (17 bytes with the NUL). */
@@ -60,6 +63,8 @@ int sync_boot_id(char *buf, struct err *err);
  */
 int sync_check_boot(struct store *store, bool *out_changed, struct err *err);
 
+/* Wait for store_write_behind. */
+void sync_join(struct store *store);
 /* In a transaction: the number of what is published next. */
 int sync_next_seq(struct store *store, int64_t *out, struct err *err);
 

@@ -328,6 +328,7 @@ void store_close(struct store *store)
 	if (store->db && filecache_flush(store, &err) < 0)
 		log_debug("%s", err.text);
 	filecache_free(store);
+	sync_join(store);
 	tmpdir_release(&store->views);
 	trash_free(store->trash);
 	lease_close(store);

@@ -57,6 +57,14 @@ enum overlay_ns store_overlay_ns(const struct store *store);
  */
 int store_sync(struct store *store, struct err *err);
 
+/*
+ * Let the disk begin with what was written so far, in a thread of its own: for who writes much and
+ * will call store_sync. A hint; returns at once, and does nothing while an earlier one is under
+ * way.
+ */
+#define STORE_WRITE_BEHIND_BYTES ((uint64_t)64 * 1024 * 1024)
+void store_write_behind(struct store *store);
+
 /* Less than a megabyte, or no inode, is left where the store is: commands will fail for that. */
 bool store_is_full(const struct store *store);
 

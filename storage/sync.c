@@ -15,6 +15,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/thread.h"
 
 /* Beyond this many blobs one syncfs(2) is cheaper than their fsync(2)s. */
 #define FSYNC_BLOBS_MAX 8
@@ -262,4 +263,46 @@ int store_sync(struct store *store, struct err *err)
 	if (txn_begin(&txn, store->db, TXN_DURABLE, err) < 0 || sync_note(store, &mark, err) < 0)
 		return -1;
 	return txn_commit(&txn, err);
+}
+
+/* ---- beforehand -------------------------------------------------------------- */
+
+static void *write_behind(void *arg)
+{
+	struct store *store = arg;
+
+	/* who wants to know whether all is on disk asks again */
+	(void)syncfs(store->root_fd);
+	pthread_mutex_lock(&store->lock);
+	store->is_behind = false;
+	pthread_mutex_unlock(&store->lock);
+	return NULL;
+}
+
+static void join_locked(struct store *store)
+{
+	if (!store->has_behind)
+		return;
+	store->has_behind = false;
+	pthread_join(store->behind, NULL);
+}
+
+void store_write_behind(struct store *store)
+{
+	struct err ignored = ERR_INIT; /* it is only faster with it */
+
+	pthread_mutex_lock(&store->lock);
+	if (!store->is_behind) {
+		join_locked(store); /* has nothing left to do but to end */
+		store->is_behind = store->has_behind =
+			thread_start(&store->behind, write_behind, store, &ignored) == 0;
+	}
+	pthread_mutex_unlock(&store->lock);
+}
+
+void sync_join(struct store *store)
+{
+	if (store->has_behind)
+		pthread_join(store->behind, NULL);
+	store->has_behind = false;
 }
