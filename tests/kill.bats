@@ -32,8 +32,8 @@ teardown_file() {
 
 # one operation, of which it does not matter whether it has been done before or not
 operation() {
-	local who=$1 n=$2
-	case $((RANDOM % 10)) in
+	local who=$1 n=$2 kind=$3
+	case $kind in
 	0 | 1 | 2) as "$who" imgbuild -q -t "built$((n % 3))" --build-arg "N=$n" "$T/ctx" ;;
 	3 | 4) as "$who" imgpull "oci:$T/layout:t" "pulled$((n % 2))" ;;
 	5) as "$who" imgrun --rm keep sh -c "echo $T $n >/x; sleep 0.02" ;;
@@ -44,15 +44,27 @@ operation() {
 	esac
 }
 
+# how many milliseconds each kind takes on this machine, so that a random moment lies within it
+measure() {
+	local who=$1 kind from
+	SPANS=()
+	for kind in 0 1 2 3 4 5 6 7 8 9; do
+		from=$(date +%s%N)
+		operation "$who" $((900 + kind)) "$kind" >"$T/log" 2>&1 3>&- || true
+		SPANS[kind]=$((($(date +%s%N) - from) / 1000000 + 1))
+	done
+}
+
 # the command alone is killed, not what it has started: that must end by itself
 kill_after() {
-	local who=$1 n=$2 pid delay=$((RANDOM % 60))
-	operation "$who" "$n" >"$T/log" 2>&1 3>&- &
-	pid=$!
-	sleep "0.$(printf %03d $delay)"
+	local who=$1 n=$2 kind=$((RANDOM % 10)) shell child='' delay
+	delay=$((RANDOM % SPANS[kind]))
+	operation "$who" "$n" "$kind" >"$T/log" 2>&1 3>&- &
+	shell=$!
+	sleep "$(printf %d.%03d $((delay / 1000)) $((delay % 1000)))"
 	# the shell's child, setpriv's own process in the case of the user
-	pid=$(pgrep -P "$pid" || true)
-	[ -z "$pid" ] || ! kill -9 $pid 2>/dev/null || killed=$((killed + 1))
+	read -r child <"/proc/$shell/task/$shell/children" || true
+	[ -z "$child" ] || ! kill -9 $child 2>/dev/null || killed=$((killed + 1))
 	wait 2>/dev/null || true
 }
 
@@ -92,6 +104,7 @@ kill_many() {
 	as "$who" imgpull "oci:$T/layout:t" also
 	mkdir -p "$T/$who-out"
 	[ "$who" = root ] || ! is_root || chown "$TEST_USER:" "$T/$who-out"
+	measure "$who"
 	for n in $(seq "$COUNT"); do
 		kill_after "$who" "$n"
 		look "$who" "$store" "kill $n of $COUNT, seed $SEED"
