@@ -4,7 +4,6 @@
  * the texts that were given.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,7 +12,7 @@
 #include "builder/options.h"
 #include "builder/plan.h"
 #include "common/cmdline.h"
-#include "common/fd.h"
+#include "common/lines.h"
 #include "common/mem.h"
 #include "layers/unpack.h"
 
@@ -232,35 +231,17 @@ static int take_build_arg(const char *text, struct strlist *out, struct err *err
 }
 
 /* A line as --build-arg; empty ones and comments are none. */
-static int take_build_arg_file(const char *path, struct strlist *out, struct err *err)
+static int take_build_arg_line(void *out, char *line, struct err *err)
 {
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	auto_strbuf struct strbuf text = STRBUF_INIT;
-	char *rest;
-	char *line;
-
-	if (fd < 0)
-		return err_sys(err, "open '%s'", path);
-	if (fd_read_all(fd, ARG_FILE_MAX_BYTES, &text, path, err) < 0)
-		return -1;
-	if (strlen(text.data) != text.len)
-		return err_set(err, ERR_INPUT, "'%s' holds a NUL byte", path);
-	rest = text.data;
-	for (size_t number = 1; (line = strsep(&rest, "\n")); number++) {
-		line[strcspn(line, "\r")] = '\0';
-		if (!*line || *line == '#')
-			continue;
-		if (take_build_arg(line, out, err) < 0)
-			return err_prefix(err, "%s:%zu", path, number);
-	}
-	return 0;
+	return *line && *line != '#' ? take_build_arg(line, out, err) : 0;
 }
 
 /* Those of the command line go before all that files say. */
 static int take_build_args(const struct options *options, struct strlist *out, struct err *err)
 {
 	for (size_t i = 0; i < options->build_arg_files.count; i++)
-		if (take_build_arg_file(options->build_arg_files.items[i], out, err) < 0)
+		if (lines_each(options->build_arg_files.items[i], ARG_FILE_MAX_BYTES,
+			       take_build_arg_line, out, err) < 0)
 			return err_prefix(err, "--build-arg-file");
 	for (size_t i = 0; i < options->build_args.count; i++)
 		if (take_build_arg(options->build_args.items[i], out, err) < 0)

@@ -6,12 +6,11 @@
 #include "sandbox/run-plan.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/fd.h"
 #include "common/json.h"
+#include "common/lines.h"
 #include "common/mem.h"
 #include "sandbox/caps.h"
 #include "sandbox/description.h"
@@ -122,27 +121,13 @@ int run_env_add(const char *text, struct strlist *out, struct err *err)
 	return 0;
 }
 
+static int take_env_line(void *out, char *line, struct err *err)
+{
+	line += strspn(line, " \t");
+	return *line && *line != '#' ? run_env_add(line, out, err) : 0;
+}
+
 int run_env_file(const char *path, struct strlist *out, struct err *err)
 {
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	auto_strbuf struct strbuf text = STRBUF_INIT;
-	char *rest;
-	char *line;
-
-	if (fd < 0)
-		return err_sys(err, "open '%s'", path);
-	if (fd_read_all(fd, ENV_FILE_MAX_BYTES, &text, path, err) < 0)
-		return -1;
-	if (strlen(text.data) != text.len)
-		return err_set(err, ERR_INPUT, "'%s' holds a NUL byte", path);
-	rest = text.data;
-	for (size_t number = 1; (line = strsep(&rest, "\n")); number++) {
-		line += strspn(line, " \t");
-		line[strcspn(line, "\r")] = '\0';
-		if (!*line || *line == '#')
-			continue;
-		if (run_env_add(line, out, err) < 0)
-			return err_prefix(err, "%s:%zu", path, number);
-	}
-	return 0;
+	return lines_each(path, ENV_FILE_MAX_BYTES, take_env_line, out, err);
 }
