@@ -5,14 +5,12 @@
  */
 #include "storage/driver-internal.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/fd.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/strbuf.h"

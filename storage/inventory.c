@@ -6,7 +6,6 @@
  */
 #include "storage/inventory-internal.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
@@ -17,7 +16,6 @@
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "common/mem.h"
 #include "layers/stream.h"
 #include "layers/walk.h"
 #include "layers/walk-internal.h"

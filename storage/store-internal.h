@@ -63,7 +63,7 @@ int sync_boot_id(char *buf, struct err *err);
  */
 int sync_check_boot(struct store *store, bool *out_changed, struct err *err);
 
-/* Wait for store_write_behind. */
+/* Wait for store_write_behind: with the lock held only when it is known to be over. */
 void sync_join(struct store *store);
 /* In a transaction: the number of what is published next. */
 int sync_next_seq(struct store *store, int64_t *out, struct err *err);

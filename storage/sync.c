@@ -279,7 +279,7 @@ static void *write_behind(void *arg)
 	return NULL;
 }
 
-static void join_locked(struct store *store)
+void sync_join(struct store *store)
 {
 	if (!store->has_behind)
 		return;
@@ -293,16 +293,9 @@ void store_write_behind(struct store *store)
 
 	pthread_mutex_lock(&store->lock);
 	if (!store->is_behind) {
-		join_locked(store); /* has nothing left to do but to end */
+		sync_join(store); /* has nothing left to do but to end */
 		store->is_behind = store->has_behind =
 			thread_start(&store->behind, write_behind, store, &ignored) == 0;
 	}
 	pthread_mutex_unlock(&store->lock);
-}
-
-void sync_join(struct store *store)
-{
-	if (store->has_behind)
-		pthread_join(store->behind, NULL);
-	store->has_behind = false;
 }
