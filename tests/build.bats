@@ -4,24 +4,10 @@
 # finds again, and the command's options. As root and as an ordinary user.
 
 load lib
+load steps
 
-setup_file() {
-	make_scratch
-	PATH=$top_builddir:$top_builddir/storage:$PATH
-	export PATH
-	busybox_tar "$T/bb.tar"
-	chmod 644 "$T/bb.tar"
-	! is_root || as root imgstore import "$T/bb.tar" localhost/bb >&2
-	! have_user || as user imgstore import "$T/bb.tar" localhost/bb >&2
-}
-teardown_file() {
-	remove_scratch
-}
-setup() {
-	CTX=$(mktemp -d "$T/ctx.XXXXXX")
-	chmod 755 "$CTX"
-	cd "$CTX" || return 1
-}
+setup_file() { steps_setup_file; }
+teardown_file() { remove_scratch; }
 
 # build WHO [OPTIONS…]: Buildfile on stdin, unless there is one; messages in $OUTPUT, the image is "test"
 build() {
@@ -36,22 +22,8 @@ build() {
 	ID=$(cat "$T/id")
 	return "$status"
 }
-# exported WHO: $CONFIG, and $LAYERS: the layers' tars, lowest first
-exported() {
-	local out manifest
-	out=$(mktemp -d "$T/out.XXXXXX")
-	if [ "$1" = user ] && is_root; then chown "$TEST_USER" "$out"; fi
-	as "$1" imgpush -q --compression none test "oci:$out/o:latest" >/dev/null
-	manifest=$(jq -r '.manifests[0].digest' "$out/o/index.json" | cut -d: -f2)
-	CONFIG=$out/o/blobs/sha256/$(jq -r .config.digest "$out/o/blobs/sha256/$manifest" | cut -d: -f2)
-	mapfile -t LAYERS < <(jq -r '.layers[].digest' "$out/o/blobs/sha256/$manifest" | sed "s|sha256:|$out/o/blobs/sha256/|")
-}
-# names of layer N (1 is the base) on one line, without the root itself, whose time may have changed
-names() { { tar -tf "${LAYERS[$(($1 - 1))]}" || echo "no list of layer $1"; } | { grep -vxF ./ || true; } | tr '\n' ' '; }
 # "mode uid/gid" of an entry in layer N
 meta() { tar --numeric-owner -tvf "${LAYERS[$(($1 - 1))]}" "$2" | head -1 | awk '{ print $1, $2 }'; }
-content() { tar -xOf "${LAYERS[$(($1 - 1))]}" "$2"; }
-same() { [ "$1" = "$2" ] || { printf 'got:    %q\nwanted: %q\n' "$1" "$2"; return 1; }; }
 
 # ---- RUN ----
 

@@ -48,6 +48,7 @@ exported() {
 	CONFIG=$out/o/blobs/sha256/$(jq -r .config.digest "$out/o/blobs/sha256/$manifest" | cut -d: -f2)
 	mapfile -t LAYERS < <(jq -r '.layers[].digest' "$out/o/blobs/sha256/$manifest" | sed "s|sha256:|$out/o/blobs/sha256/|")
 }
+# names of layer N (1 is the base) on one line, without the root itself, whose time may have changed
 names() { { tar -tf "${LAYERS[$(($1 - 1))]}" || echo "no list of layer $1"; } | { grep -vxF ./ || true; } | tr '\n' ' '; }
 content() { tar -xOf "${LAYERS[$(($1 - 1))]}" "$2"; }
 same() { [ "$1" = "$2" ] || { printf 'got:    %q\nwanted: %q\n' "$1" "$2"; return 1; }; }
