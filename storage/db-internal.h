@@ -18,7 +18,7 @@
  */
 struct db;
 
-#define DB_VERSION 2
+#define DB_VERSION 3
 
 /* @path, absolute, is used as it is and to the end; it may lead through /proc/self/fd. */
 int db_open(const char *path, struct db **out, struct err *err);

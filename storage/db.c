@@ -92,6 +92,10 @@ static const char *const upgrades[DB_VERSION] = {
 	"CREATE INDEX index_images_image ON index_images(image);"
 	"CREATE TABLE index_blobs(idx BLOB, blob BLOB, PRIMARY KEY(idx, blob)) WITHOUT ROWID;"
 	"CREATE INDEX index_blobs_blob ON index_blobs(blob);",
+
+	/* a row with no row of blobs beside it means nothing, but while a repair is at it */
+	"CREATE TABLE origins(blob BLOB, place TEXT, seen_ns INTEGER NOT NULL,"
+	" PRIMARY KEY(blob, place)) WITHOUT ROWID;",
 };
 
 static int db_error(struct db *db, const char *what, struct err *err)

@@ -119,6 +119,8 @@ int gc_drop_blobs(struct store *store, const struct digests *candidates, struct 
 	}
 	for (size_t i = 0; i < garbage->blobs.count; i++)
 		if (gc_run(store, "DELETE FROM layer_blobs WHERE blob=?", &garbage->blobs.items[i],
+			   err) < 0 ||
+		    gc_run(store, "DELETE FROM origins WHERE blob=?", &garbage->blobs.items[i],
 			   err) < 0)
 			return -1;
 	return 0;

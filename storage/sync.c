@@ -91,6 +91,8 @@ static int forget_unsynced(struct store *store, struct err *err)
 	    run(store, "DELETE FROM steps WHERE layer NOT IN (SELECT id FROM layers)", err) < 0 ||
 	    run(store, "DELETE FROM layer_blobs WHERE blob NOT IN (SELECT digest FROM blobs)",
 		err) < 0 ||
+	    run(store, "DELETE FROM origins WHERE blob NOT IN (SELECT digest FROM blobs)", err) <
+		    0 ||
 	    run(store,
 		"UPDATE images SET manifest=NULL WHERE manifest NOT IN (SELECT digest FROM blobs)",
 		err) < 0 ||

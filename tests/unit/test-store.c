@@ -15,73 +15,17 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/fd.h"
-#include "common/mem.h"
-#include "common/tree.h"
 #include "layers/pack.h"
 #include "layers/stream.h"
 #include "storage/blob.h"
 #include "storage/container.h"
-#include "storage/image-index.h"
 #include "storage/layer.h"
 #include "storage/lease-internal.h"
 #include "storage/stepcache.h"
-#include "storage/store-internal.h"
-
-#define assert_ok(call) assert_fine((call), &err)
-
-static char root[64];
-
-static void assert_fine(int result, const struct err *err)
-{
-	if (result < 0)
-		fail_msg("%s", err->text);
-}
-
-static void assert_error(const struct err *err, enum err_kind kind, const char *part)
-{
-	assert_int_equal(err->kind, kind);
-	if (!strstr(err->text, part))
-		fail_msg("'%s' does not say '%s'", err->text, part);
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	snprintf(root, sizeof(root), "/tmp/test-store-XXXXXX");
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	auto_close int tmp_fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct err err = ERR_INIT;
-
-	(void)state;
-	return tree_remove(tmp_fd, strrchr(root, '/') + 1, &err);
-}
-
-static struct store *open_store(void)
-{
-	struct store *store = NULL;
-	struct err err = ERR_INIT;
-
-	assert_ok(store_open(root, &store, &err));
-	return store;
-}
-
-static void make_file(int dir_fd, const char *name, const char *text)
-{
-	auto_close int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	struct err err = ERR_INIT;
-
-	assert_true(fd >= 0);
-	assert_ok(fd_write_all(fd, text, strlen(text), name, &err));
-}
+#include "tests/unit/store-scratch.h"
 
 /* A layer of one file, published with the digest of @text as its diff ID. */
 static void make_layer(struct store *store, const char *text, const struct digest *parent,
@@ -135,20 +79,6 @@ static size_t count_names(const char *name)
 	return count;
 }
 
-static void sql(const char *text)
-{
-	auto_free char *path = str_format("%s/store.db", root);
-	auto_query struct query query = QUERY_INIT;
-	struct err err = ERR_INIT;
-	struct db *db = NULL;
-
-	assert_ok(db_open(path, &db, &err));
-	assert_ok(query_open(&query, db, text, &err));
-	assert_ok(query_run(&query, &err));
-	query_release(&query);
-	db_close(db);
-}
-
 /* ---- opening --------------------------------------------------------------- */
 
 static void test_open_is_private_whatever_the_umask(void **state)
@@ -195,124 +125,6 @@ static void test_open_refuses_a_newer_store(void **state)
 	sql("PRAGMA user_version=99");
 	assert_int_equal(store_open(root, &store, &err), -1);
 	assert_error(&err, ERR_INPUT, "made by a newer version (its form is 99");
-}
-
-/* An image without layers for @architecture; its ID. */
-static struct digest make_image(struct store *store, const char *architecture)
-{
-	auto_free char *config = str_format(
-		"{\"architecture\":\"%s\",\"os\":\"linux\",\"rootfs\":{\"type\":\"layers\","
-		"\"diff_ids\":[]}}",
-		architecture);
-	struct err err = ERR_INIT;
-	struct digest id;
-
-	assert_ok(image_put(store, config, strlen(config), NULL, 0, &id, &err));
-	return id;
-}
-
-/* An index of an image for each of two platforms; its ID. */
-static struct digest make_index(struct store *store)
-{
-	auto_platform struct platform amd64 = { .os = NULL };
-	auto_platform struct platform arm64 = { .os = NULL };
-	struct image_index_part parts[] = { { .platform = &amd64 }, { .platform = &arm64 } };
-	struct err err = ERR_INIT;
-	struct digest id;
-
-	assert_ok(platform_parse("linux/amd64", &amd64, &err));
-	assert_ok(platform_parse("linux/arm64", &arm64, &err));
-	parts[0].image_id = make_image(store, "amd64");
-	parts[1].image_id = make_image(store, "arm64");
-	assert_ok(image_index_make(store, parts, 2, NULL, &id, &err));
-	return id;
-}
-
-/* What @name means for @platform, or "" when it means nothing. */
-static void expect_image(const char *name, const char *platform, const char *architecture)
-{
-	struct store *store = open_store();
-	auto_platform struct platform wanted = { .os = NULL };
-	auto_image struct image image = IMAGE_INIT;
-	struct err err = ERR_INIT;
-	bool found = false;
-
-	assert_ok(platform_parse(platform, &wanted, &err));
-	assert_ok(image_find(store, name, &wanted, &found, &image, &err));
-	assert_string_equal(found ? image.config.platform.architecture : "", architecture);
-	store_close(store);
-}
-
-static void test_open_upgrades_a_store_without_indexes(void **state)
-{
-	struct store *store = open_store();
-	struct err err = ERR_INIT;
-	struct digest id = make_image(store, "s390x");
-
-	assert_ok(image_tag(store, &id, "old", &err));
-	store_close(store);
-	sql("DROP TABLE indexes");
-	sql("DROP TABLE index_images");
-	sql("DROP TABLE index_blobs");
-	sql("PRAGMA user_version=1");
-	expect_image("old", "linux/s390x", "s390x");
-	store = open_store();
-	id = make_index(store);
-	assert_ok(image_tag(store, &id, "new", &err));
-	store_close(store);
-	expect_image("new", "linux/arm64", "arm64");
-	expect_image("old", "linux/arm64", "s390x");
-}
-
-static void test_a_name_moves_between_image_and_index(void **state)
-{
-	struct store *store = open_store();
-	struct err err = ERR_INIT;
-	struct digest index = make_index(store);
-	struct digest image = make_image(store, "s390x");
-
-	assert_ok(image_tag(store, &image, "it", &err));
-	expect_image("it", "linux/arm64", "s390x");
-	assert_ok(image_tag(store, &index, "it", &err));
-	expect_image("it", "linux/amd64", "amd64");
-	assert_ok(image_tag(store, &image, "it", &err));
-	expect_image("it", "linux/amd64", "s390x");
-	store_close(store);
-}
-
-/* After a power cut an index that was not synced is gone; one that lacks a blob is none. */
-static void test_an_index_is_whole_or_gone(void **state)
-{
-	struct store *store = open_store();
-	struct err err = ERR_INIT;
-	struct digest id = make_index(store);
-
-	assert_ok(image_tag(store, &id, "named", &err));
-	store_close(store);
-	sql("UPDATE meta SET boot='another'");
-	expect_image("named", "linux/arm64", "arm64");
-	sql("DELETE FROM blobs WHERE digest IN (SELECT manifest FROM index_images)");
-	sql("UPDATE meta SET boot='another'");
-	expect_image("named", "linux/arm64", "");
-}
-
-static void test_an_index_needs_all_its_parts(void **state)
-{
-	const char *text = "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":"
-			   "\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"sha256:"
-			   "0123456789012345678901234567890123456789012345678901234567890123\","
-			   "\"size\":3}]}";
-	const char *empty = "{\"schemaVersion\":2,\"manifests\":[]}";
-	struct store *store = open_store();
-	struct err err = ERR_INIT;
-	struct digest id;
-
-	assert_int_equal(image_index_put(store, text, strlen(text), &id, &err), -1);
-	assert_error(&err, ERR_INPUT, "0123 of an index is not in the store");
-	err_clear(&err);
-	assert_int_equal(image_index_put(store, empty, strlen(empty), &id, &err), -1);
-	assert_error(&err, ERR_INPUT, "it holds no image");
-	store_close(store);
 }
 
 static void test_open_refuses_the_other_kind_of_namespace(void **state)
@@ -784,10 +596,6 @@ int main(void)
 		TEST(test_open_is_private_whatever_the_umask),
 		TEST(test_open_refuses_a_strange_directory),
 		TEST(test_open_refuses_a_newer_store),
-		TEST(test_open_upgrades_a_store_without_indexes),
-		TEST(test_a_name_moves_between_image_and_index),
-		TEST(test_an_index_is_whole_or_gone),
-		TEST(test_an_index_needs_all_its_parts),
 		TEST(test_open_refuses_the_other_kind_of_namespace),
 		TEST(test_open_says_that_the_database_is_damaged),
 		TEST(test_open_by_many_at_once),
