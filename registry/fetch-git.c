@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base64.h"
 #include "common/beneath.h"
 #include "common/fd.h"
 #include "common/mem.h"
@@ -40,28 +41,6 @@ static char *url_origin(const char *url)
 	size_t len = host ? (size_t)(host - url) + 3 + strcspn(host + 3, "/?#") : strlen(url);
 
 	return str_format("%.*s/", (int)len, url);
-}
-
-static char *base64(const char *text)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t len = strlen(text);
-	struct strbuf out = STRBUF_INIT;
-
-	for (size_t i = 0; i < len; i += 3) {
-		unsigned n = (unsigned)(unsigned char)text[i] << 16;
-
-		if (i + 1 < len)
-			n |= (unsigned)(unsigned char)text[i + 1] << 8;
-		if (i + 2 < len)
-			n |= (unsigned)(unsigned char)text[i + 2];
-		strbuf_putc(&out, digits[n >> 18 & 63]);
-		strbuf_putc(&out, digits[n >> 12 & 63]);
-		strbuf_putc(&out, i + 1 < len ? digits[n >> 6 & 63] : '=');
-		strbuf_putc(&out, i + 2 < len ? digits[n & 63] : '=');
-	}
-	return strbuf_steal(&out);
 }
 
 static void set_config(unsigned index, const char *key, const char *value)
@@ -112,7 +91,7 @@ static void set_password(const struct fetch_request *request, unsigned index)
 	if (!request->user)
 		return;
 	pair = str_format("%s:%s", request->user, request->password ? request->password : "");
-	coded = base64(pair);
+	coded = base64_format(pair, strlen(pair));
 	header = str_format("Authorization: Basic %s", coded);
 	set_config(index, key, header);
 }

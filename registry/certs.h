@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef REGISTRY_CERTS_H
+#define REGISTRY_CERTS_H
+
+#include "common/err.h"
+
+/*
+ * Certificates for one registry, as files in a directory that is named after it:
+ *
+ *   *.crt            authorities to trust besides the system's
+ *   X.cert, X.key    ours, for a registry that asks for one
+ *
+ * in the first of ~/.config/containers/certs.d, /etc/containers/certs.d and /etc/docker/certs.d
+ * that has a directory HOST[:PORT]; or in one that is given.
+ */
+struct certs {
+	char *ca;   /* PEM, or NULL */
+	char *cert; /* PEM, or NULL */
+	char *key;
+};
+#define CERTS_INIT         \
+	{                  \
+		.ca = NULL \
+	}
+void certs_release(struct certs *certs); /* wipes the key */
+#define auto_certs __attribute__((cleanup(certs_release)))
+
+/*
+ * @dir NULL: the ones above; none there is success with nothing set. ERR_USAGE when @dir cannot be
+ * read, ERR_INPUT when one of a pair is missing or a file is no PEM.
+ */
+int certs_load(const char *dir, const char *host, struct certs *out, struct err *err);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers for what is known about a registry before it is asked: registries.conf, credentials and
+ * certificates put together. */
+#include "registry/endpoint.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "registry/registries-conf.h"
+
+void endpoint_release(struct endpoint *endpoint)
+{
+	free(endpoint->host);
+	free(endpoint->repository);
+	free(endpoint->place);
+	credentials_release(&endpoint->credentials);
+	certs_release(&endpoint->certs);
+	*endpoint = (struct endpoint){ .host = NULL };
+}
+
+void endpoints_release(struct endpoints *endpoints)
+{
+	for (size_t i = 0; i < endpoints->count; i++)
+		endpoint_release(&endpoints->items[i]);
+	free(endpoints->items);
+	*endpoints = (struct endpoints){ .items = NULL };
+}
+
+/* Whoever could listen on the way is on this machine, and has better ways. */
+static bool is_this_machine(const char *host)
+{
+	size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
+	size_t digits = strspn(host, "0123456789.");
+
+	return (len == 9 && strncmp(host, "localhost", 9) == 0) ||
+	       (len == 5 && strncmp(host, "[::1]", 5) == 0) ||
+	       (strncmp(host, "127.", 4) == 0 && digits == len);
+}
+
+static bool is_insecure(const struct access_options *options, const char *host, bool by_conf)
+{
+	if (options->tls_verify)
+		return strcmp(options->tls_verify, "false") == 0;
+	return by_conf || is_this_machine(host);
+}
+
+/* The part that files and helpers know. @host is as people write it. */
+static int fill(struct endpoint *endpoint, const char *host, const struct access_options *options,
+		bool use_creds, struct err *err)
+{
+	const struct credentials_options credentials = {
+		.creds = use_creds ? options->creds : NULL,
+		.authfile = options->authfile,
+		.uid = options->uid,
+	};
+
+	endpoint->host = str_dup(strcmp(host, "docker.io") == 0 ? "registry-1.docker.io" : host);
+	if (credentials_find(&credentials, host, endpoint->repository, &endpoint->credentials,
+			     err) < 0)
+		return -1;
+	return certs_load(options->cert_dir, host, &endpoint->certs, err);
+}
+
+static int add(const struct registry_location *location, const struct access_options *options,
+	       struct endpoints *out, struct err *err)
+{
+	struct endpoint *endpoint;
+
+	out->items = mem_resize(out->items, out->count + 1, sizeof(out->items[0]));
+	endpoint = &out->items[out->count++];
+	*endpoint = (struct endpoint){
+		.repository = str_dup(location->repository),
+		.place = str_format("docker://%s/%s", location->host, location->repository),
+		.is_mirror = location->is_mirror,
+		.is_insecure = is_insecure(options, location->host, location->is_insecure),
+	};
+	return fill(endpoint, location->host, options, !location->is_mirror, err);
+}
+
+int endpoints_find(const struct image_ref *ref, const struct access_options *options,
+		   enum endpoint_use use, struct endpoints *out, struct err *err)
+{
+	auto_registries_conf struct registries_conf conf = REGISTRIES_CONF_INIT;
+	auto_registry_locations struct registry_locations locations = { .items = NULL };
+	auto_endpoints struct endpoints found = { .items = NULL };
+
+	if (registries_conf_load(&conf, err) < 0 ||
+	    registries_conf_locate(&conf, ref, use == ENDPOINT_PULL, &locations, err) < 0)
+		return -1;
+	for (size_t i = 0; i < locations.count; i++)
+		if (add(&locations.items[i], options, &found, err) < 0)
+			return -1;
+	*out = found;
+	found = (struct endpoints){ .items = NULL };
+	return 0;
+}
+
+int endpoint_of_host(const char *host, const struct access_options *options, struct endpoint *out,
+		     struct err *err)
+{
+	auto_endpoint struct endpoint endpoint = { .host = NULL };
+	auto_registries_conf struct registries_conf conf = REGISTRIES_CONF_INIT;
+	auto_registry_locations struct registry_locations locations = { .items = NULL };
+	/* any name there: insecure and blocked are said of hosts */
+	struct image_ref ref = { .host = (char *)host, .path = (char *)"-" };
+
+	if (registries_conf_load(&conf, err) < 0 ||
+	    registries_conf_locate(&conf, &ref, false, &locations, err) < 0)
+		return -1;
+	endpoint.is_insecure = is_insecure(options, host, locations.items[0].is_insecure);
+	if (fill(&endpoint, host, options, true, err) < 0)
+		return -1;
+	*out = endpoint;
+	endpoint = (struct endpoint){ .host = NULL };
+	return 0;
+}
+
+struct client_endpoint endpoint_for_client(const struct endpoint *endpoint)
+{
+	return (struct client_endpoint){
+		.host = endpoint->host,
+		.is_insecure = endpoint->is_insecure,
+		.user = endpoint->credentials.user,
+		.password = endpoint->credentials.password,
+		.identity_token = endpoint->credentials.identity_token,
+		.registry_token = endpoint->credentials.registry_token,
+		.ca_pem = endpoint->certs.ca,
+		.cert_pem = endpoint->certs.cert,
+		.key_pem = endpoint->certs.key,
+	};
+}
+
+int endpoint_parse_ref(const char *text, struct image_ref *out, struct err *err)
+{
+	auto_registries_conf struct registries_conf conf = REGISTRIES_CONF_INIT;
+	auto_free char *full = NULL;
+
+	if (strncmp(text, "docker://", 9) == 0)
+		text += 9;
+	if (registries_conf_load(&conf, err) < 0 ||
+	    registries_conf_short_name(&conf, text, &full, err) < 0)
+		return -1;
+	return image_ref_parse(full ? full : text, out, err);
+}
