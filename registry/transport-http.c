@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers for HTTP: one GET with its redirects, its limits and its errors. The only file
- * that knows libcurl, and only the programs of this room are linked with it.
+ * Answers for HTTP as ADD needs it: one GET with its redirects, its limits and its errors.
  */
 #include <config.h>
 
@@ -14,6 +13,8 @@
 #include <strings.h>
 
 #include "common/mem.h"
+#include "registry/http-status.h"
+#include "registry/url.h"
 
 #define MAX_REDIRECTS    10
 #define MAX_HEADER_BYTES ((size_t)256 * 1024)
@@ -40,71 +41,6 @@ void http_response_release(struct http_response *response)
 	free(response->last_modified);
 	free(response->disposition);
 	*response = (struct http_response){ .status = 0 };
-}
-
-static CURLU *parse_url(const char *url, struct err *err)
-{
-	CURLU *parsed = curl_url();
-
-	if (!parsed)
-		mem_exhausted();
-	if (curl_url_set(parsed, CURLUPART_URL, url, 0) != CURLUE_OK) {
-		curl_url_cleanup(parsed);
-		/* not shown: what cannot be parsed cannot be freed of a password */
-		err_set(err, ERR_INPUT, "not a URL");
-		return NULL;
-	}
-	return parsed;
-}
-
-static char *url_part(CURLU *url, CURLUPart part, unsigned flags)
-{
-	char *text = NULL;
-	char *copy;
-
-	if (curl_url_get(url, part, &text, flags) != CURLUE_OK)
-		return str_dup("");
-	copy = str_dup(text);
-	curl_free(text);
-	return copy;
-}
-
-/* Without user and password, and only http or https. */
-static char *clean_url(const char *url, struct err *err)
-{
-	CURLU *parsed = parse_url(url, err);
-	auto_free char *scheme = NULL;
-	char *clean = NULL;
-
-	if (!parsed)
-		return NULL;
-	curl_url_set(parsed, CURLUPART_USER, NULL, 0);
-	curl_url_set(parsed, CURLUPART_PASSWORD, NULL, 0);
-	curl_url_set(parsed, CURLUPART_FRAGMENT, NULL, 0);
-	scheme = url_part(parsed, CURLUPART_SCHEME, 0);
-	if (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0)
-		clean = url_part(parsed, CURLUPART_URL, 0);
-	else
-		err_set(err, ERR_REMOTE, "'%s://' is neither http nor https", scheme);
-	curl_url_cleanup(parsed);
-	return clean;
-}
-
-/* scheme, host and port: to whom a password may go */
-static char *origin_of(const char *url, struct err *err)
-{
-	CURLU *parsed = parse_url(url, err);
-	auto_free char *scheme = NULL;
-	auto_free char *host = NULL;
-	auto_free char *port = NULL;
-
-	if (!parsed)
-		return NULL;
-	scheme = url_part(parsed, CURLUPART_SCHEME, 0);
-	host = url_part(parsed, CURLUPART_HOST, 0);
-	port = url_part(parsed, CURLUPART_PORT, CURLU_DEFAULT_PORT);
-	curl_url_cleanup(parsed);
-	return str_format("%s://%s:%s", scheme, host, port);
 }
 
 static void take_header(const char *line, size_t len, const char *name, char **out)
@@ -234,36 +170,6 @@ static int transfer_error(struct exchange *exchange, CURLcode code)
 	return err_set(exchange->err, ERR_REMOTE, "get '%s': %s", exchange->url, why);
 }
 
-static const char *status_meaning(long status)
-{
-	static const struct {
-		long status;
-		const char *meaning;
-	} known[] = {
-		{ 400, " (bad request)" },
-		{ 401, " (who are you?)" },
-		{ 403, " (forbidden)" },
-		{ 404, " (not found)" },
-		{ 407, " (the proxy asks who you are)" },
-		{ 410, " (gone)" },
-		{ 429, " (too many requests)" },
-		{ 500, " (the server failed)" },
-		{ 502, " (the server behind it failed)" },
-		{ 503, " (not available now)" },
-		{ 504, " (the server behind it did not answer)" },
-	};
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (known[i].status == status)
-			return known[i].meaning;
-	return "";
-}
-
-static bool is_redirect(long status)
-{
-	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
 /* What came: the end, an error, or the next URL in *out_next. */
 static int judge(struct exchange *exchange, char **out_next, struct err *err)
 {
@@ -275,16 +181,16 @@ static int judge(struct exchange *exchange, char **out_next, struct err *err)
 	exchange->response->status = status;
 	if (status == 200 || (status == 304 && is_conditional))
 		return 0;
-	if (!is_redirect(status))
+	if (!http_is_redirect(status))
 		return err_set(err, ERR_REMOTE, "get '%s': HTTP status %ld%s", exchange->url,
-			       status, status_meaning(status));
+			       status, http_status_meaning(status));
 	curl_easy_getinfo(exchange->curl, CURLINFO_REDIRECT_URL, &next);
 	if (!next)
 		return err_set(err, ERR_REMOTE, "get '%s': a redirect to nowhere", exchange->url);
-	*out_next = clean_url(next, err);
+	*out_next = url_clean(next, err);
 	if (!*out_next)
 		return err_prefix(err, "get '%s': redirected", exchange->url);
-	if (strncmp(exchange->url, "https:", 6) == 0 && strncmp(*out_next, "https:", 6) != 0)
+	if (url_is_https(exchange->url) && !url_is_https(*out_next))
 		return err_set(err, ERR_REMOTE,
 			       "get '%s': a redirect from https to '%s', which is not",
 			       exchange->url, *out_next);
@@ -321,7 +227,7 @@ static int follow(const struct http_request *request, struct sink *body, const c
 			.body = body,
 			.url = *url,
 		};
-		auto_free char *here = origin_of(*url, err);
+		auto_free char *here = url_origin(*url, err);
 		auto_free char *next = NULL;
 
 		if (!here || perform(&exchange, strcmp(here, origin) == 0, &next, err) < 0)
@@ -339,8 +245,8 @@ int http_get(const struct http_request *request, struct sink *body, struct http_
 	     struct err *err)
 {
 	auto_http_response struct http_response response = { .status = 0 };
-	auto_free char *url = clean_url(request->url, err);
-	auto_free char *origin = url ? origin_of(url, err) : NULL;
+	auto_free char *url = url_clean(request->url, err);
+	auto_free char *origin = url ? url_origin(url, err) : NULL;
 	time_t when;
 
 	if (!origin || follow(request, body, origin, &url, &response, err) < 0)
