@@ -26,7 +26,8 @@ struct copy_link {
 		ino_t ino;
 	} key;
 	char *path; /* of its first copy, from the target's root */
-	const struct select_item *first;
+	bool has_digest;
+	struct digest digest;
 	UT_hash_handle hh;
 };
 
@@ -210,6 +211,26 @@ static int copy_regular(struct copier *copier, struct select_item *item,
 	return 0;
 }
 
+static void link_key(const struct select_item *item, struct copy_link *out)
+{
+	memset(out, 0, sizeof(*out)); /* the padding too: it is hashed */
+	out->key.dev = item->dev;
+	out->key.ino = item->ino;
+}
+
+/* The copy of @item, which has several names, is there: the next ones become links to it. */
+static void note_link(struct copier *copier, const struct select_item *item,
+		      const struct copy_place *place)
+{
+	struct copy_link *link = mem_alloc(sizeof(*link));
+
+	link_key(item, link);
+	link->path = str_dup(place->to_path);
+	link->has_digest = item->has_digest;
+	link->digest = item->digest;
+	HASH_ADD(hh, copier->links, key, sizeof(link->key), link);
+}
+
 /* Another name of a file that was copied already; *out_done false when this is its first. */
 static int copy_hard_link(struct copier *copier, struct select_item *item,
 			  const struct copy_place *place, bool *out_done, struct err *err)
@@ -219,26 +240,19 @@ static int copy_hard_link(struct copier *copier, struct select_item *item,
 	char name[NAME_MAX + 1];
 	struct copy_link probe;
 
-	memset(&probe, 0, sizeof(probe)); /* the padding too: it is hashed */
-	probe.key.dev = item->dev;
-	probe.key.ino = item->ino;
-	*out_done = false;
+	link_key(item, &probe);
 	HASH_FIND(hh, copier->links, &probe.key, sizeof(probe.key), link);
-	if (!link) {
-		link = mem_dup(&probe, sizeof(probe));
-		link->path = str_dup(place->to_path);
-		link->first = item;
-		HASH_ADD(hh, copier->links, key, sizeof(link->key), link);
+	*out_done = link != NULL;
+	if (!link)
 		return 0;
-	}
 	first_fd = beneath_parent(copier->target->root_fd, link->path, BENEATH_NO_LINKS, name, err);
 	if (first_fd < 0 || copy_clear_name(place->to_fd, place->to, err) < 0)
 		return -1;
 	if (linkat(first_fd, name, place->to_fd, place->to, 0) < 0)
 		return err_sys(err, "link '%s' to '%s'", item->path, link->path);
-	select_share_digest(copier->request->selection, item, link->first);
-	*out_done = true;
-	return 0;
+	if (!link->has_digest)
+		return 0;
+	return select_share_digest(copier->request->selection, item, &link->digest, err);
 }
 
 /* Links, devices and pipes: by name, for they cannot be opened. */
@@ -290,7 +304,11 @@ int copy_file(struct copier *copier, struct select_item *item, const struct copy
 		return -1;
 	if (is_done)
 		return 0;
-	if (S_ISREG(item->mode))
-		return copy_regular(copier, item, place, err);
-	return copy_special(copier, item, place, err);
+	if (!S_ISREG(item->mode))
+		return copy_special(copier, item, place, err);
+	if (copy_regular(copier, item, place, err) < 0)
+		return -1;
+	if (item->ino != 0)
+		note_link(copier, item, place);
+	return 0;
 }

@@ -199,8 +199,9 @@ int copy_open_directory(const struct copy_target *target, const char *path,
 struct frame {
 	struct pair pair;
 	int from_fd;
-	const char *below;              /* of the item; "" for the source itself */
-	const struct select_item *item; /* NULL: its times stay */
+	char *path;   /* below the source; "" for the source itself */
+	bool has_time; /* it is new, or becomes like the source's */
+	struct timespec mtime;
 };
 
 struct stack {
@@ -212,6 +213,7 @@ static void frame_release(struct frame *frame)
 {
 	pair_release(&frame->pair);
 	fd_close(&frame->from_fd);
+	free(frame->path);
 }
 
 /* Times last: what was made in it has changed them. */
@@ -220,11 +222,11 @@ static int pop_frame(struct stack *stack, struct err *err)
 	struct frame *frame = &stack->frames[stack->count - 1];
 	int result = 0;
 
-	if (frame->item) {
-		struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, frame->item->mtime };
+	if (frame->has_time) {
+		struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, frame->mtime };
 
 		if (futimens(frame->pair.to_fd, times) < 0)
-			result = err_sys(err, "set the time of '%s'", frame->item->path);
+			result = err_sys(err, "set the time of '%s'", frame->path);
 	}
 	frame_release(frame);
 	stack->count--;
@@ -251,13 +253,11 @@ static const char *last_part(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static int enter_directory(struct copier *copier, struct stack *stack, struct select_item *item,
-			   struct err *err)
+static int enter_directory(struct copier *copier, struct stack *stack,
+			   const struct select_item *item, struct err *err)
 {
 	const struct frame *top = &stack->frames[stack->count - 1];
-	struct frame frame = {
-		.pair = PAIR_INIT, .from_fd = -1, .below = item->below, .item = item
-	};
+	struct frame frame = { .pair = PAIR_INIT, .from_fd = -1, .mtime = item->mtime };
 	const char *name = last_part(item->below);
 
 	if (enter_child(copier->target, &top->pair, name, &frame.pair, err) < 0)
@@ -268,46 +268,52 @@ static int enter_directory(struct copier *copier, struct stack *stack, struct se
 		frame_release(&frame);
 		return -1;
 	}
+	frame.path = str_dup(item->below);
+	frame.has_time = !item->is_way || frame.pair.is_made;
 	push_frame(stack, &frame);
-	if (item->is_way && !frame.pair.is_made) {
-		stack->frames[stack->count - 1].item = NULL;
+	if (!frame.has_time)
 		return 0;
-	}
 	return copy_set_owner(copier, item, frame.pair.to_fd, err);
+}
+
+static int copy_below(struct copier *copier, const struct stack *stack, const char *dest,
+		      struct select_item *item, struct err *err)
+{
+	const struct frame *top = &stack->frames[stack->count - 1];
+	auto_free char *to_path = NULL;
+	struct copy_place place = {
+		.from_fd = top->from_fd,
+		.from = last_part(item->below),
+		.to_fd = top->pair.to_fd,
+		.view_fd = top->pair.view_fd,
+		.to = last_part(item->below),
+	};
+
+	if (item->ino != 0)
+		to_path = str_format("%s%s%s", dest, dest[0] ? "/" : "", item->below);
+	place.to_path = to_path;
+	return copy_file(copier, item, &place, err);
 }
 
 /* All that is below the source directory, in the order of the selection. */
 static int copy_contents(struct copier *copier, struct stack *stack, const char *dest,
-			 struct select_item *items, size_t count, struct err *err)
+			 struct select_reader *reader, struct err *err)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct select_item *item = &items[i];
-		const struct frame *top;
+	for (;;) {
+		struct select_item *item;
+		int result;
 
-		while (!is_in(item->below, stack->frames[stack->count - 1].below))
+		if (select_next(reader, &item, err) < 0)
+			return -1;
+		if (!item)
+			break;
+		while (!is_in(item->below, stack->frames[stack->count - 1].path))
 			if (pop_frame(stack, err) < 0)
 				return -1;
-		top = &stack->frames[stack->count - 1];
-		if (S_ISDIR(item->mode)) {
-			if (enter_directory(copier, stack, item, err) < 0)
-				return -1;
-		} else {
-			auto_free char *to_path =
-				item->ino == 0 ? NULL
-					       : str_format("%s%s%s", dest, dest[0] ? "/" : "",
-							    item->below);
-			struct copy_place place = {
-				.from_fd = top->from_fd,
-				.from = last_part(item->below),
-				.to_fd = top->pair.to_fd,
-				.view_fd = top->pair.view_fd,
-				.to = last_part(item->below),
-				.to_path = to_path,
-			};
-
-			if (copy_file(copier, item, &place, err) < 0)
-				return -1;
-		}
+		result = S_ISDIR(item->mode) ? enter_directory(copier, stack, item, err)
+					     : copy_below(copier, stack, dest, item, err);
+		if (result < 0)
+			return -1;
 	}
 	while (stack->count > 0)
 		if (pop_frame(stack, err) < 0)
@@ -315,40 +321,50 @@ static int copy_contents(struct copier *copier, struct stack *stack, const char 
 	return 0;
 }
 
-static int open_source_dir(const struct copier *copier, const struct select_item *item,
-			   struct err *err)
+static int open_source_dir(const struct copier *copier, const char *path, struct err *err)
 {
-	int fd = select_open(copier->tree, item, err);
+	int fd = select_open(copier->tree, path, err);
 	struct stat st;
 
 	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))) {
-		err_set(err, ERR_INPUT, "'%s' was changed while it was copied", item->path);
+		err_set(err, ERR_INPUT, "'%s' was changed while it was copied", path);
 		fd_close(&fd);
 	}
 	return fd;
 }
 
-/* The contents go into @dest; only a new @dest becomes like the source, if that is the only one. */
-static int copy_directory(struct copier *copier, const struct select_source *source,
-			  const char *dest, struct err *err)
+/* The source's own item, of which there always is one. */
+static int read_first(const struct copier *copier, struct select_reader *reader,
+		      struct select_item **out, struct err *err)
 {
-	struct select_item *items = &copier->request->selection->items[source->first];
+	select_reader_init(reader, copier->request->selection, copier->request->source);
+	return select_next(reader, out, err);
+}
+
+/* The contents go into @dest; only a new @dest becomes like the source, if that is the only one. */
+static int copy_directory(struct copier *copier, const char *dest, struct err *err)
+{
+	auto_select_reader struct select_reader reader = SELECT_READER_INIT;
 	struct stack stack = { .count = 0 };
-	struct frame frame = { .pair = PAIR_INIT, .from_fd = -1, .below = "" };
+	struct frame frame = { .pair = PAIR_INIT, .from_fd = -1 };
+	struct select_item *item;
 	int result;
 
-	frame.from_fd = open_source_dir(copier, &items[0], err);
+	if (read_first(copier, &reader, &item, err) < 0)
+		return -1;
+	frame.from_fd = open_source_dir(copier, item->path, err);
 	if (frame.from_fd < 0)
 		return -1;
+	frame.path = str_dup("");
+	frame.mtime = item->mtime;
 	result = open_pair(copier->target, dest, copier->options, &frame.pair, err);
-	if (result == 0 && frame.pair.is_made && !items[0].is_way &&
-	    copier->request->selection->source_count == 1) {
-		frame.item = &items[0];
-		result = copy_set_owner(copier, &items[0], frame.pair.to_fd, err);
-	}
+	frame.has_time = result == 0 && frame.pair.is_made && !item->is_way &&
+			 copier->request->selection->source_count == 1;
+	if (frame.has_time)
+		result = copy_set_owner(copier, item, frame.pair.to_fd, err);
 	push_frame(&stack, &frame);
 	if (result == 0)
-		result = copy_contents(copier, &stack, dest, items + 1, source->count - 1, err);
+		result = copy_contents(copier, &stack, dest, &reader, err);
 	while (stack.count > 0)
 		frame_release(&stack.frames[--stack.count]);
 	free(stack.frames);
@@ -382,20 +398,23 @@ static int place_file(const struct copy_target *target, const struct copy_reques
 
 static int copy_one_file(struct copier *copier, const struct select_source *source, struct err *err)
 {
-	struct select_item *item = &copier->request->selection->items[source->first];
-	const char *slash = strrchr(item->path, '/');
-	auto_free char *from_dir = str_ndup(item->path, slash ? (size_t)(slash - item->path) : 0);
-	struct select_item dir_item = { .path = from_dir };
+	const char *slash = strrchr(source->path, '/');
+	auto_free char *from_dir =
+		str_ndup(source->path, slash ? (size_t)(slash - source->path) : 0);
+	auto_select_reader struct select_reader reader = SELECT_READER_INIT;
 	auto_strbuf struct strbuf dir = STRBUF_INIT;
 	auto_strbuf struct strbuf name = STRBUF_INIT;
 	auto_strbuf struct strbuf path = STRBUF_INIT;
 	auto_pair struct pair pair = PAIR_INIT;
 	auto_close int from_fd = -1;
+	struct select_item *item;
 
+	if (read_first(copier, &reader, &item, err) < 0)
+		return -1;
 	if (place_file(copier->target, copier->request, source->name, &dir, &name, err) < 0 ||
 	    open_pair(copier->target, dir.data, copier->options, &pair, err) < 0)
 		return -1;
-	from_fd = open_source_dir(copier, &dir_item, err);
+	from_fd = open_source_dir(copier, from_dir, err);
 	if (from_fd < 0)
 		return -1;
 	strbuf_printf(&path, "%s%s%s", dir.data, dir.len > 0 ? "/" : "", name.data);
@@ -409,7 +428,7 @@ static int copy_one_file(struct copier *copier, const struct select_source *sour
 			 err);
 }
 
-static int copy_tree(struct copier *copier, const struct select_source *source, struct err *err)
+static int copy_tree(struct copier *copier, struct err *err)
 {
 	struct follow_tree tree = copy_target_tree(copier->target);
 	auto_strbuf struct strbuf dest = STRBUF_INIT;
@@ -417,7 +436,7 @@ static int copy_tree(struct copier *copier, const struct select_source *source, 
 
 	if (follow_path(&tree, copier->request->dest, &dest, &found, NULL, err) < 0)
 		return -1;
-	return copy_directory(copier, source, dest.data, err);
+	return copy_directory(copier, dest.data, err);
 }
 
 int copy_source_to(const struct copy_target *target, const struct copy_request *request,
@@ -433,7 +452,7 @@ int copy_source_to(const struct copy_target *target, const struct copy_request *
 	int result;
 
 	copier.buffer = mem_alloc(COPY_BUFFER_BYTES);
-	result = source->is_directory ? copy_tree(&copier, source, err)
+	result = source->is_directory ? copy_tree(&copier, err)
 				      : copy_one_file(&copier, source, err);
 	copy_links_release(&copier);
 	free(copier.buffer);

@@ -255,10 +255,12 @@ int download_git(const struct download_place *place, const struct remote *remote
 
 /* ---- as a source of a copy ---- */
 
-static int select_body(const struct download *download, struct selection *selection)
+static int select_body(const struct download *download, struct selection *selection,
+		       struct err *err)
 {
+	auto_free char *path = str_dup(BODY);
 	struct select_item item = {
-		.path = str_dup(BODY),
+		.path = path,
 		.mode = S_IFREG | 0600,
 		.size = download->size_bytes,
 		.mtime = { .tv_sec = download->mtime },
@@ -267,15 +269,14 @@ static int select_body(const struct download *download, struct selection *select
 	};
 
 	item.below = item.path + strlen(item.path);
-	select_add_file(selection, download->name, &item);
-	return 0;
+	return select_add_file(selection, download->name, &item, err);
 }
 
 int download_select(const struct download_place *place, const struct remote *remote,
 		    const struct download *download, const struct ignore *exclude,
 		    struct select_tree *out_tree, struct selection *selection, struct err *err)
 {
-	auto_selection struct selection files = SELECTION_INIT;
+	size_t first = selection->source_count;
 
 	*out_tree = (struct select_tree){
 		.fd = download->fd,
@@ -286,10 +287,8 @@ int download_select(const struct download_place *place, const struct remote *rem
 		.what = remote->shown,
 	};
 	if (remote->kind == REMOTE_URL)
-		return select_body(download, selection);
-	if (select_pattern(out_tree, "/", &files, err) < 0 ||
-	    select_digest_all(out_tree, &files, err) < 0)
+		return select_body(download, selection, err);
+	if (select_pattern(out_tree, "/", selection, err) < 0)
 		return -1;
-	selection_append(selection, &files);
-	return 0;
+	return select_digest_all(out_tree, selection, first, err);
 }

@@ -21,7 +21,8 @@
 
 struct job {
 	const struct select_tree *tree;
-	struct select_item *item;
+	struct select_item item; /* which one it is: no more of it is ours */
+	char *path;
 	struct stat st;
 	int fd; /* -1: done */
 	struct digest digest;
@@ -63,7 +64,7 @@ static int digest_copy(struct late_digests *late, struct job *job, void *buffer,
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_sys(err, "read the copy of '%s'", job->item->path);
+			return err_sys(err, "read the copy of '%s'", job->path);
 		if (n == 0)
 			break;
 		digest_state_update(&state, buffer, (size_t)n);
@@ -133,6 +134,7 @@ void late_digests_free(struct late_digests *late)
 	end_worker(late, true);
 	for (size_t i = 0; i < late->count; i++) {
 		fd_close(&late->jobs[i]->fd);
+		free(late->jobs[i]->path);
 		free(late->jobs[i]);
 	}
 	free(late->jobs);
@@ -142,7 +144,8 @@ void late_digests_free(struct late_digests *late)
 }
 
 int late_digests_add(struct late_digests *late, const struct select_tree *tree,
-		     struct select_item *item, int copy_fd, const struct stat *st, struct err *err)
+		     const struct select_item *item, int copy_fd, const struct stat *st,
+		     struct err *err)
 {
 	auto_close int fd = fcntl(copy_fd, F_DUPFD_CLOEXEC, 0);
 	struct job *job;
@@ -155,7 +158,11 @@ int late_digests_add(struct late_digests *late, const struct select_tree *tree,
 		late->is_running = true;
 	}
 	job = mem_alloc(sizeof(*job));
-	*job = (struct job){ .tree = tree, .item = item, .st = *st, .fd = fd_steal(&fd) };
+	*job = (struct job){ .tree = tree,
+			     .item = { .at = item->at },
+			     .path = str_dup(item->path),
+			     .st = *st,
+			     .fd = fd_steal(&fd) };
 	pthread_mutex_lock(&late->lock);
 	while (late->count - late->done >= PENDING_MAX)
 		pthread_cond_wait(&late->changed, &late->lock);
@@ -176,7 +183,7 @@ int late_digests_finish(struct late_digests *late, struct selection *selection, 
 	for (size_t i = 0; i < late->count; i++) {
 		struct job *job = late->jobs[i];
 
-		if (select_set_digest(job->tree, selection, job->item, &job->st, &job->digest,
+		if (select_set_digest(job->tree, selection, &job->item, &job->st, &job->digest,
 				      err) < 0)
 			return -1;
 	}

@@ -15,31 +15,9 @@
 
 #define READ_BYTES ((size_t)256 * 1024)
 
-int select_open(const struct select_tree *tree, const struct select_item *item, struct err *err)
+int select_open(const struct select_tree *tree, const char *path, struct err *err)
 {
-	return beneath_open(tree->fd, item->path, BENEATH_NO_LINKS, O_RDONLY | O_NONBLOCK, err);
-}
-
-int select_set_digest(const struct select_tree *tree, struct selection *selection,
-		      struct select_item *item, const struct stat *st, const struct digest *digest,
-		      struct err *err)
-{
-	if (item->has_digest)
-		return 0;
-	item->digest = *digest;
-	item->has_digest = true;
-	selection->missing_digests--;
-	return tree->is_context && !tree->is_new ? filecache_put(tree->store, st, digest, err) : 0;
-}
-
-void select_share_digest(struct selection *selection, struct select_item *item,
-			 const struct select_item *first)
-{
-	if (item->has_digest || !first->has_digest)
-		return;
-	item->digest = first->digest;
-	item->has_digest = true;
-	selection->missing_digests--;
+	return beneath_open(tree->fd, path, BENEATH_NO_LINKS, O_RDONLY | O_NONBLOCK, err);
 }
 
 static int digest_file(const struct select_tree *tree, struct selection *selection,
@@ -51,7 +29,7 @@ static int digest_file(const struct select_tree *tree, struct selection *selecti
 	struct stat st;
 	ssize_t n;
 
-	fd = select_open(tree, item, err);
+	fd = select_open(tree, item->path, err);
 	if (fd < 0)
 		return -1;
 	if (fstat(fd, &st) < 0)
@@ -65,17 +43,33 @@ static int digest_file(const struct select_tree *tree, struct selection *selecti
 	return select_set_digest(tree, selection, item, &st, &digest, err);
 }
 
-int select_digest_all(const struct select_tree *tree, struct selection *selection, struct err *err)
+static int digest_source(const struct select_tree *tree, struct selection *selection,
+			 size_t source, void *buffer, struct err *err)
 {
-	auto_free void *buffer = mem_alloc(READ_BYTES);
+	auto_select_reader struct select_reader reader = SELECT_READER_INIT;
+	struct select_item *item;
 
-	for (size_t i = 0; i < selection->count && selection->missing_digests > 0; i++) {
-		struct select_item *item = &selection->items[i];
-
+	select_reader_init(&reader, selection, source);
+	while (selection->missing_digests > 0) {
+		if (select_next(&reader, &item, err) < 0)
+			return -1;
+		if (!item)
+			break;
 		if (S_ISREG(item->mode) && !item->has_digest &&
 		    digest_file(tree, selection, item, buffer, err) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+int select_digest_all(const struct select_tree *tree, struct selection *selection,
+		      size_t first_source, struct err *err)
+{
+	auto_free void *buffer = mem_alloc(READ_BYTES);
+
+	for (size_t i = first_source; i < selection->source_count; i++)
+		if (digest_source(tree, selection, i, buffer, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -120,15 +114,33 @@ static void item_key(const struct select_item *item, const struct select_key_opt
 		cachekey_digest(key, "content", &item->digest);
 }
 
-void select_key(const struct selection *selection, const struct select_key_options *options,
-		struct cachekey *key)
+static int source_key(const struct selection *selection, size_t source,
+		      const struct select_key_options *options, struct cachekey *key,
+		      struct err *err)
+{
+	auto_select_reader struct select_reader reader = SELECT_READER_INIT;
+	struct select_item *item;
+
+	select_reader_init(&reader, selection, source);
+	for (;;) {
+		if (select_next(&reader, &item, err) < 0)
+			return -1;
+		if (!item)
+			return 0;
+		item_key(item, options, key);
+	}
+}
+
+int select_key(const struct selection *selection, const struct select_key_options *options,
+	       struct cachekey *key, struct err *err)
 {
 	for (size_t i = 0; i < selection->source_count; i++) {
 		const struct select_source *source = &selection->sources[i];
 
 		/* the name of a directory is nowhere in the copy */
 		cachekey_string(key, "source", source->is_directory ? "" : source->name);
-		for (size_t k = 0; k < source->count; k++)
-			item_key(&selection->items[source->first + k], options, key);
+		if (source_key(selection, i, options, key, err) < 0)
+			return -1;
 	}
+	return 0;
 }

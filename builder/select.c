@@ -13,7 +13,7 @@
 
 #include "builder/follow.h"
 #include "builder/match.h"
-#include "builder/select.h"
+#include "builder/select-internal.h"
 #include "builder/source.h"
 #include "common/beneath.h"
 #include "common/fd.h"
@@ -21,37 +21,6 @@
 #include "common/mem.h"
 #include "layers/walk.h"
 #include "storage/stepcache.h"
-
-static void item_release(struct select_item *item)
-{
-	free(item->path);
-	free(item->link);
-	xattrs_release(&item->xattrs);
-}
-
-void selection_release(struct selection *selection)
-{
-	for (size_t i = 0; i < selection->count; i++)
-		item_release(&selection->items[i]);
-	free(selection->items);
-	for (size_t i = 0; i < selection->source_count; i++)
-		free(selection->sources[i].name);
-	free(selection->sources);
-	free(selection->notes);
-	*selection = (struct selection)SELECTION_INIT;
-}
-
-static void add_item(struct selection *selection, const struct select_item *item)
-{
-	if (selection->count == selection->cap) {
-		selection->cap = selection->cap ? selection->cap * 2 : 64;
-		selection->items =
-			mem_resize(selection->items, selection->cap, sizeof(*selection->items));
-	}
-	selection->items[selection->count++] = *item;
-	if (S_ISREG(item->mode) && !item->has_digest)
-		selection->missing_digests++;
-}
 
 /* Attributes are rare: one call tells that there are none, without opening the file. */
 static int load_xattrs(const struct select_tree *tree, int dir_fd, const char *name,
@@ -99,7 +68,6 @@ static int load_item(const struct select_tree *tree, int dir_fd, const char *nam
 	*out = (struct select_item){
 		.path = path,
 		.below = path + strlen(path) - below_len,
-		.is_foreign = st->st_uid != 0 || st->st_gid != 0,
 		.mode = st->st_mode,
 		.uid = tree->is_context ? 0 : st->st_uid,
 		.gid = tree->is_context ? 0 : st->st_gid,
@@ -118,48 +86,10 @@ static int load_item(const struct select_tree *tree, int dir_fd, const char *nam
 	return 0;
 }
 
-/* What stat(2) says of a file of the context, to look for its digest when all are there. */
-static void note_file(const struct select_tree *tree, struct selection *selection,
-		      const struct stat *st)
-{
-	if (!S_ISREG(st->st_mode) || !tree->is_context || tree->is_new)
-		return;
-	if (selection->note_count == selection->note_cap) {
-		selection->note_cap = selection->note_cap ? selection->note_cap * 2 : 64;
-		selection->notes = mem_resize(selection->notes, selection->note_cap,
-					      sizeof(*selection->notes));
-	}
-	filecache_item_init(&selection->notes[selection->note_count++], st);
-}
-
-/* The notes are of the regular files from item @first on, in their order. */
-static int find_digests(const struct select_tree *tree, struct selection *selection, size_t first,
-			struct err *err)
-{
-	size_t next = 0;
-
-	if (filecache_find_many(tree->store, selection->notes, selection->note_count, err) < 0)
-		return -1;
-	for (size_t i = first; i < selection->count && next < selection->note_count; i++) {
-		struct select_item *item = &selection->items[i];
-		const struct filecache_item *note;
-
-		if (!S_ISREG(item->mode))
-			continue;
-		note = &selection->notes[next++];
-		if (!note->is_found)
-			continue;
-		item->digest = note->digest;
-		item->has_digest = true;
-		selection->missing_digests--;
-	}
-	selection->note_count = 0;
-	return 0;
-}
-
 /* A directory that is left out itself, but may hold files that are not. */
 struct pending {
 	struct select_item item;
+	struct stat st;
 	bool is_added;
 };
 
@@ -168,6 +98,7 @@ struct tree_walk {
 	struct selection *selection;
 	const char *source;          /* path of the directory that is walked, "" for the root */
 	const struct match *pattern; /* NULL, or only what matches, and the directories to it */
+	bool root_is_way;            /* the destination takes nothing of the source itself */
 	struct pending *pending;
 	size_t pending_count;
 };
@@ -219,15 +150,20 @@ static bool may_descend(const struct tree_walk *walk, const char *path, const ch
 	       match_test_below(walk->pattern, below, strlen(below));
 }
 
-static void add_pending(struct tree_walk *walk)
+static int add_pending(struct tree_walk *walk, struct err *err)
 {
 	for (size_t i = 0; i < walk->pending_count; i++) {
-		if (walk->pending[i].is_added)
+		struct pending *pending = &walk->pending[i];
+
+		if (pending->is_added)
 			continue;
-		walk->pending[i].is_added = true;
-		walk->pending[i].item.is_way = walk->pattern != NULL;
-		add_item(walk->selection, &walk->pending[i].item);
+		pending->is_added = true;
+		pending->item.is_way = pending->item.is_way || walk->pattern;
+		if (select_add_item(walk->tree, walk->selection, &pending->item,
+				    &pending->st, err) < 0)
+			return -1;
 	}
+	return 0;
 }
 
 static void leave_directory(struct tree_walk *walk, const char *path)
@@ -239,8 +175,7 @@ static void leave_directory(struct tree_walk *walk, const char *path)
 	last = &walk->pending[walk->pending_count - 1];
 	if (strcmp(last->item.below, path) != 0)
 		return;
-	if (!last->is_added)
-		item_release(&last->item);
+	select_item_release(&last->item);
 	walk->pending_count--;
 }
 
@@ -250,6 +185,7 @@ static int visit(void *context, const struct walk_item *at, struct err *err)
 	struct select_item item;
 	auto_free char *path = NULL;
 	bool left_out;
+	int result;
 
 	if (at->event == WALK_LEAVE) {
 		leave_directory(walk, at->path);
@@ -270,26 +206,30 @@ static int visit(void *context, const struct walk_item *at, struct err *err)
 	if (load_item(walk->tree, at->event == WALK_ENTER ? at->fd : at->dir_fd,
 		      at->event == WALK_ENTER ? "" : at->name, at->st, str_dup(path),
 		      strlen(at->path), &item, err) < 0) {
-		item_release(&item);
+		select_item_release(&item);
 		return -1;
 	}
+	item.is_way = walk->root_is_way && !at->path[0];
 	if (!left_out) {
-		note_file(walk->tree, walk->selection, at->st);
-		add_pending(walk);
-		add_item(walk->selection, &item);
-		return 0;
+		result = add_pending(walk, err);
+		if (result == 0)
+			result = select_add_item(walk->tree, walk->selection, &item, at->st, err);
+		select_item_release(&item);
+		return result;
 	}
 	walk->pending = mem_resize(walk->pending, walk->pending_count + 1, sizeof(struct pending));
-	walk->pending[walk->pending_count++] = (struct pending){ .item = item };
+	walk->pending[walk->pending_count++] = (struct pending){ .item = item, .st = *at->st };
 	return 0;
 }
 
 static int add_directory(const struct select_tree *tree, const char *path,
 			 const struct match *pattern, struct selection *selection, struct err *err)
 {
-	struct tree_walk walk = {
-		.tree = tree, .selection = selection, .source = path, .pattern = pattern
-	};
+	struct tree_walk walk = { .tree = tree,
+				  .selection = selection,
+				  .source = path,
+				  .pattern = pattern,
+				  .root_is_way = tree->keeps_parents };
 	auto_close int fd = -1;
 	int result;
 
@@ -298,8 +238,7 @@ static int add_directory(const struct select_tree *tree, const char *path,
 		return -1;
 	result = walk_tree(fd, visit, &walk, err);
 	for (size_t i = 0; i < walk.pending_count; i++)
-		if (!walk.pending[i].is_added)
-			item_release(&walk.pending[i].item);
+		select_item_release(&walk.pending[i].item);
 	free(walk.pending);
 	return result;
 }
@@ -311,6 +250,7 @@ static int add_file(const struct select_tree *tree, const char *path, const char
 	auto_close int dir_fd = -1;
 	struct select_item item;
 	struct stat st;
+	int result;
 
 	if (is_ignored(tree, path) || is_excluded(tree, named))
 		return 0;
@@ -322,22 +262,12 @@ static int add_file(const struct select_tree *tree, const char *path, const char
 	if (S_ISSOCK(st.st_mode))
 		return err_set(err, ERR_INPUT, "'%s' is a socket, which no image can hold", path);
 	if (load_item(tree, dir_fd, name, &st, str_dup(path), 0, &item, err) < 0) {
-		item_release(&item);
+		select_item_release(&item);
 		return -1;
 	}
-	note_file(tree, selection, &st);
-	add_item(selection, &item);
-	return 0;
-}
-
-static void add_to_sources(struct selection *selection, struct select_source *source,
-			   const char *name)
-{
-	source->count = selection->count - source->first;
-	source->name = str_dup(name);
-	selection->sources =
-		mem_resize(selection->sources, selection->source_count + 1, sizeof(*source));
-	selection->sources[selection->source_count++] = *source;
+	result = select_add_item(tree, selection, &item, &st, err);
+	select_item_release(&item);
+	return result;
 }
 
 /* One named path; *out_found false when there is nothing. */
@@ -345,10 +275,11 @@ static int add_source(const struct select_tree *tree, const char *named,
 		      struct selection *selection, bool *out_found, struct err *err)
 {
 	struct follow_tree follow = { .fds = { tree->fd }, .count = 1 };
-	struct select_source source = { .first = selection->count };
+	struct select_mark mark = select_mark(selection);
 	auto_strbuf struct strbuf path = STRBUF_INIT;
 	const char *slash = strrchr(named, '/');
 	const char *name = slash ? slash + 1 : named;
+	bool is_directory;
 	struct stat st;
 	int result;
 
@@ -356,13 +287,13 @@ static int add_source(const struct select_tree *tree, const char *named,
 		return -1;
 	if (!*out_found)
 		return 0;
-	source.is_directory = S_ISDIR(st.st_mode);
-	result = source.is_directory ? add_directory(tree, path.data, NULL, selection, err)
-				     : add_file(tree, path.data, name, selection, err);
+	is_directory = S_ISDIR(st.st_mode);
+	result = is_directory ? add_directory(tree, path.data, NULL, selection, err)
+			      : add_file(tree, path.data, name, selection, err);
 	if (result < 0)
 		return -1;
-	if (selection->count > source.first)
-		add_to_sources(selection, &source, name);
+	if (selection->count > mark.count)
+		select_add_source(selection, &mark, name, path.data, is_directory);
 	else
 		*out_found = is_excluded(tree, name) && !is_ignored(tree, path.data);
 	return 0;
@@ -471,14 +402,6 @@ static int missing(const struct select_tree *tree, const char *pattern, bool is_
 	return -1;
 }
 
-static bool is_anything(const struct selection *selection, size_t first)
-{
-	for (size_t i = first; i < selection->count; i++)
-		if (!selection->items[i].is_way)
-			return true;
-	return false;
-}
-
 /*
  * The part before the first "/./", or nothing, is a directory to which links may
  * lead; what is behind it is matched as it stands there.
@@ -487,7 +410,7 @@ static int select_with_parents(const struct select_tree *tree, const char *patte
 			       struct selection *selection, struct err *err)
 {
 	struct follow_tree follow = { .fds = { tree->fd }, .count = 1 };
-	struct select_source source = { .first = selection->count, .is_directory = true };
+	struct select_mark mark = select_mark(selection);
 	const char *pivot = strstr(pattern, "/./");
 	auto_free char *before = str_ndup(pattern, pivot ? (size_t)(pivot - pattern) : 0);
 	auto_free char *below = clean(pivot ? pivot + 3 : pattern);
@@ -511,13 +434,10 @@ static int select_with_parents(const struct select_tree *tree, const char *patte
 	}
 	if (add_directory(tree, path.data, match, selection, err) < 0)
 		return -1;
-	if (match && !is_anything(selection, source.first) && !tree->exclude)
+	if (match && !select_has_solid(selection, &mark) && !tree->exclude)
 		return missing(tree, pattern, match_has_wildcard(below), err);
-	if (selection->count > source.first) {
-		/* the destination takes nothing of the directory that the paths begin at */
-		selection->items[source.first].is_way = true;
-		add_to_sources(selection, &source, "");
-	}
+	if (selection->count > mark.count)
+		select_add_source(selection, &mark, "", path.data, true);
 	return 0;
 }
 
@@ -525,14 +445,13 @@ int select_path(const struct select_tree *tree, const char *path, struct selecti
 		struct err *err)
 {
 	auto_free char *cleaned = clean(path);
-	size_t first = selection->count;
 	bool found;
 
 	if (add_source(tree, cleaned, selection, &found, err) < 0)
 		return -1;
 	if (!found)
 		return missing(tree, path, false, err);
-	return find_digests(tree, selection, first, err);
+	return select_find_digests(tree, selection, err);
 }
 
 /* A link that a wildcard found and that gave nothing: what it names would be lost in silence. */
@@ -577,42 +496,11 @@ static int select_matches(const struct select_tree *tree, const char *pattern,
 	return found_any ? 0 : missing(tree, pattern, is_wildcard, err);
 }
 
-void select_add_file(struct selection *selection, const char *name, const struct select_item *item)
-{
-	struct select_source source = { .name = str_dup(name),
-					.first = selection->count,
-					.count = 1 };
-
-	add_item(selection, item);
-	selection->sources =
-		mem_resize(selection->sources, selection->source_count + 1, sizeof(source));
-	selection->sources[selection->source_count++] = source;
-}
-
-void selection_append(struct selection *selection, struct selection *more)
-{
-	size_t first = selection->count;
-
-	for (size_t i = 0; i < more->count; i++)
-		add_item(selection, &more->items[i]);
-	selection->sources =
-		mem_resize(selection->sources, selection->source_count + more->source_count,
-			   sizeof(*selection->sources));
-	for (size_t i = 0; i < more->source_count; i++) {
-		more->sources[i].first += first;
-		selection->sources[selection->source_count++] = more->sources[i];
-	}
-	more->count = 0;
-	more->source_count = 0;
-	selection_release(more);
-}
-
 int select_pattern(const struct select_tree *tree, const char *pattern, struct selection *selection,
 		   struct err *err)
 {
-	size_t first = selection->count;
 	int result = tree->keeps_parents ? select_with_parents(tree, pattern, selection, err)
 					 : select_matches(tree, pattern, selection, err);
 
-	return result < 0 ? -1 : find_digests(tree, selection, first, err);
+	return result < 0 ? -1 : select_find_digests(tree, selection, err);
 }

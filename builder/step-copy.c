@@ -194,19 +194,36 @@ static int select_word(struct copying *copying, size_t word, struct err *err)
 	return select_pattern(&copying->tree, source->path, &copying->selection, err);
 }
 
+static int is_regular_file(const struct copying *copying, size_t source, bool *out_is,
+			   struct err *err)
+{
+	auto_select_reader struct select_reader reader = SELECT_READER_INIT;
+	struct select_item *item;
+
+	select_reader_init(&reader, &copying->selection, source);
+	if (select_next(&reader, &item, err) < 0)
+		return -1;
+	*out_is = S_ISREG(item->mode);
+	return 0;
+}
+
 /* A regular file that ADD is to unpack. */
 static int look_for_archive(struct copying *copying, size_t source, struct err *err)
 {
-	const struct select_item *item =
-		&copying->selection.items[copying->selection.sources[source].first];
+	const char *path = copying->selection.sources[source].path;
 	auto_close int fd = -1;
+	bool is_regular;
 
-	if (!copying->plan->is_add || copying->plan->never_unpack || !S_ISREG(item->mode))
+	if (!copying->plan->is_add || copying->plan->never_unpack)
 		return 0;
 	if (copying->plan->sources[copying->words[source]].remote && !copying->plan->unpacks_urls)
 		return 0;
-	fd = select_open(tree_of(copying, source), item, err);
-	if (fd < 0 || archive_detect(fd, item->path, &copying->is_archive[source], err) < 0)
+	if (is_regular_file(copying, source, &is_regular, err) < 0)
+		return -1;
+	if (!is_regular)
+		return 0;
+	fd = select_open(tree_of(copying, source), path, err);
+	if (fd < 0 || archive_detect(fd, path, &copying->is_archive[source], err) < 0)
 		return -1;
 	copying->has_archive = copying->has_archive || copying->is_archive[source];
 	return 0;
@@ -337,7 +354,8 @@ static void key_by_pins(const struct copying *copying, struct digest *out)
 	cachekey_final(&key, out);
 }
 
-static void key_by_files(const struct copying *copying, bool with_content, struct digest *out)
+static int key_by_files(const struct copying *copying, bool with_content, struct digest *out,
+			struct err *err)
 {
 	struct select_key_options options = {
 		.has_owner = copying->plan->chown != NULL,
@@ -347,8 +365,10 @@ static void key_by_files(const struct copying *copying, bool with_content, struc
 	auto_cachekey struct cachekey key = { 0 };
 
 	key_init(copying, with_content ? "copy" : "copy without content", &key);
-	select_key(&copying->selection, &options, &key);
+	if (select_key(&copying->selection, &options, &key, err) < 0)
+		return -1;
 	cachekey_final(&key, out);
+	return 0;
 }
 
 static int resolve_owner(struct copying *copying, struct err *err)
@@ -380,8 +400,7 @@ static mode_t new_mode(const void *context, mode_t mode)
 static int unpack_source(struct copying *copying, const struct copy_target *target, size_t source,
 			 struct err *err)
 {
-	struct selection *selection = &copying->selection;
-	struct select_item *item = &selection->items[selection->sources[source].first];
+	const char *path = copying->selection.sources[source].path;
 	struct unpack_options options = {
 		.whiteouts = UNPACK_REFUSE,
 		.ns = target->ns,
@@ -392,7 +411,7 @@ static int unpack_source(struct copying *copying, const struct copy_target *targ
 		.keeps_root = true,
 		.new_mode = copying->options.chmod ? new_mode : NULL,
 		.new_mode_context = copying->options.chmod,
-		.what = item->path,
+		.what = path,
 	};
 	struct follow_tree tree = copy_target_tree(target);
 	auto_source struct source *tar = NULL;
@@ -407,10 +426,10 @@ static int unpack_source(struct copying *copying, const struct copy_target *targ
 	dir_fd = copy_open_directory(target, dest.data, &copying->options, NULL, NULL, err);
 	if (dir_fd < 0)
 		return -1;
-	fd = select_open(tree_of(copying, source), item, err);
+	fd = select_open(tree_of(copying, source), path, err);
 	if (fd < 0)
 		return -1;
-	tar = archive_open(fd, item->path, err);
+	tar = archive_open(fd, path, err);
 	if (!tar)
 		return -1;
 	return unpack_tar(tar, dir_fd, &options, &unpacked, err);
@@ -489,16 +508,18 @@ static int lookup_files(struct copying *copying, struct digest *out_bare, struct
 	struct selection *selection = &copying->selection;
 	struct digest key;
 
-	key_by_files(copying, false, out_bare);
+	if (key_by_files(copying, false, out_bare, err) < 0)
+		return -1;
 	if (selection->missing_digests > 0) {
 		if (step_lookup(copying->run, out_bare, out, err) < 0)
 			return -1;
 		if (!out->is_cached)
 			return 0;
-		if (select_digest_all(&copying->tree, selection, err) < 0)
+		if (select_digest_all(&copying->tree, selection, 0, err) < 0)
 			return -1;
 	}
-	key_by_files(copying, true, &key);
+	if (key_by_files(copying, true, &key, err) < 0)
+		return -1;
 	return step_lookup(copying->run, &key, out, err);
 }
 
@@ -515,10 +536,10 @@ static int make_copy(struct copying *copying, const struct digest *bare, struct 
 		return -1;
 	/* archives were not copied, so not digested either */
 	if (late_digests_finish(copying->late, &copying->selection, err) < 0 ||
-	    select_digest_all(&copying->tree, &copying->selection, err) < 0)
+	    select_digest_all(&copying->tree, &copying->selection, 0, err) < 0)
 		return -1;
-	key_by_files(copying, true, &out->key);
-	if (layer_work_publish(copying->run, &work, &packed, out, err) < 0)
+	if (key_by_files(copying, true, &out->key, err) < 0 ||
+	    layer_work_publish(copying->run, &work, &packed, out, err) < 0)
 		return -1;
 	return step_remember(copying->run->build, bare, &out->result, err);
 }
@@ -562,6 +583,7 @@ int step_copy(struct stage_run *run, const struct step *step, struct step_outcom
 		.step = step,
 		.plan = &step->copy,
 		.image_chain = CHAIN_INIT,
+		.selection = SELECTION_INIT,
 		.options = { .chmod = step->copy.chmod.is_set ? &step->copy.chmod : NULL },
 	};
 	int result;

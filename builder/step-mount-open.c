@@ -96,14 +96,8 @@ static int note_type(struct step_mount *mount, int fd, struct err *err)
  */
 static bool can_show_context(const struct select_tree *tree, const struct step_mount *mount)
 {
-	const struct selection *selection = &mount->selection;
-
-	if (!options_of(mount)->is_read_only || tree->ignore_name)
-		return false;
-	for (size_t i = 0; i < selection->count; i++)
-		if (selection->items[i].is_foreign)
-			return false;
-	return true;
+	return options_of(mount)->is_read_only && !tree->ignore_name &&
+	       !mount->selection.has_foreign;
 }
 
 static int open_context(struct step_mounts *mounts, struct step_mount *mount, struct err *err)
@@ -115,8 +109,8 @@ static int open_context(struct step_mounts *mounts, struct step_mount *mount, st
 	if (can_show_context(&tree, mount)) {
 		/* in a user namespace what is mounted below must come along */
 		mount->flags |= SANDBOX_MOUNT_RECURSIVE;
-		mount->fd = beneath_open(tree.fd, mount->selection.items[0].path, BENEATH_NO_LINKS,
-					 O_PATH, err);
+		mount->fd = beneath_open(tree.fd, mount->selection.sources[0].path,
+					 BENEATH_NO_LINKS, O_PATH, err);
 	} else {
 		if (layer_draft_open(store_of(mounts), &mount->draft, err) < 0 ||
 		    copy_selected(mounts, &tree, &mount->selection, mount->draft.fs_fd, COPY_NAME,

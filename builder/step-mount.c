@@ -100,7 +100,7 @@ static int select_source(const struct step_mounts *mounts, struct step_mount *mo
 	step_mount_tree(mounts, mount, &tree);
 	if (select_path(&tree, source ? source : "/", &mount->selection, err) < 0)
 		return -1;
-	return select_digest_all(&tree, &mount->selection, err);
+	return select_digest_all(&tree, &mount->selection, 0, err);
 }
 
 static int select_mount(struct step_mounts *mounts, struct step_mount *mount, struct err *err)
@@ -178,14 +178,15 @@ static void seed_key(const struct step_mount *mount, struct cachekey *key)
 	cachekey_string(key, "source", mount->plan->options.source);
 }
 
-static void bind_key(const struct step_mount *mount, bool by_content, struct cachekey *key)
+static int bind_key(const struct step_mount *mount, bool by_content, struct cachekey *key,
+		    struct err *err)
 {
 	const struct select_key_options options = { .with_content = true };
 
-	if (mount->plan->has_layers && !(by_content && has_content(mount)))
-		seed_key(mount, key);
-	else
-		select_key(&mount->selection, &options, key);
+	if (!mount->plan->has_layers || (by_content && has_content(mount)))
+		return select_key(&mount->selection, &options, key, err);
+	seed_key(mount, key);
+	return 0;
 }
 
 /*
@@ -217,7 +218,8 @@ static void lent_key(const struct step_mount *mount, struct cachekey *key)
 	cachekey_number(key, "gid", options->gid);
 }
 
-static void mount_key(const struct step_mount *mount, bool by_content, struct cachekey *key)
+static int mount_key(const struct step_mount *mount, bool by_content, struct cachekey *key,
+		     struct err *err)
 {
 	const struct run_mount *options = &mount->plan->options;
 
@@ -226,8 +228,7 @@ static void mount_key(const struct step_mount *mount, bool by_content, struct ca
 	cachekey_number(key, "read-only", options->is_read_only);
 	switch (options->type) {
 	case RUN_MOUNT_BIND:
-		bind_key(mount, by_content, key);
-		break;
+		return bind_key(mount, by_content, key, err);
 	case RUN_MOUNT_CACHE:
 		cache_key(mount, key);
 		break;
@@ -239,17 +240,20 @@ static void mount_key(const struct step_mount *mount, bool by_content, struct ca
 		lent_key(mount, key);
 		break;
 	}
+	return 0;
 }
 
-void step_mounts_key(const struct step_mounts *mounts, bool by_content, struct cachekey *key)
+int step_mounts_key(const struct step_mounts *mounts, bool by_content, struct cachekey *key,
+		    struct err *err)
 {
 	const struct plan_run *plan = &mounts->step->run;
 
 	for (size_t i = 0; i < mounts->count; i++)
-		if (mounts->items[i].plan)
-			mount_key(&mounts->items[i], by_content, key);
+		if (mounts->items[i].plan && mount_key(&mounts->items[i], by_content, key, err) < 0)
+			return -1;
 	if (plan->script)
 		cachekey_string(key, "script", plan->script);
+	return 0;
 }
 
 /* ---- opening ---- */

@@ -62,7 +62,8 @@ int step_mounts_select(struct stage_run *run, const struct step *step, struct st
  * of a stage or image is known by all its layers, or, @by_content, where only a path of it is
  * shown and not to be changed, by what is there; step_mounts_select_content comes before that.
  */
-void step_mounts_key(const struct step_mounts *mounts, bool by_content, struct cachekey *key);
+int step_mounts_key(const struct step_mounts *mounts, bool by_content, struct cachekey *key,
+		    struct err *err);
 /* Whether the two differ. */
 bool step_mounts_have_content(const struct step_mounts *mounts);
 int step_mounts_select_content(struct step_mounts *mounts, struct err *err);

@@ -42,8 +42,9 @@ static enum sandbox_network network_of(const struct stage_run *run, const struct
 }
 
 /* Proxies and the contents of the init layer are not in the key: they leave no trace. */
-static void run_key(const struct stage_run *run, const struct plan_run *plan,
-		    const struct step_mounts *mounts, bool by_content, struct digest *out)
+static int run_key(const struct stage_run *run, const struct plan_run *plan,
+		   const struct step_mounts *mounts, bool by_content, struct digest *out,
+		   struct err *err)
 {
 	auto_cachekey struct cachekey key = { 0 };
 	auto_strlist struct strlist env = STRLIST_INIT;
@@ -61,8 +62,10 @@ static void run_key(const struct stage_run *run, const struct plan_run *plan,
 	if (plan->is_insecure)
 		cachekey_number(&key, "insecure", 1);
 	run_settings_key(&run->build->request->run_settings, &key);
-	step_mounts_key(mounts, by_content, &key);
+	if (step_mounts_key(mounts, by_content, &key, err) < 0)
+		return -1;
 	cachekey_final(&key, out);
+	return 0;
 }
 
 /* A working directory that only the image's configuration knows is made, as for containers. */
@@ -398,9 +401,9 @@ static int run_on_content(struct stage_run *run, const struct step *step,
 	const struct digest as_a_whole = out->key;
 	struct digest key;
 
-	if (step_mounts_select_content(mounts, err) < 0)
+	if (step_mounts_select_content(mounts, err) < 0 ||
+	    run_key(run, &step->run, mounts, true, &key, err) < 0)
 		return -1;
-	run_key(run, &step->run, mounts, true, &key);
 	if (step_lookup(run, &key, out, err) < 0)
 		return -1;
 	if (!out->is_cached && make_layer(run, step, mounts, progress_id, out, err) < 0)
@@ -418,7 +421,8 @@ int step_run(struct stage_run *run, const struct step *step, unsigned progress_i
 	if (step_mounts_select(run, step, &mounts, err) < 0)
 		return -1;
 	have_content = step_mounts_have_content(&mounts);
-	run_key(run, &step->run, &mounts, false, &key);
+	if (run_key(run, &step->run, &mounts, false, &key, err) < 0)
+		return -1;
 	if (step_lookup(run, &key, out, err) < 0)
 		return -1;
 	if (!out->is_cached &&

@@ -176,14 +176,15 @@ static void list(const struct selection *selection, struct strbuf *out)
 {
 	for (size_t i = 0; i < selection->source_count; i++) {
 		const struct select_source *source = &selection->sources[i];
+		auto_select_reader struct select_reader reader = SELECT_READER_INIT;
+		struct err err = ERR_INIT;
+		struct select_item *item;
 
 		strbuf_printf(out, "%s:", source->name);
-		for (size_t k = 0; k < source->count; k++) {
-			const struct select_item *item = &selection->items[source->first + k];
-
+		select_reader_init(&reader, selection, i);
+		for (size_t k = 0; select_next(&reader, &item, &err) == 0 && item; k++)
 			strbuf_printf(out, "%s%s%s", k > 0 ? "," : "", item->below,
 				      item->is_way ? "(way)" : "");
-		}
 		strbuf_putc(out, ' ');
 	}
 }
@@ -270,10 +271,10 @@ static void keys_tell_what_matters(void **state)
 			assert_int_equal(fchmodat(f->from, "x/a.txt", 0640, 0), 0);
 		assert_int_equal(select_pattern(&tree, "x", &selection, &err), 0);
 		assert_int_equal(selection.missing_digests, 4);
-		assert_int_equal(select_digest_all(&tree, &selection, &err), 0);
+		assert_int_equal(select_digest_all(&tree, &selection, 0, &err), 0);
 		assert_int_equal(selection.missing_digests, 0);
 		cachekey_init(&key, "test", NULL);
-		select_key(&selection, &options, &key);
+		assert_int_equal(select_key(&selection, &options, &key, &err), 0);
 		cachekey_final(&key, &keys[i]);
 	}
 	assert_true(digest_equal(&keys[0], &keys[1]));

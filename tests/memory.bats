@@ -1,0 +1,95 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Memory does not grow with the number of files: what makes, digests, packs, compresses and unpacks a layer of
+# MANY files takes at its peak hardly more than for a tenth of them, and all of them come through.
+
+load lib
+
+FEW=6000 MANY=60000
+
+setup_file() {
+	make_scratch
+	is_root || export ROOT_STORE=$USER_STORE
+	busybox_tar "$T/bb.tar"
+	as root imgstore import "$T/bb.tar" localhost/bb >&2
+	make_tree "$T/few" "$FEW"
+	make_tree "$T/many" "$MANY"
+}
+teardown_file() {
+	remove_scratch
+}
+
+# make_tree DIR COUNT: files of a thousand a directory, the first and the last one file
+make_tree() {
+	python3 -c '
+import os, sys
+top, count = sys.argv[1], int(sys.argv[2])
+for i in range(count):
+    d = "%s/tree/d%03d" % (top, i // 1000)
+    if i % 1000 == 0:
+        os.makedirs(d)
+    with open("%s/file-%06d.txt" % (d, i), "w") as f:
+        f.write("content of file %d\n" % i)
+os.link("%s/tree/d000/file-000000.txt" % top, d + "/zz-first-again")
+' "$1" "$2"
+}
+# peak CMD…: the most memory that it or a process of its own had, in KiB, in $PEAK
+peak() {
+	IMGBUILD_ROOT=$ROOT_STORE python3 -c '
+import resource, subprocess, sys
+subprocess.run(sys.argv[2:], stdout=sys.stderr, check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=open(sys.argv[1], "w"))
+' "$T/peak" "$@" >&2
+	PEAK=$(cat "$T/peak")
+}
+# flat WHAT FEW MANY: ten times as many files took no more than 3 MiB beyond
+flat() {
+	echo "# $1: $2 KiB for $FEW files, $3 KiB for $MANY" >&3
+	[ "$3" -lt $(($2 + 3072)) ]
+	[ "$3" -lt 65536 ]
+}
+# Buildfile: what a COPY step is
+copies() { printf 'FROM scratch\nCOPY tree /tree/\n' >"$T/$1/Buildfile"; }
+
+@test "COPY of many files, again, and without the cache" {
+	local few how
+	copies few
+	copies many
+	for how in "" "" --no-cache; do
+		peak imgbuild -q $how -t few "$T/few"
+		few=$PEAK
+		peak imgbuild -q $how -t many "$T/many"
+		flat "COPY $how" "$few" "$PEAK"
+	done
+	IMGBUILD_ROOT=$ROOT_STORE imgstore mount many >"$T/mounted"
+	diff -r "$T/many/tree" "$(cat "$T/mounted")/tree"
+	[ "$(stat -c %h "$(cat "$T/mounted")/tree/d000/file-000000.txt")" = 2 ]
+	IMGBUILD_ROOT=$ROOT_STORE imgstore umount many >&2
+}
+
+@test "an image of many files: exported in gzip, and pulled" {
+	local few which
+	for which in few many; do
+		peak imgpush -q "$which" "oci:$T/$which-oci:v1"
+		[ "$which" = few ] || flat export "$few" "$PEAK"
+		few=$PEAK
+	done
+	for which in few many; do
+		ROOT_STORE=$T/root-store/pulled peak imgpull -q "oci:$T/$which-oci:v1"
+		[ "$which" = few ] || flat pull "$few" "$PEAK"
+		few=$PEAK
+	done
+}
+
+@test "RUN that makes many files in one directory" {
+	local count few
+	for count in "$FEW" "$MANY"; do
+		cat >"$T/Buildfile" <<-E
+			FROM localhost/bb
+			RUN awk 'BEGIN { for (i = 0; i < $count; i++) { f = sprintf("/f%06d", i); print i > f; close(f) } }'
+		E
+		peak imgbuild -q -t made -f "$T/Buildfile" "$T/user"
+		[ "$count" = "$FEW" ] || flat RUN "$few" "$PEAK"
+		few=$PEAK
+	done
+}
