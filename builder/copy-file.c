@@ -18,6 +18,7 @@
 #include "common/beneath.h"
 #include "common/fd.h"
 #include "common/mem.h"
+#include "layers/record.h"
 #include "storage/stepcache.h"
 
 struct copy_link {
@@ -80,7 +81,7 @@ int copy_set_owner(const struct copier *copier, const struct select_item *item, 
 	gid_t gid = options->has_owner ? options->gid : item->gid;
 	mode_t mode = copy_mode(options, item->mode);
 
-	if (fchown(fd, uid, gid) < 0)
+	if (record_chown(fd, "", copier->target->ns, uid, gid) < 0)
 		return err_sys(err, "give '%s' to %u:%u", item->path, (unsigned)uid, (unsigned)gid);
 	if (fchmod(fd, mode) < 0)
 		return err_sys(err, "set the mode of '%s'", item->path);
@@ -270,11 +271,13 @@ static int copy_special(struct copier *copier, const struct select_item *item,
 	if (S_ISLNK(item->mode))
 		result = symlinkat(item->link, place->to_fd, place->to);
 	else
-		result = mknodat(place->to_fd, place->to, (item->mode & S_IFMT) | 0600, item->rdev);
+		result = record_mknod(place->to_fd, place->to, copier->target->ns,
+				      (item->mode & S_IFMT) | 0600, item->rdev);
 	if (result < 0)
 		return err_sys(err, "make '%s'", item->path);
-	if (fchownat(place->to_fd, place->to, options->has_owner ? options->uid : item->uid,
-		     options->has_owner ? options->gid : item->gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if (record_chown(place->to_fd, place->to, copier->target->ns,
+			 options->has_owner ? options->uid : item->uid,
+			 options->has_owner ? options->gid : item->gid) < 0)
 		return err_sys(err, "set the owner of '%s'", item->path);
 	if (!S_ISLNK(item->mode) && fchmodat(place->to_fd, place->to, mode, 0) < 0)
 		return err_sys(err, "set the mode of '%s'", item->path);

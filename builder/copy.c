@@ -15,6 +15,7 @@
 #include "builder/copy-internal.h"
 #include "common/fd.h"
 #include "common/mem.h"
+#include "layers/record.h"
 
 int copy_check_interrupt(int fd, struct err *err)
 {
@@ -123,13 +124,13 @@ static int enter_child(const struct copy_target *target, const struct pair *dir,
 	return 0;
 }
 
-static int set_made(const struct pair *pair, const struct copy_options *options, const char *name,
-		    struct err *err)
+static int set_made(const struct copy_target *target, const struct pair *pair,
+		    const struct copy_options *options, const char *name, struct err *err)
 {
 	if (!pair->is_made)
 		return 0;
-	if (fchown(pair->to_fd, options->has_owner ? options->uid : 0,
-		   options->has_owner ? options->gid : 0) < 0)
+	if (record_chown(pair->to_fd, "", target->ns, options->has_owner ? options->uid : 0,
+			 options->has_owner ? options->gid : 0) < 0)
 		return err_sys(err, "set the owner of '%s'", name);
 	if (fchmod(pair->to_fd, copy_parent_mode(options)) < 0)
 		return err_sys(err, "set the mode of '%s'", name);
@@ -170,7 +171,7 @@ static int open_pair(const struct copy_target *target, const char *path,
 			return -1;
 		pair_release(&dir);
 		dir = child;
-		if (set_made(&dir, options, name, err) < 0)
+		if (set_made(target, &dir, options, name, err) < 0)
 			return -1;
 		path += len;
 		path += strspn(path, "/");
@@ -483,8 +484,8 @@ int copy_text_to(const struct copy_target *target, const char *name, const char 
 		return err_sys(err, "make '%s'", to.data);
 	if (fd_write_all(fd, text, strlen(text), to.data, err) < 0)
 		return -1;
-	if (fchown(fd, options->has_owner ? options->uid : 0,
-		   options->has_owner ? options->gid : 0) < 0 ||
+	if (record_chown(fd, "", target->ns, options->has_owner ? options->uid : 0,
+			 options->has_owner ? options->gid : 0) < 0 ||
 	    fchmod(fd, copy_mode(options, S_IFREG | 0644)) < 0)
 		return err_sys(err, "set owner and mode of '%s'", to.data);
 	return 0;

@@ -20,6 +20,7 @@
 #include "builder/value.h"
 #include "builder/verify.h"
 #include "common/fd.h"
+#include "common/isolation.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/userns.h"
@@ -254,6 +255,13 @@ static int ask(const struct options *options, const struct call *call, const cha
 	return result;
 }
 
+/* Once, and only where a lower rung was not asked for. */
+static void tell_rung(const struct userns *userns)
+{
+	if (userns->why[0])
+		log_info("isolation '%s': %s", isolation_name(isolation_current()), userns->why);
+}
+
 /* *out_status is meant for the case that nothing fails. */
 static int run(const struct options *options, const char *context_path,
 	       struct build_request *request, int *out_status, struct err *err)
@@ -271,8 +279,7 @@ static int run(const struct options *options, const char *context_path,
 	if (userns_enter(&userns, err) < 0 || options_grants(options, &grants, err) < 0 ||
 	    volumes_open(&request->run_settings.volumes, err) < 0)
 		return -1;
-	if (userns.mode == USERNS_SINGLE)
-		log_warn("files and processes can belong to one user only: %s", userns.why_single);
+	tell_rung(&userns);
 	request->grants = &grants;
 	request->interrupt_fd = watch_signals(err);
 	return request->interrupt_fd < 0 ? -1 : build(options, context_path, request, err);

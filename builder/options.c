@@ -12,6 +12,7 @@
 #include "builder/options.h"
 #include "builder/plan.h"
 #include "common/cmdline.h"
+#include "common/isolation.h"
 #include "common/lines.h"
 #include "common/mem.h"
 #include "layers/unpack.h"
@@ -188,6 +189,9 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		  "how layers are put together: overlay or copy (default: the first that can be "
 		  "used here)",
 		  NULL },
+		{ 0, "isolation", OPTION_CHOICE, &out->isolation, "HOW",
+		  "how commands are kept apart (default: auto, the first that this host allows)",
+		  "auto|namespaces|single-id|chroot" },
 		{ 0, "rm", OPTION_IGNORED, NULL, NULL, "accepted; nothing is ever left", NULL },
 		{ 0, "force-rm", OPTION_IGNORED, NULL, NULL, "accepted; nothing is ever left",
 		  NULL },
@@ -387,7 +391,8 @@ int options_prepare(const struct options *options, struct strlist *build_args,
 	request->squash = options->squash_all                   ? SQUASH_ALL
 			  : options->squash || !options->layers ? SQUASH_NEW
 								: SQUASH_NONE;
-	if (unpack_limits_raise(&options->unpack_limits, err) < 0 ||
+	if (isolation_want(options->isolation, err) < 0 ||
+	    unpack_limits_raise(&options->unpack_limits, err) < 0 ||
 	    take_build_args(options, build_args, err) < 0 ||
 	    take_changes(options, &request->changes, err) < 0 ||
 	    take_policy(options->policy_file, request, err) < 0 ||

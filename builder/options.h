@@ -50,6 +50,7 @@ struct options {
 	const char *source_date_epoch;
 	bool rewrite_timestamp;
 	bool verify;
+	const char *isolation;
 	bool report;
 	const char *report_file;
 	struct strlist output; /* texts; parsed into outputs */

@@ -27,11 +27,12 @@ static int pack_below_root(void *pack, const struct entry *entry, int content_fd
 	return entry->path[0] ? pack_entry(pack, entry, content_fd, err) : 0;
 }
 
-static int put_tar(int view_fd, diff_fn fn, struct sink *sink, struct err *err)
+static int put_tar(int view_fd, enum overlay_ns ns, diff_fn fn, struct sink *sink, struct err *err)
 {
-	const struct diff_options options = DIFF_OPTIONS_INIT;
+	struct diff_options options = DIFF_OPTIONS_INIT;
 	auto_pack struct pack *pack = pack_new(sink);
 
+	options.ns = ns;
 	if (diff_whole_tree(view_fd, &options, fn, pack, err) < 0)
 		return -1;
 	return pack_finish(pack, err);
@@ -39,15 +40,23 @@ static int put_tar(int view_fd, diff_fn fn, struct sink *sink, struct err *err)
 
 /* ---- a tar ---- */
 
+struct whole {
+	int view_fd;
+	enum overlay_ns ns;
+};
+
 static int put_all(void *context, struct sink *sink, struct err *err)
 {
-	return put_tar(*(const int *)context, pack_diff_fn, sink, err);
+	const struct whole *whole = context;
+
+	return put_tar(whole->view_fd, whole->ns, pack_diff_fn, sink, err);
 }
 
 /* ---- a directory ---- */
 
 struct writer {
 	int view_fd;
+	enum overlay_ns ns;
 	int to_fd; /* closed at the end, so that the reader sees it */
 	int result;
 	struct err err;
@@ -58,7 +67,7 @@ static void *run_writer(void *arg)
 	struct writer *writer = arg;
 	auto_sink struct sink *sink = sink_to_fd(writer->to_fd, "a pipe");
 
-	writer->result = put_tar(writer->view_fd, pack_below_root, sink, &writer->err);
+	writer->result = put_tar(writer->view_fd, writer->ns, pack_below_root, sink, &writer->err);
 	if (writer->result == 0)
 		writer->result = sink_finish(sink, &writer->err);
 	fd_close(&writer->to_fd);
@@ -69,7 +78,8 @@ static int unpack(int from_fd, int to_fd, enum overlay_ns ns, const char *path, 
 {
 	/* an ordinary user's files are his own: he can remove them again */
 	const struct unpack_options options = { .whiteouts = UNPACK_REFUSE,
-						.ns = ns,
+						/* nothing is recorded outside of the store */
+						.ns = ns == OVERLAY_TRUSTED ? ns : OVERLAY_USER,
 						.owner = { .set = userns_is_nested() },
 						.existing_links = false,
 						.what = path,
@@ -97,7 +107,7 @@ static int write_directory(int view_fd, const char *path, enum overlay_ns ns, st
 {
 	auto_close int to_fd = open_directory(path, err);
 	auto_close int from_fd = -1;
-	struct writer writer = { .view_fd = view_fd, .to_fd = -1, .err = ERR_INIT };
+	struct writer writer = { .view_fd = view_fd, .ns = ns, .to_fd = -1, .err = ERR_INIT };
 	pthread_t thread;
 	int fds[2];
 	int result;
@@ -128,13 +138,14 @@ static int write_directory(int view_fd, const char *path, enum overlay_ns ns, st
 static int write_view(const struct output *output, const char *dest, struct store *store,
 		      int view_fd, struct err *err)
 {
+	struct whole whole = { .view_fd = view_fd, .ns = store_overlay_ns(store) };
 	bool is_stdout = false;
 
 	if (output->type == OUTPUT_LOCAL)
-		return write_directory(view_fd, dest, store_overlay_ns(store), err);
+		return write_directory(view_fd, dest, whole.ns, err);
 	if (strcmp(dest, "-") == 0)
 		dest = "/dev/stdout";
-	return archive_file_write(dest, put_all, &view_fd, &is_stdout, err);
+	return archive_file_write(dest, put_all, &whole, &is_stdout, err);
 }
 
 static int write_image(const struct output *output, const struct output_job *job,

@@ -19,6 +19,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "layers/record.h"
 #include "layers/walk.h"
 #include "storage/stepcache.h"
 
@@ -62,9 +63,16 @@ static int load_link(int dir_fd, const char *name, struct select_item *item, str
 /* All about one file but its content. @path is taken; its last @below_len bytes are below the
  * source. */
 static int load_item(const struct select_tree *tree, int dir_fd, const char *name,
-		     const struct stat *st, char *path, size_t below_len, struct select_item *out,
-		     struct err *err)
+		     const struct stat *found, char *path, size_t below_len,
+		     struct select_item *out, struct err *err)
 {
+	struct stat recorded = *found;
+	const struct stat *st = &recorded;
+
+	*out = (struct select_item){ .path = path };
+	if (!tree->is_context && record_is_used(tree->ns) &&
+	    record_stat(dir_fd, name, tree->ns, &recorded) < 0)
+		return err_sys(err, "stat '%s'", path);
 	*out = (struct select_item){
 		.path = path,
 		.below = path + strlen(path) - below_len,

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/isolation.h"
 #include "common/mem.h"
 #include "common/proc-internal.h"
 #include "common/proc.h"
@@ -56,16 +57,6 @@ bool userns_is_nested(void)
 
 	/* without /proc nothing is known: then better too careful */
 	return stat("/proc/self/ns/user", &st) < 0 || st.st_ino != INITIAL_USERNS_INODE;
-}
-
-static bool has_cap_sys_admin(void)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
-
-	if (syscall(SYS_capget, &header, data) < 0)
-		return false;
-	return data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN);
 }
 
 /* What @id, ours, is outside of the namespace we are in. */
@@ -244,7 +235,7 @@ static int unshare_and_map(struct id_map *maps, const int gate[2], struct userns
 		return -1;
 	for (int i = 0; i < MAP_COUNT; i++)
 		if (maps[i].child.pid > 0 &&
-		    finish_mapper(&maps[i], out->why_single, sizeof(out->why_single), err) < 0)
+		    finish_mapper(&maps[i], out->why, sizeof(out->why), err) < 0)
 			return -1;
 	for (int i = 0; i < MAP_COUNT; i++) {
 		if (maps[i].is_mapped)
@@ -314,7 +305,7 @@ static void say_what_is_missing(const struct id_map *maps, const char *name, str
 	for (int i = 0; i < MAP_COUNT; i++)
 		if (!maps[i].subids.count)
 			snprintf(
-				out->why_single, sizeof(out->why_single),
+				out->why, sizeof(out->why),
 				"%s has no range for user %s; as root: usermod %s 100000-165535 %s",
 				maps[i].ids_path, name ? name : user, maps[i].add_option,
 				name ? name : user);
@@ -375,48 +366,142 @@ static void free_maps(struct id_map *maps)
 
 static bool is_root(void)
 {
-	return geteuid() == 0 && has_cap_sys_admin();
+	return geteuid() == 0 && isolation_has_capability(CAP_SYS_ADMIN);
+}
+
+/* Try it in a child; if it cannot be done, @why (of @why_size bytes) says why not. */
+static bool try_enter(char *why, size_t why_size)
+{
+	struct userns ignored = { .host_uid = getuid(), .host_gid = getgid() };
+	struct err err = ERR_INIT;
+	struct child child = CHILD_INIT;
+	struct id_map *maps = new_maps();
+	int log_fd = proc_stderr_open(&err);
+	char line[PROC_LINE_MAX];
+	int status = 1;
+
+	child.pid = fork();
+	if (child.pid == 0) {
+		bool failed = enter(maps, &ignored, &err) < 0;
+
+		dprintf(log_fd, "%s%s%s\n", err.text, err.detail[0] ? ": " : "", err.detail);
+		_exit(failed);
+	}
+	free_maps(maps);
+	if (child.pid > 0 && child_wait(&child, &status, &err) < 0)
+		status = 1;
+	if (why && log_fd >= 0) {
+		proc_stderr_line(log_fd, line);
+		snprintf(why, why_size, "%s", line);
+	}
+	fd_close(&log_fd);
+	return status == 0;
+}
+
+bool userns_is_possible(void)
+{
+	return is_root() || try_enter(NULL, 0);
+}
+
+/* ---- the rungs ------------------------------------------------------------- */
+
+static int enter_namespace(bool wants_one_id, struct userns *out, struct err *err)
+{
+	struct id_map *maps = new_maps();
+	int result = wants_one_id ? 0 : load_subids(maps, out, err);
+
+	if (result == 0)
+		result = enter(maps, out, err);
+	free_maps(maps);
+	return result;
+}
+
+/* So that nobody in here, nor a program we start, takes this for a higher rung. */
+static int drop_sys_admin(struct err *err)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	const int i = CAP_TO_INDEX(CAP_SYS_ADMIN);
+	const uint32_t mask = ~(uint32_t)CAP_TO_MASK(CAP_SYS_ADMIN);
+
+	/* where it is not ours to drop, it is not ours either */
+	prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0);
+	if (syscall(SYS_capget, &header, data) < 0)
+		return err_sys(err, "read the capabilities");
+	data[i].effective &= mask;
+	data[i].permitted &= mask;
+	data[i].inheritable &= mask;
+	if (syscall(SYS_capset, &header, data) < 0)
+		return err_sys(err, "drop a capability");
+	return 0;
+}
+
+/* Where we are, with chroot(2) alone. */
+static int stay(struct userns *out, struct err *err)
+{
+	out->mode = USERNS_NONE;
+	if (geteuid() == 0 && isolation_has_capability(CAP_SYS_CHROOT))
+		return drop_sys_admin(err);
+	err_set(err, ERR_SYSTEM, "isolation 'chroot' needs root with CAP_SYS_CHROOT");
+	return err_detail(err,
+			  "root of an ordinary container has it (docker run, podman run, a pod); "
+			  "another user needs user namespaces");
+}
+
+/* Root without the right to mount: of a container, most often. */
+static int enter_as_weak_root(struct userns *out, struct err *err)
+{
+	const bool is_possible = try_enter(out->why, sizeof(out->why));
+
+	/* should neither be possible, the namespace's error tells more */
+	if (!is_possible && isolation_has_capability(CAP_SYS_CHROOT))
+		return stay(out, err);
+	out->why[0] = '\0';
+	return enter_namespace(false, out, err);
+}
+
+static int enter_best(struct userns *out, struct err *err)
+{
+	if (is_root()) {
+		describe_root(out);
+		return 0;
+	}
+	return geteuid() == 0 ? enter_as_weak_root(out, err) : enter_namespace(false, out, err);
+}
+
+static int enter_wanted(enum isolation wanted, struct userns *out, struct err *err)
+{
+	switch (wanted) {
+	case ISOLATION_NAMESPACES:
+		if (is_root())
+			describe_root(out);
+		else if (enter_namespace(false, out, err) < 0)
+			return -1;
+		if (isolation_current() == ISOLATION_NAMESPACES)
+			return 0;
+		return err_set(err, ERR_SYSTEM, "isolation 'namespaces' is not possible: %s",
+			       out->why[0] ? out->why : "there is one id only");
+	case ISOLATION_SINGLE_ID:
+		if (!is_root() || isolation_current() != ISOLATION_SINGLE_ID)
+			return enter_namespace(true, out, err);
+		describe_root(out);
+		return 0;
+	case ISOLATION_CHROOT:
+		return stay(out, err);
+	}
+	return err_set(err, ERR_BUG, "an isolation that is not known");
 }
 
 int userns_enter(struct userns *out, struct err *err)
 {
 	struct userns fresh = { .host_uid = getuid(), .host_gid = getgid() };
-	struct id_map *maps;
-	int result;
+	enum isolation wanted;
+	bool is_auto;
 
-	if (is_root()) {
-		describe_root(&fresh);
-		*out = fresh;
-		return 0;
-	}
-	maps = new_maps();
-	result = load_subids(maps, &fresh, err);
-	if (result == 0)
-		result = enter(maps, &fresh, err);
-	free_maps(maps);
-	if (result == 0)
-		*out = fresh;
-	return result;
-}
-
-bool userns_is_possible(void)
-{
-	struct userns ignored = { .host_uid = getuid(), .host_gid = getgid() };
-	struct err err = ERR_INIT;
-	struct child child = CHILD_INIT;
-	struct id_map *maps;
-	int status;
-	pid_t pid;
-
-	if (is_root())
-		return true;
-	maps = new_maps();
-	pid = fork();
-	if (pid == 0)
-		_exit(enter(maps, &ignored, &err) < 0);
-	free_maps(maps);
-	if (pid < 0)
-		return false;
-	child.pid = pid;
-	return child_wait(&child, &status, &err) == 0 && status == 0;
+	if (isolation_wanted(&wanted, &is_auto, err) < 0)
+		return -1;
+	if ((is_auto ? enter_best(&fresh, err) : enter_wanted(wanted, &fresh, err)) < 0)
+		return -1;
+	*out = fresh;
+	return 0;
 }

@@ -18,26 +18,29 @@ enum userns_mode {
 	USERNS_SUBIDS, /* the user is 0, the subordinate ids of /etc/subuid follow from 1 */
 	USERNS_SINGLE, /* only id 0 exists (no subordinate ids, or no newuidmap) */
 	USERNS_INSIDE, /* already in somebody's namespace as its root (unshare, a container) */
+	USERNS_NONE,   /* none can be made: no mounts either, but chroot(2) works */
 };
 
 struct userns {
 	enum userns_mode mode;
 	uid_t host_uid; /* who started us, as the outside sees it */
 	gid_t host_gid;
-	char why_single[512]; /* USERNS_SINGLE: what was missing and the remedy */
+	/* USERNS_SINGLE, USERNS_NONE: what was missing and the remedy; empty where it was asked for */
+	char why[512];
 };
 
 /*
+ * The highest rung that the host allows, or the one that isolation_wanted says.
  * With effective uid 0 and CAP_SYS_ADMIN nothing is done. Otherwise makes the
  * namespace, maps by newuidmap(1) and newgidmap(1), and becomes root in it. Where
- * one of the two is missing or refuses, the mode is USERNS_SINGLE. ERR_SYSTEM,
- * with the remedy in the detail, when the host allows no user namespace at all;
- * the process may be half-way in by then. A command that can go on without a
+ * one of the two is missing or refuses, the mode is USERNS_SINGLE; where no namespace can be made,
+ * but CAP_SYS_CHROOT is there, USERNS_NONE. ERR_SYSTEM, with the remedy in the detail, when the
+ * host allows nothing of all this; the process may be half-way in by then. A command that can go on without a
  * namespace asks userns_is_possible first.
  */
 int userns_enter(struct userns *out, struct err *err);
 
-/* Whether userns_enter would succeed, if only with USERNS_SINGLE; tried in a child process. */
+/* Can a user namespace be made, if only with one id? Tried in a child process. */
 bool userns_is_possible(void);
 
 /* True when the process is in a user namespace other than the initial one. */

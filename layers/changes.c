@@ -16,6 +16,7 @@
 #include "common/mem.h"
 #include "common/strbuf.h"
 #include "common/strlist.h"
+#include "layers/record.h"
 #include "layers/walk-internal.h"
 #include "layers/whiteout.h"
 #include "layers/xattrs-internal.h"
@@ -226,7 +227,7 @@ static int find(const struct changes *changes, const struct place *place, const 
 
 		errno = ENOENT;
 		if (place->fds[side] >= 0)
-			r = fstatat(place->fds[side], name, &out->st[side], AT_SYMLINK_NOFOLLOW);
+			r = record_stat(place->fds[side], name, changes->ns, &out->st[side]);
 		if (r < 0 && errno != ENOENT)
 			return err_sys(err, "stat '%s'", changes->path.data);
 		/* a deletion of a mount's only layer may show its mark */

@@ -12,6 +12,7 @@
 
 #include "common/fd.h"
 #include "common/mem.h"
+#include "layers/record.h"
 #include "layers/whiteout.h"
 
 /* Whole seconds: tv_nsec counts upwards, so leaving it off truncates towards minus infinity. */
@@ -118,7 +119,7 @@ int diff_find_base(const struct diff *diff, const struct diff_level *level, cons
 {
 	*out = (struct diff_base){ .dir_fd = level->lower_fd, .form = diff->lower_form };
 	if (level->lower_fd >= 0) {
-		if (fstatat(level->lower_fd, name, &out->st, AT_SYMLINK_NOFOLLOW) == 0) {
+		if (record_stat(level->lower_fd, name, diff->options->ns, &out->st) == 0) {
 			out->exists = true;
 			return 0;
 		}
@@ -127,7 +128,7 @@ int diff_find_base(const struct diff *diff, const struct diff_level *level, cons
 	}
 	if (level->init_fd >= 0) {
 		*out = (struct diff_base){ .dir_fd = level->init_fd, .form = diff->upper_form };
-		if (fstatat(level->init_fd, name, &out->st, AT_SYMLINK_NOFOLLOW) == 0)
+		if (record_stat(level->init_fd, name, diff->options->ns, &out->st) == 0)
 			out->exists = out->is_init = !whiteout_is_device(&out->st);
 		else if (errno != ENOENT)
 			return err_sys(err, "stat '%s' in the init layer", diff->path.data);

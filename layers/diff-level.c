@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "layers/record.h"
 #include "layers/walk-internal.h"
 
 #define DEPTH_MAX       2048 /* more components than the longest path has */
@@ -93,7 +94,7 @@ int diff_level_compare_root(struct diff *diff, struct diff_level *root, bool *ou
 	*out_same = false;
 	if (root->lower_fd < 0)
 		return 0;
-	if (fstat(root->lower_fd, &base.st) < 0)
+	if (record_stat(root->lower_fd, "", diff->options->ns, &base.st) < 0)
 		return err_sys(err, "stat the root of the layers below");
 	if (root->marks.is_opaque &&
 	    holds_something(diff, root->lower_fd, &root->is_opaque, err) < 0)

@@ -17,6 +17,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "layers/diff-internal.h"
+#include "layers/record.h"
 #include "layers/walk-internal.h"
 #include "layers/whiteout.h"
 
@@ -359,7 +360,7 @@ static int visit_child(struct diff *diff, struct diff_level *level, const char *
 {
 	struct stat st;
 
-	if (fstatat(level->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (record_stat(level->fd, name, diff->options->ns, &st) < 0)
 		return err_sys(err, "stat '%s'", diff->path.data);
 	if (S_ISDIR(st.st_mode))
 		return visit_directory(diff, level, name, &st, err);
@@ -409,7 +410,7 @@ static int visit_root(struct diff *diff, struct diff_level *root, struct err *er
 	struct timespec base_mtime = { .tv_sec = 0 };
 	bool is_left_out = false;
 
-	if (fstat(root->fd, &root->st) < 0)
+	if (record_stat(root->fd, "", diff->options->ns, &root->st) < 0)
 		return err_sys(err, "stat '/'");
 	if (diff_scan_upper(diff, root->fd, &root->xattrs, &root->marks, err) < 0)
 		return -1;

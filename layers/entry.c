@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "layers/record.h"
+
 void entry_release(struct entry *entry)
 {
 	free(entry->path);
@@ -48,9 +50,9 @@ static int dress(int from_fd, int to_fd, enum overlay_ns ns, const struct xattrs
 {
 	struct stat st;
 
-	if (fstat(from_fd, &st) < 0)
+	if (record_stat(from_fd, "", ns, &st) < 0)
 		return err_sys(err, "stat '%s'", path);
-	if (fchown(to_fd, st.st_uid, st.st_gid) < 0)
+	if (record_chown(to_fd, "", ns, st.st_uid, st.st_gid) < 0)
 		return err_sys(err, "set the owner of '%s'", path);
 	if (fchmod(to_fd, st.st_mode & 07777) < 0)
 		return err_sys(err, "set the mode of '%s'", path);

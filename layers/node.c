@@ -13,6 +13,7 @@
 
 #include "common/fd.h"
 #include "common/mem.h"
+#include "layers/record.h"
 
 static int make_regular(int from_fd, const char *name, int to_fd, const struct stat *st,
 			const char *path, struct err *err)
@@ -40,14 +41,14 @@ static int make_link(int from_fd, const char *name, int to_fd, const char *path,
 	return symlinkat(target, to_fd, name) < 0 ? err_sys(err, "make the link '%s'", path) : 0;
 }
 
-static int make(int from_fd, const char *name, int to_fd, const struct stat *st, const char *path,
-		struct err *err)
+static int make(int from_fd, const char *name, int to_fd, enum overlay_ns ns, const struct stat *st,
+		const char *path, struct err *err)
 {
 	if (S_ISREG(st->st_mode))
 		return make_regular(from_fd, name, to_fd, st, path, err);
 	if (S_ISLNK(st->st_mode))
 		return make_link(from_fd, name, to_fd, path, err);
-	if (mknodat(to_fd, name, (st->st_mode & S_IFMT) | 0600, st->st_rdev) < 0)
+	if (record_mknod(to_fd, name, ns, (st->st_mode & S_IFMT) | 0600, st->st_rdev) < 0)
 		return err_sys(err, "make '%s'", path);
 	return 0;
 }
@@ -75,14 +76,14 @@ int node_copy(int from_fd, const char *name, int to_fd, enum overlay_ns ns, cons
 	char by_fd[FD_PATH_MAX];
 	struct stat st;
 
-	if (fstatat(from_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (record_stat(from_fd, name, ns, &st) < 0)
 		return err_sys(err, "stat '%s'", path);
-	if (make(from_fd, name, to_fd, &st, path, err) < 0)
+	if (make(from_fd, name, to_fd, ns, &st, path, err) < 0)
 		return -1;
 	to = openat(to_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (to < 0)
 		return err_sys(err, "open the copy of '%s'", path);
-	if (fchownat(to, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) < 0)
+	if (record_chown(to, "", ns, st.st_uid, st.st_gid) < 0)
 		return err_sys(err, "set the owner of '%s'", path);
 	/* an O_PATH descriptor: the call by descriptor is younger than the kernels we run on */
 	if (!S_ISLNK(st.st_mode) && chmod(fd_path(to, by_fd), st.st_mode & 07777) < 0)

@@ -16,6 +16,7 @@
 #include "common/beneath.h"
 #include "common/fd.h"
 #include "common/mem.h"
+#include "layers/record.h"
 #include "layers/whiteout.h"
 #include "layers/xattrs-internal.h"
 
@@ -82,7 +83,7 @@ static int take_from_below(const struct unpack_tree *tree, struct unpack_dir *di
 	}
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st) < 0)
+	if (record_stat(fd, "", tree->options->ns, &st) < 0)
 		return err_sys(err, "stat '%s' in the layers below", dir->path);
 	dir->mode = st.st_mode & 07777;
 	dir->uid = st.st_uid;
@@ -150,7 +151,7 @@ static int finish_one(const struct unpack_tree *tree, struct unpack_dir *dir, st
 		dir->has_whiteouts = false;
 	}
 	if (take_from_below(tree, dir, err) < 0 ||
-	    unpack_set_owner(fd, "", dir->uid, dir->gid, dir->path, err) < 0)
+	    unpack_set_owner(tree, fd, "", dir->uid, dir->gid, dir->path, err) < 0)
 		return -1;
 	if (fchmod(fd, dir->mode) < 0)
 		return err_sys(err, "change mode of '%s'", dir->path);

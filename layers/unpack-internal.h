@@ -180,7 +180,7 @@ int unpack_put_opaque(struct unpack_tree *tree, const char *path, struct err *er
 
 /* Of @name in @fd, which is not followed, or with "" of @fd itself. Explains an id without a
  * mapping. */
-int unpack_set_owner(int fd, const char *name, uid_t uid, gid_t gid, const char *path,
-		     struct err *err);
+int unpack_set_owner(const struct unpack_tree *tree, int fd, const char *name, uid_t uid, gid_t gid,
+		     const char *path, struct err *err);
 
 #endif

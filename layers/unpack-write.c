@@ -17,16 +17,19 @@
 #include "common/beneath.h"
 #include "common/fd.h"
 #include "common/mem.h"
+#include "layers/record.h"
 #include "layers/whiteout.h"
 
 /* ---- owner, mode, attributes, times ---- */
 
-int unpack_set_owner(int fd, const char *name, uid_t uid, gid_t gid, const char *path,
-		     struct err *err)
+int unpack_set_owner(const struct unpack_tree *tree, int fd, const char *name, uid_t uid, gid_t gid,
+		     const char *path, struct err *err)
 {
-	if (fchownat(fd, name, uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) == 0)
+	const enum overlay_ns ns = tree->options->ns;
+
+	if (record_chown(fd, name, ns, uid, gid) == 0)
 		return 0;
-	if (errno != EINVAL && errno != EPERM)
+	if (record_is_used(ns) || (errno != EINVAL && errno != EPERM))
 		return err_sys(err, "change the owner of '%s'", path);
 	err_sys(err, "give '%s' to the owner %u:%u", path, uid, gid);
 	if (errno == EINVAL)
@@ -125,8 +128,8 @@ int unpack_put_file(struct unpack_tree *tree, const struct tar_entry *from,
 		return -1;
 	if (unpack_fill(fd, from, reader, err) < 0)
 		return -1;
-	if (unpack_set_owner(fd, "", uid_of(tree, entry), gid_of(tree, entry), entry->path, err) <
-	    0)
+	if (unpack_set_owner(tree, fd, "", uid_of(tree, entry), gid_of(tree, entry), entry->path,
+			     err) < 0)
 		return -1;
 	if (fchmod(fd, entry->mode) < 0)
 		return err_sys(err, "change mode of '%s'", entry->path);
@@ -248,8 +251,8 @@ int unpack_put_symlink(struct unpack_tree *tree, const struct entry *entry, stru
 	if (r < 0)
 		return err_sys(err, "make the symbolic link '%s'", entry->path);
 	if (unpack_note_made(tree, &place, err) < 0 ||
-	    unpack_set_owner(place.dir_fd, place.name, uid_of(tree, entry), gid_of(tree, entry),
-			     entry->path, err) < 0)
+	    unpack_set_owner(tree, place.dir_fd, place.name, uid_of(tree, entry),
+			     gid_of(tree, entry), entry->path, err) < 0)
 		return -1;
 	if (entry->xattrs.count > 0) {
 		fd = open_path(&place, entry->path, err);
@@ -274,13 +277,13 @@ static int make_node(struct unpack_tree *tree, const struct place *place, const 
 {
 	mode_t mode = special_type(entry->type) | 0600;
 	dev_t dev = makedev(entry->dev_major, entry->dev_minor);
-	int r = mknodat(place->dir_fd, place->name, mode, dev);
+	int r = record_mknod(place->dir_fd, place->name, tree->options->ns, mode, dev);
 	enum stood stood;
 
 	if (r < 0 && errno == EEXIST) {
 		if (unpack_clear(tree, place, &stood, err) < 0)
 			return -1;
-		r = mknodat(place->dir_fd, place->name, mode, dev);
+		r = record_mknod(place->dir_fd, place->name, tree->options->ns, mode, dev);
 	}
 	if (r == 0)
 		return 0;
@@ -300,7 +303,7 @@ int unpack_put_special(struct unpack_tree *tree, const struct entry *entry, stru
 	    make_node(tree, &place, entry, err) < 0 || unpack_note_made(tree, &place, err) < 0)
 		return -1;
 	fd = open_path(&place, entry->path, err);
-	if (fd < 0 || unpack_set_owner(fd, "", uid_of(tree, entry), gid_of(tree, entry),
+	if (fd < 0 || unpack_set_owner(tree, fd, "", uid_of(tree, entry), gid_of(tree, entry),
 				       entry->path, err) < 0)
 		return -1;
 	/* an O_PATH descriptor: the call by descriptor is younger than the kernels we run on */

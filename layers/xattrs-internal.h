@@ -47,7 +47,7 @@ enum xattr_form {
 
 static inline enum xattr_form xattr_form_of(enum overlay_ns ns)
 {
-	return ns == OVERLAY_USER ? XATTR_FORM_USER : XATTR_FORM_TRUSTED;
+	return ns == OVERLAY_TRUSTED ? XATTR_FORM_TRUSTED : XATTR_FORM_USER;
 }
 
 /*

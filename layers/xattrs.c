@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/strlist.h"
+#include "layers/record.h"
 #include "layers/xattrs-internal.h"
 
 #define FUSE_SUPER_MAGIC 0x65735546
@@ -29,7 +30,7 @@
 
 const char *overlay_prefix(enum overlay_ns ns)
 {
-	return ns == OVERLAY_USER ? "user.overlay." : "trusted.overlay.";
+	return ns == OVERLAY_TRUSTED ? "trusted.overlay." : "user.overlay.";
 }
 
 static bool has_prefix(const char *name, const char *prefix)
@@ -45,7 +46,7 @@ static bool has_prefix(const char *name, const char *prefix)
 static bool is_of_host(const char *name)
 {
 	static const char *const labels[] = { "security.selinux", "security.ima", "security.evm",
-					      "security.apparmor" };
+					      "security.apparmor", RECORD_NAME };
 
 	for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++)
 		if (strcmp(name, labels[i]) == 0)

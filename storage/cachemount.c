@@ -16,6 +16,7 @@
 #include "common/fd.h"
 #include "common/strlist.h"
 #include "common/tmpfile.h"
+#include "layers/record.h"
 #include "layers/walk.h"
 #include "storage/store-internal.h"
 
@@ -40,14 +41,15 @@ static int make_fs(const struct cachemount_request *request, int dir_fd, struct 
 	return 0;
 }
 
-static int set_looks(const struct cachemount_request *request, int dir_fd, struct err *err)
+static int set_looks(struct store *store, const struct cachemount_request *request, int dir_fd,
+		     struct err *err)
 {
 	auto_close int fd = openat(dir_fd, "fs", DIR_FLAGS);
 	bool has_mode = request->has_mode || !request->fill;
 
 	if (fd < 0)
 		return err_sys(err, "open a cache");
-	if (request->has_owner && fchown(fd, request->uid, request->gid) < 0)
+	if (request->has_owner && record_chown(fd, "", store->ns, request->uid, request->gid) < 0)
 		return errno == EINVAL
 			       ? err_set(err, ERR_INPUT,
 					 "owner %ju:%ju does not exist in this user namespace",
@@ -76,7 +78,7 @@ static int make(struct store *store, const struct cachemount_request *request, c
 	auto_tmpdir struct tmpdir tmp = TMPDIR_INIT;
 
 	if (tmpdir_make(&tmp, store->tmp_fd, err) < 0 || make_fs(request, tmp.fd, err) < 0 ||
-	    set_looks(request, tmp.fd, err) < 0 || write_id(request, tmp.fd, err) < 0)
+	    set_looks(store, request, tmp.fd, err) < 0 || write_id(request, tmp.fd, err) < 0)
 		return -1;
 	return tmpdir_commit(&tmp, store->cachemounts_fd, name, err);
 }

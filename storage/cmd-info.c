@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/isolation.h"
 #include "common/mem.h"
 #include "storage/cmd-internal.h"
 #include "storage/mount.h"
@@ -20,6 +21,8 @@ static const char *mode_text(enum userns_mode mode)
 		return "user namespace with one id";
 	case USERNS_INSIDE:
 		return "inside of a user namespace";
+	case USERNS_NONE:
+		return "no namespaces, chroot";
 	}
 	return "";
 }
@@ -54,8 +57,9 @@ static struct json *info_json(struct store *store, const struct userns *userns,
 	json_set_string(json, "Root", store_root_path(store));
 	add_drivers(store, json);
 	json_set_string(json, "Privilege", mode_text(userns->mode));
-	if (userns->mode == USERNS_SINGLE)
-		json_set_string(json, "PrivilegeReason", userns->why_single);
+	json_set_string(json, "Isolation", isolation_name(isolation_current()));
+	if (userns->why[0])
+		json_set_string(json, "PrivilegeReason", userns->why);
 	json_set_int(json, "StoreVersion", counts->version);
 	json_set_int(json, "Images", (int64_t)counts->images);
 	json_set_int(json, "Names", (int64_t)counts->names);

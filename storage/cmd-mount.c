@@ -28,6 +28,8 @@ static int check_mode(const struct userns *userns, struct err *err)
 	case USERNS_HOST:
 	case USERNS_INSIDE:
 		return 0;
+	case USERNS_NONE:
+		return err_set(err, ERR_SYSTEM, "this host allows no mount: %s", userns->why);
 	case USERNS_SUBIDS:
 	case USERNS_SINGLE:
 		break;

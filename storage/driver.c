@@ -25,7 +25,7 @@ static const struct mount_driver *const drivers[MOUNT_DRIVER_COUNT] = {
 /* The name holds all that the outcome depends on besides the store's own file system. */
 static char *trial_name(const struct store *store, const struct mount_driver *driver)
 {
-	return str_format("%s-%s-%s", driver->name, store->ns == OVERLAY_USER ? "user" : "host",
+	return str_format("%s-%s-%s", driver->name, store->ns == OVERLAY_TRUSTED ? "host" : "user",
 			  store->boot_id);
 }
 

@@ -25,7 +25,7 @@ static int unpack_into(int tar_fd, const char *what, enum overlay_ns ns, int dir
 	const struct unpack_options options = { .whiteouts = UNPACK_REFUSE,
 						.ns = ns,
 						.what = what,
-						.skip_devices = userns_is_nested(),
+						.skip_devices = ns == OVERLAY_USER,
 						.out_devices = out_devices };
 	auto_source struct source *source = NULL;
 	struct unpack_result result;

@@ -42,7 +42,7 @@ int layer_lacks_devices(struct store *store, const struct layer *layer, bool *ou
 	uint64_t count = 0;
 
 	*out = false;
-	if (layer->is_ours || !userns_is_nested())
+	if (layer->is_ours || !store_lacks_devices(store))
 		return 0;
 	if (layer_load(store, &layer->id, &found, &depends, &loaded, err) < 0)
 		return -1;

@@ -99,7 +99,7 @@ int layer_kept_unpack(struct store *store, const struct layer *layer, struct lay
 	struct unpack_options options = { .whiteouts = UNPACK_TO_OVERLAY,
 					  .ns = store->ns,
 					  .what = what,
-					  .skip_devices = userns_is_nested() };
+					  .skip_devices = store_lacks_devices(store) };
 	struct unpack_result result;
 
 	digest_hex(&layer->diff_id, what);

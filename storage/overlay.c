@@ -104,7 +104,7 @@ static int set_features(int fs_fd, enum overlay_ns ns, struct err *err)
 	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
 		if (set_string(fs_fd, features[i], "off", err) < 0)
 			return -1;
-	return ns == OVERLAY_USER ? set_flag(fs_fd, "userxattr", err) : 0;
+	return ns != OVERLAY_TRUSTED ? set_flag(fs_fd, "userxattr", err) : 0;
 }
 
 /*

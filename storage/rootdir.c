@@ -17,6 +17,7 @@
 #include "common/strbuf.h"
 #include "common/tmpfile.h"
 #include "layers/entry.h"
+#include "layers/record.h"
 #include "layers/whiteout.h"
 #include "storage/store-internal.h"
 
@@ -40,7 +41,7 @@ static int look_load(int fd, enum overlay_ns ns, struct look *out, struct err *e
 {
 	struct stat st;
 
-	if (fstat(fd, &st) < 0)
+	if (record_stat(fd, "", ns, &st) < 0)
 		return err_sys(err, "stat the root of a layer");
 	out->mode = st.st_mode & 07777;
 	out->uid = st.st_uid;
@@ -92,7 +93,7 @@ static int give_look(int fd, const struct look *look, enum overlay_ns ns, struct
 {
 	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, look->mtime };
 
-	if (fchown(fd, look->uid, look->gid) < 0 || fchmod(fd, look->mode) < 0)
+	if (record_chown(fd, "", ns, look->uid, look->gid) < 0 || fchmod(fd, look->mode) < 0)
 		return err_sys(err, "change owner and mode of a root directory");
 	if (xattrs_apply(fd, ns, &look->xattrs, "/", err) < 0)
 		return -1;

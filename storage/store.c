@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/isolation.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/strlist.h"
@@ -231,6 +232,26 @@ static int load_ns(struct store *store, int64_t *out, struct err *err)
 	return 0;
 }
 
+static int refuse_ns(const struct store *store, int64_t ns, struct err *err)
+{
+	static const char *const places[] = {
+		[OVERLAY_TRUSTED] = "outside of a user namespace",
+		[OVERLAY_USER] = "in a user namespace",
+		[OVERLAY_RECORDED] = "where owners can only be recorded",
+	};
+
+	if (ns > OVERLAY_RECORDED)
+		return err_set(err, ERR_INPUT, "the store '%s' has a form that is not known here",
+			       store->root_path);
+	err_set(err, ERR_INPUT, "the store '%s' was made %s and cannot be used %s",
+		store->root_path, places[ns], places[store->ns]);
+	if (ns == OVERLAY_RECORDED)
+		err_detail(err,
+			   "go on with it by --isolation=single-id (or IMGBUILD_ISOLATION), or "
+			   "use another one: --root");
+	return -1;
+}
+
 /* How deletions are marked in the layers is settled by who made the store. */
 static int check_ns(struct store *store, struct err *err)
 {
@@ -242,11 +263,7 @@ static int check_ns(struct store *store, struct err *err)
 	if (ns == (int64_t)store->ns)
 		return 0;
 	if (ns >= 0)
-		return err_set(err, ERR_INPUT,
-			       "the store '%s' was made %s a user namespace and cannot be used "
-			       "%s one",
-			       store->root_path, ns == OVERLAY_USER ? "in" : "outside of",
-			       ns == OVERLAY_USER ? "outside of" : "in");
+		return refuse_ns(store, ns, err);
 	if (query_open(&query, store->db, "UPDATE meta SET overlay_ns=? WHERE overlay_ns<0", err) <
 	    0)
 		return -1;
@@ -267,6 +284,13 @@ int store_settle(struct store *store, struct err *err)
 	return 0;
 }
 
+static enum overlay_ns ns_of_process(void)
+{
+	if (isolation_current() != ISOLATION_NAMESPACES)
+		return OVERLAY_RECORDED;
+	return userns_is_nested() ? OVERLAY_USER : OVERLAY_TRUSTED;
+}
+
 static struct store *store_new(void)
 {
 	struct store *store = mem_alloc(sizeof(*store));
@@ -275,7 +299,7 @@ static struct store *store_new(void)
 	store->cachemounts_fd = -1;
 	store->views = (struct tmpdir)TMPDIR_INIT;
 	store->blobs_fd = store->layers_fd = store->containers_fd = store->lease_fd = -1;
-	store->ns = userns_is_nested() ? OVERLAY_USER : OVERLAY_TRUSTED;
+	store->ns = ns_of_process();
 	pthread_mutex_init(&store->lock, NULL);
 	store->trash = trash_new();
 	return store;
@@ -379,6 +403,11 @@ bool store_is_full(const struct store *store)
 		return false;
 	return (uint64_t)fs.f_bavail * fs.f_frsize < FULL_BYTES ||
 	       (fs.f_files > 0 && fs.f_favail == 0);
+}
+
+bool store_lacks_devices(const struct store *store)
+{
+	return store->ns == OVERLAY_USER;
 }
 
 enum overlay_ns store_overlay_ns(const struct store *store)

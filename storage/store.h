@@ -50,6 +50,8 @@ int store_cache_fd(const struct store *store); /* borrowed: cache/ */
 int store_empty_fd(const struct store *store); /* borrowed: empty/ */
 /* How overlay attributes are written in this store's layers: user.overlay. in a user namespace. */
 enum overlay_ns store_overlay_ns(const struct store *store);
+/* Its layers lack the devices of their tars, which only root on the host may make. */
+bool store_lacks_devices(const struct store *store);
 
 /*
  * Make all that was published so far durable (one syncfs(2)) and mark it so.

@@ -21,6 +21,8 @@ static const char *mode_name(enum userns_mode mode)
 		return "single";
 	case USERNS_INSIDE:
 		return "inside";
+	case USERNS_NONE:
+		return "chroot";
 	}
 	return "none";
 }
@@ -39,7 +41,7 @@ int main(int argc, char **argv)
 		return err_exit_status(&err);
 	}
 	printf("mode %s\nhost %u:%u\nnow %u:%u\nnested %d\nwhy %s\n", mode_name(ns.mode),
-	       ns.host_uid, ns.host_gid, geteuid(), getegid(), userns_is_nested(), ns.why_single);
+	       ns.host_uid, ns.host_gid, geteuid(), getegid(), userns_is_nested(), ns.why);
 	if (argc < 2)
 		return 0;
 	fflush(stdout);

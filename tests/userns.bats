@@ -109,12 +109,16 @@ user_id() { if is_root; then id -u "$TEST_USER"; else id -u; fi; }
 @test "a host that allows none says what to change" {
 	need_userns
 	run as_user unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces
-		setpriv --bounding-set -sys_admin "$0"; echo "status $?"
-		setpriv --bounding-set -sys_admin "$0" --possible' "$probe"
+		setpriv --bounding-set -sys_admin,-sys_chroot "$0"; echo "status $?"
+		setpriv --bounding-set -sys_admin "$0" --possible
+		setpriv --bounding-set -sys_admin "$0"' "$probe"
 	[ "${lines[0]}" = "userns-probe: make a user namespace: No space left on device" ]
 	[[ "${lines[1]}" == *"sysctl user.max_user_namespaces="* ]]
 	[ "${lines[2]}" = "status 5" ]
 	[ "${lines[3]}" = "possible 0" ]
+	# root that can at least chroot does with that
+	[ "${lines[4]}" = "mode chroot" ]
+	[[ "${lines[-1]}" == "why make a user namespace: No space left on device: "*"sysctl user.max_user_namespaces="* ]]
 }
 
 @test "what is possible is known beforehand" {

@@ -1,0 +1,84 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The same image from every rung of the ladder: as root, as a user with subordinate ids, as one with no id but his
+# own, and where nothing is allowed but chroot. Root's image is what the others are compared with.
+
+bats_require_minimum_version 1.5.0
+load lib
+
+LONE=4242 # nobody knows this user: no name, no subordinate ids
+
+setup() {
+	make_scratch
+	need_root
+	LONE_STORE=$T/lone/store
+	CHROOT_STORE=$T/chroot/store
+	mkdir "$T/lone" "$T/chroot" "$T/context"
+	chown $LONE:$LONE "$T/lone"
+	export SOURCE_DATE_EPOCH=1700000000
+}
+teardown() { remove_scratch; }
+
+# on RUNG CMD…: RUNG is root, user, lone (no subordinate ids), single (root, by force) or chroot (likewise)
+on() {
+	local rung=$1
+	shift
+	case $rung in
+	root | user) as "$rung" "$@" ;;
+	lone) setpriv --reuid $LONE --regid $LONE --clear-groups env -i PATH="$PATH" HOME="$T/lone" \
+		SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH IMGBUILD_ROOT="$LONE_STORE" "$@" ;;
+	single) IMGBUILD_ISOLATION=single-id IMGBUILD_ROOT=$T/single/store "$@" ;;
+	chroot) IMGBUILD_ISOLATION=chroot IMGBUILD_ROOT=$CHROOT_STORE "$@" ;;
+	esac
+}
+
+# build_on RUNG: the image's ID; what it says goes to $T/RUNG.log
+build_on() {
+	on "$1" imgbuild -q -t image "$T/context" 2>"$T/$1.log" || { cat "$T/$1.log" >&2; return 1; }
+}
+
+# same_on RUNG…: the Buildfile gives root's very image there; if not, where the layers differ
+same_on() {
+	local rung want got
+	busybox_tar "$T/context/base.tar"
+	want=$(build_on root)
+	on root imgstore export image >"$T/root.tar"
+	for rung; do
+		got=$(build_on "$rung")
+		[ "$got" = "$want" ] && continue
+		echo "on rung $rung: $got, as root: $want"
+		on "$rung" imgstore export image >"$T/$rung.tar"
+		diff <(tar --numeric-owner --xattrs -tvvf "$T/root.tar") <(tar --numeric-owner --xattrs -tvvf "$T/$rung.tar")
+		return 1
+	done
+}
+
+@test "owners and devices of base layers, ADD and COPY --chown" {
+	mkdir -p "$T/a/dir" "$T/context/files/sub"
+	echo content >"$T/a/dir/file"
+	ln -s file "$T/a/dir/link"
+	mkfifo "$T/a/dir/pipe"
+	mknod "$T/a/null" c 1 3
+	mknod "$T/a/disk" b 8 1
+	ln "$T/a/null" "$T/a/null2"
+	chown -h 33:44 "$T/a/dir/file" "$T/a/dir/link" "$T/a/dir/pipe"
+	chown 0:6 "$T/a/disk"
+	chown 7:8 "$T/a/dir"
+	chmod 2750 "$T/a/dir"
+	chmod 4755 "$T/a/dir/file"
+	tar --sort=name --mtime=@1600000000 --numeric-owner -C "$T/a" -cf "$T/context/a.tar" .
+	echo one >"$T/context/files/one"
+	ln -s one "$T/context/files/sub/link"
+	cat >"$T/context/Buildfile" <<-'END'
+		FROM scratch AS base
+		ADD base.tar /
+		ADD a.tar /made/
+		FROM base
+		COPY --from=base /made /copied
+		COPY --chown=1000:1001 files /files
+		COPY --chown=alice files /alice
+		COPY --chown=12:13 --chmod=600 files/one /new/way/one
+		WORKDIR /work
+	END
+	same_on lone single
+}
