@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef FUSE_OVERLAY_HANDLE_H
+#define FUSE_OVERLAY_HANDLE_H
+
+#include "fuse-overlay/node.h"
+
+/* A file that is open. */
+struct handle {
+	struct node *node; /* held */
+	int flags;         /* of open, without those that only the opening itself is about */
+	_Atomic int fd;
+	_Atomic bool is_upper; /* false: of a lower layer, and stale once the node is copied up */
+	int stale_fd;          /* the one before, which somebody may still be using */
+	bool is_direct;        /* the kernel reads and writes the file below itself */
+};
+
+/* Takes @fd. Holds the node once more. */
+struct handle *handle_new(struct node *node, int fd, int flags);
+
+#endif

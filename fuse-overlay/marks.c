@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for the marks that overlays leave in layers: all that others write is read, and one form
+ * is written. What is done about a mark is its readers' affair.
+ */
+#include "fuse-overlay/marks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/mem.h"
+#include "layers/whiteout.h"
+
+static const char *const prefixes[] = { "trusted.overlay.", "user.overlay.",
+					"user.fuseoverlayfs." };
+#define PREFIX_COUNT	    (sizeof(prefixes) / sizeof(prefixes[0]))
+#define KERNEL_PREFIX_COUNT 2
+
+#define ESCAPE		"overlay."
+#define XATTR_LIST_STEP 1024
+
+bool mark_is_name(const char *name)
+{
+	return strncmp(name, WHITEOUT_PREFIX, strlen(WHITEOUT_PREFIX)) == 0;
+}
+
+/* The prefix that a name has, or NULL. */
+static const char *prefix_of(const char *name)
+{
+	for (size_t i = 0; i < PREFIX_COUNT; i++)
+		if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+			return prefixes[i];
+	return NULL;
+}
+
+static bool is_escaped(const char *name, const char *prefix)
+{
+	return strncmp(name + strlen(prefix), ESCAPE, strlen(ESCAPE)) == 0;
+}
+
+bool mark_is_private(const char *name)
+{
+	const char *prefix = prefix_of(name);
+
+	return prefix && !is_escaped(name, prefix);
+}
+
+const char *mark_escape(const char *name, char *buf)
+{
+	const char *prefix = prefix_of(name);
+
+	if (!prefix)
+		return name;
+	if (snprintf(buf, XATTR_NAME_MAX + 1, "%s" ESCAPE "%s", prefix, name + strlen(prefix)) >
+	    XATTR_NAME_MAX)
+		return NULL;
+	return buf;
+}
+
+const char *mark_unescape(const char *name, char *buf)
+{
+	const char *prefix = prefix_of(name);
+
+	if (!prefix)
+		return name;
+	if (!is_escaped(name, prefix))
+		return NULL;
+	snprintf(buf, XATTR_NAME_MAX + 1, "%s%s", prefix, name + strlen(prefix) + strlen(ESCAPE));
+	return buf;
+}
+
+/* ---- deletions -------------------------------------------------------------------- */
+
+static bool has_mark(int dir_fd, const char *name, const char *mark)
+{
+	const struct where where = { .fd = dir_fd, .name = name };
+	char path[WHERE_PATH_MAX];
+	char attribute[64];
+
+	where_path(&where, path);
+	for (size_t i = 0; i < KERNEL_PREFIX_COUNT; i++) {
+		snprintf(attribute, sizeof(attribute), "%s%s", prefixes[i], mark);
+		if (lgetxattr(path, attribute, NULL, 0) >= 0)
+			return true;
+	}
+	return false;
+}
+
+bool mark_is_whiteout(int dir_fd, const char *name, const struct stat *st)
+{
+	if (S_ISCHR(st->st_mode))
+		return whiteout_is_device(st);
+	return S_ISREG(st->st_mode) && st->st_size == 0 && has_mark(dir_fd, name, "whiteout");
+}
+
+bool mark_has_whiteout_file(int dir_fd, const char *name)
+{
+	char file[NAME_MAX + 8];
+	struct stat st;
+
+	if (snprintf(file, sizeof(file), WHITEOUT_PREFIX "%s", name) > NAME_MAX)
+		return false;
+	return fstatat(dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int mark_make_whiteout(struct overlay *overlay, int dir_fd, const char *name)
+{
+	char file[NAME_MAX + 8];
+	int fd;
+
+	if (overlay->whiteouts == WHITEOUT_DEVICE)
+		return mknodat(dir_fd, name, S_IFCHR, 0) < 0 && errno != EEXIST ? -errno : 0;
+	if (snprintf(file, sizeof(file), WHITEOUT_PREFIX "%s", name) > NAME_MAX)
+		return -ENAMETOOLONG;
+	fd = openat(dir_fd, file, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+int mark_remove_whiteout_file(struct overlay *overlay, int dir_fd, const char *name)
+{
+	char file[NAME_MAX + 8];
+
+	if (!overlay->layers[0].has_whiteout_files)
+		return 0;
+	if (snprintf(file, sizeof(file), WHITEOUT_PREFIX "%s", name) > NAME_MAX)
+		return 0;
+	return unlinkat(dir_fd, file, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* ---- directories -------------------------------------------------------------------- */
+
+bool mark_has_opaque_file(int dir_fd, const char *name)
+{
+	char file[NAME_MAX + 32];
+	struct stat st;
+
+	snprintf(file, sizeof(file), "%s/" WHITEOUT_PREFIX WHITEOUT_PREFIX ".opq", name);
+	return fstatat(dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* One attribute's value with a NUL behind it, or NULL. */
+static char *read_mark(const char *path, const char *attribute)
+{
+	char value[PATH_MAX];
+	ssize_t len = lgetxattr(path, attribute, value, sizeof(value) - 1);
+
+	return len < 0 ? NULL : str_ndup(value, (size_t)len);
+}
+
+static void take_mark(const char *path, const char *attribute, struct dir_marks *out)
+{
+	for (size_t i = 0; i < PREFIX_COUNT; i++) {
+		size_t len = strlen(prefixes[i]);
+		auto_free char *value = NULL;
+
+		if (strncmp(attribute, prefixes[i], len) != 0)
+			continue;
+		if (strcmp(attribute + len, "opaque") == 0) {
+			value = read_mark(path, attribute);
+			out->is_opaque |= value && strcmp(value, "y") == 0;
+		} else if (strcmp(attribute + len, "redirect") == 0 && !out->redirect) {
+			out->redirect = read_mark(path, attribute);
+		}
+	}
+}
+
+int dir_marks_load(const struct layer *layer, int dir_fd, const char *name, struct dir_marks *out)
+{
+	const struct where where = { .fd = dir_fd, .name = name };
+	char path[WHERE_PATH_MAX];
+	auto_free char *list = NULL;
+	ssize_t len;
+
+	*out = (struct dir_marks){ 0 };
+	if (layer->has_whiteout_files && mark_has_opaque_file(dir_fd, name))
+		out->is_opaque = true;
+	where_path(&where, path);
+	for (size_t size = XATTR_LIST_STEP;; size *= 4) {
+		free(list);
+		list = mem_alloc(size);
+		len = llistxattr(path, list, size);
+		if (len >= 0 || errno != ERANGE)
+			break;
+	}
+	if (len < 0)
+		return errno == ENOTSUP ? 0 : -errno;
+	for (const char *at = list; at < list + len; at += strlen(at) + 1)
+		take_mark(path, at, out);
+	return 0;
+}
+
+static int set_mark(struct overlay *overlay, int dir_fd, const char *mark, const char *value)
+{
+	char path[FD_PATH_MAX];
+	char attribute[64];
+
+	if (!overlay->xattr_prefix)
+		return -ENOTSUP;
+	snprintf(attribute, sizeof(attribute), "%s%s", overlay->xattr_prefix, mark);
+	return setxattr(fd_path(dir_fd, path), attribute, value, strlen(value), 0) < 0 ? -errno : 0;
+}
+
+int mark_set_opaque(struct overlay *overlay, int dir_fd)
+{
+	int fd;
+
+	if (set_mark(overlay, dir_fd, "opaque", "y") == 0)
+		return 0;
+	fd = openat(dir_fd, WHITEOUT_PREFIX WHITEOUT_PREFIX ".opq",
+		    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	overlay->layers[0].has_whiteout_files = true;
+	close(fd);
+	return 0;
+}
+
+int mark_set_redirect(struct overlay *overlay, int dir_fd, const char *redirect)
+{
+	return set_mark(overlay, dir_fd, "redirect", redirect);
+}
+
+/* ---- inode numbers -------------------------------------------------------------------- */
+
+/*
+ * The kernel's "origin" is a file handle behind a header; of a version that it does not know
+ * it takes no notice. So this one is ours: such a header, device and number.
+ */
+#define ORIGIN_VERSION 0x7f
+#define ORIGIN_MAGIC   0xfb
+
+struct origin {
+	uint8_t version;
+	uint8_t magic;
+	uint8_t len;
+	uint8_t flags;
+	uint8_t type;
+	uint8_t padding[3];
+	uint64_t dev;
+	uint64_t ino;
+};
+
+bool mark_get_origin(struct overlay *overlay, const struct where *where, dev_t *out_dev,
+		     ino_t *out_ino)
+{
+	char path[WHERE_PATH_MAX];
+	char attribute[64];
+	struct origin origin;
+
+	if (!overlay->xattr_prefix)
+		return false;
+	snprintf(attribute, sizeof(attribute), "%sorigin", overlay->xattr_prefix);
+	if (lgetxattr(where_path(where, path), attribute, &origin, sizeof(origin)) !=
+		    sizeof(origin) ||
+	    origin.version != ORIGIN_VERSION || origin.magic != ORIGIN_MAGIC)
+		return false;
+	*out_dev = origin.dev;
+	*out_ino = origin.ino;
+	return true;
+}
+
+void mark_set_origin(struct overlay *overlay, const char *path, dev_t dev, ino_t ino)
+{
+	const struct origin origin = { .version = ORIGIN_VERSION,
+				       .magic = ORIGIN_MAGIC,
+				       .len = sizeof(origin),
+				       .dev = dev,
+				       .ino = ino };
+	char attribute[64];
+
+	if (!overlay->xattr_prefix)
+		return;
+	snprintf(attribute, sizeof(attribute), "%sorigin", overlay->xattr_prefix);
+	/* without it the number is another one after the next mount: no reason to fail */
+	if (lsetxattr(path, attribute, &origin, sizeof(origin), 0) == 0)
+		atomic_store(&overlay->has_origins, true);
+}
