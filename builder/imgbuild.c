@@ -221,7 +221,7 @@ static struct store *open_store(const char *root)
 	struct err ignored = ERR_INIT;
 
 	if (!userns_is_possible() || userns_enter(&userns, &ignored) < 0 ||
-	    store_open(root, &store, &ignored) < 0)
+	    store_open_reading(root, &store, &ignored) < 0)
 		return NULL;
 	return store;
 }

@@ -185,6 +185,7 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		{ 'q', "quiet", OPTION_FLAG, &out->quiet, NULL, "show nothing but the image ID",
 		  NULL },
 		{ 0, "root", OPTION_STRING, &out->root, "DIR", "the store", NULL },
+		OPTION_ADD_STORE,
 		{ 0, "storage-driver", OPTION_STRING, &out->storage_driver, "NAME",
 		  "how layers are put together: overlay or copy (default: the first that can be "
 		  "used here)",

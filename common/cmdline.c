@@ -103,6 +103,7 @@ bool option_takes_value(const struct cmdline_option *option)
 	case OPTION_STRING:
 	case OPTION_LIST:
 	case OPTION_CHOICE:
+	case OPTION_PATHS:
 		return true;
 	case OPTION_IGNORED:
 		return option->value_name != NULL;
@@ -188,6 +189,23 @@ static int set_choice(const struct cmdline_option *row, const char *option, cons
 	return err_set(err, ERR_USAGE, "option '%s' is %s, not '%s'", option, list.data, value);
 }
 
+/* An absolute path, for a child process may stand elsewhere; one that leads nowhere stays. */
+static int add_path(const char *variable, const char *option, const char *value, struct err *err)
+{
+	auto_free char *path = realpath(value, NULL);
+	const char *before = getenv(variable);
+	auto_free char *all = NULL;
+
+	if (!value[0] || strchr(path ? path : value, ':'))
+		return err_set(err, ERR_USAGE, "option '%s': a path that %s cannot be used", option,
+			       value[0] ? "has a colon" : "is empty");
+	all = str_format("%s%s%s", before ? before : "", before && before[0] ? ":" : "",
+			 path ? path : value);
+	if (setenv(variable, all, 1) < 0)
+		return err_sys(err, "set %s", variable);
+	return 0;
+}
+
 /* @option is as the user wrote it, without the value; NULL @value: none was given. */
 static int set_option(const struct cmdline_option *row, const char *option, const char *value,
 		      struct err *err)
@@ -205,6 +223,8 @@ static int set_option(const struct cmdline_option *row, const char *option, cons
 		return 0;
 	case OPTION_CHOICE:
 		return set_choice(row, option, value, err);
+	case OPTION_PATHS:
+		return add_path(row->choices, option, value, err);
 	case OPTION_IGNORED:
 		return 0;
 	}
@@ -418,30 +438,58 @@ static int unknown_command(const char *program, const struct subcommand *table, 
 }
 
 struct dispatch {
-	const char *root;  /* --root, or NULL */
-	int first;         /* index of the subcommand in argv; argc: none */
-	const char *asked; /* an option that is answered here */
+	struct strlist before; /* "--root=DIR" and the like, to be handed on */
+	int first;             /* index of the subcommand in argv; argc: none */
+	const char *asked;     /* an option that is answered here */
 };
+
+/* --root or --add-store: 1, with its value in the list; 0: it is neither. As one word: the value
+ * may begin with a dash. */
+static int take_handed_on(struct dispatch *dispatch, int argc, char **argv, int *at,
+			  struct err *err)
+{
+	static const char *const names[] = { "--root", "--add-store" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t len = strlen(names[i]);
+		auto_free char *word = NULL;
+
+		if (strncmp(argv[*at], names[i], len) != 0)
+			continue;
+		if (argv[*at][len] == '=') {
+			strlist_add(&dispatch->before, argv[*at]);
+			return 1;
+		}
+		if (argv[*at][len])
+			continue;
+		if (++*at == argc)
+			return err_set(err, ERR_USAGE, "option '%s' needs a value (DIR)", names[i]);
+		word = str_format("%s=%s", names[i], argv[*at]);
+		strlist_add(&dispatch->before, word);
+		return 1;
+	}
+	return 0;
+}
 
 /* The options before the subcommand. */
 static int parse_before(const char *program, int argc, char **argv, struct dispatch *out,
 			struct err *err)
 {
 	for (int i = 1; i < argc; i++) {
+		int taken;
+
 		if (argv[i][0] != '-') {
 			out->first = i;
 			return 0;
 		}
-		if (strncmp(argv[i], "--root=", 7) == 0) {
-			out->root = argv[i] + 7;
-		} else if (strcmp(argv[i], "--root") == 0) {
-			if (++i == argc)
-				return err_set(err, ERR_USAGE,
-					       "option '--root' needs a value (DIR)");
-			out->root = argv[i];
-		} else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
-			   strcmp(argv[i], "--version") == 0 ||
-			   strcmp(argv[i], "--completion=bash") == 0) {
+		taken = take_handed_on(out, argc, argv, &i, err);
+		if (taken < 0)
+			return -1;
+		if (taken)
+			continue;
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
+		    strcmp(argv[i], "--version") == 0 ||
+		    strcmp(argv[i], "--completion=bash") == 0) {
 			out->asked = argv[i];
 			return 0;
 		} else {
@@ -468,21 +516,17 @@ static int answer_dispatch(const char *program, const char *summary, const struc
 	return print(&text, err);
 }
 
-/* Call @run with what follows the subcommand, --root in front. */
+/* Call @run with what follows the subcommand, what stood before it in front. */
 static int run_subcommand(const struct subcommand *row, const struct dispatch *dispatch, int argc,
 			  char **argv)
 {
 	auto_free char **args = NULL;
-	auto_free char *root = NULL;
 	int count = 0;
 
-	if (!dispatch->root)
-		return row->run(argc - dispatch->first, argv + dispatch->first);
-	/* as one word: the value may begin with a dash */
-	root = str_format("--root=%s", dispatch->root);
-	args = mem_array((size_t)argc + 2, sizeof(*args));
+	args = mem_array((size_t)argc + 1, sizeof(*args));
 	args[count++] = argv[dispatch->first];
-	args[count++] = root;
+	for (size_t i = 0; i < dispatch->before.count; i++)
+		args[count++] = dispatch->before.items[i];
 	for (int i = dispatch->first + 1; i < argc; i++)
 		args[count++] = argv[i];
 	return row->run(count, args);
@@ -491,19 +535,23 @@ static int run_subcommand(const struct subcommand *row, const struct dispatch *d
 int cmdline_dispatch(const char *program, const char *summary, const struct subcommand *table,
 		     int argc, char **argv)
 {
-	struct dispatch dispatch = { .first = argc };
+	struct dispatch dispatch = { .before = STRLIST_INIT, .first = argc };
+	const struct subcommand *row = table;
 	struct err err = ERR_INIT;
-	int result = parse_before(program, argc, argv, &dispatch, &err);
+	int status = -1;
 
-	if (result == 0 && dispatch.asked)
-		result = answer_dispatch(program, summary, table, dispatch.asked, &err);
-	else if (result == 0) {
-		for (const struct subcommand *row = table; row->name; row++)
-			if (strcmp(row->name, argv[dispatch.first]) == 0)
-				return run_subcommand(row, &dispatch, argc, argv);
-		result = unknown_command(program, table, argv[dispatch.first], &err);
+	if (parse_before(program, argc, argv, &dispatch, &err) == 0) {
+		while (!dispatch.asked && row->name && strcmp(row->name, argv[dispatch.first]) != 0)
+			row++;
+		if (dispatch.asked)
+			(void)answer_dispatch(program, summary, table, dispatch.asked, &err);
+		else if (row->name)
+			status = run_subcommand(row, &dispatch, argc, argv);
+		else
+			(void)unknown_command(program, table, argv[dispatch.first], &err);
 	}
-	if (result < 0)
+	strlist_release(&dispatch.before);
+	if (err.kind != ERR_NONE)
 		err_print(&err, program);
-	return err_exit_status(&err);
+	return status >= 0 ? status : err_exit_status(&err);
 }

@@ -25,6 +25,8 @@ enum option_type {
 	OPTION_STRING,  /* const char **: the value (points into argv); the last one wins */
 	OPTION_LIST,    /* struct strlist *: appended */
 	OPTION_CHOICE,  /* const char **: one of choices, else ERR_USAGE that lists them */
+	OPTION_PATHS,   /* no target: the value, a path, is appended behind a colon to the
+			 * environment variable that choices names */
 	OPTION_IGNORED, /* accepted and does nothing, as the help says; takes a value if it
 			 * has a value_name; no target */
 };
@@ -36,7 +38,7 @@ struct cmdline_option {
 	void *target;
 	const char *value_name; /* for the help: "NAME[:TAG]"; NULL for flags */
 	const char *help;       /* one line */
-	const char *choices;    /* OPTION_CHOICE: "plain|quiet" */
+	const char *choices;    /* OPTION_CHOICE: "plain|quiet"; OPTION_PATHS: "VARIABLE" */
 };
 
 struct cmdline {
@@ -59,9 +61,9 @@ int cmdline_parse(const struct cmdline *cmdline, int argc, char **argv, struct s
 
 /*
  * Programs with subcommands ("imgstore ls"): picks the row named by the first
- * positional argument, without options before it other than --help/--version/--root.
- * "--root DIR" is handed on as the first option of the subcommand. The table
- * ends with a row without a name.
+ * positional argument, without options before it other than --help/--version/--root/--add-store.
+ * "--root DIR" and "--add-store DIR" are handed on as the first options of the subcommand. The
+ * table ends with a row without a name.
  */
 struct subcommand {
 	const char *name;

@@ -25,6 +25,7 @@ static int parse_options(int argc, char **argv, struct imgpull *options, struct 
 	const struct cmdline_option table[] = {
 		{ 0, "root", OPTION_STRING, &options->root, "DIR",
 		  "the store (default: $IMGBUILD_ROOT, else the user's own)", NULL },
+		OPTION_ADD_STORE,
 		{ 0, "platform", OPTION_STRING, &options->platform, "OS/ARCH[/VARIANT]",
 		  "of an image for several platforms, take this one's", NULL },
 		{ 0, "all-platforms", OPTION_FLAG, &options->all_platforms, NULL,

@@ -45,6 +45,7 @@ static int parse_options(int argc, char **argv, struct imgpush *options, struct 
 		  NULL },
 		{ 0, "root", OPTION_STRING, &options->root, "DIR",
 		  "the store (default: $IMGBUILD_ROOT, else the user's own)", NULL },
+		OPTION_ADD_STORE,
 		{ 'q', "quiet", OPTION_FLAG, &options->is_quiet, NULL, "say nothing on the way",
 		  NULL },
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
@@ -98,7 +99,7 @@ static int push(const struct imgpush *options, struct err *err)
 	bool has_options = false;
 
 	if (make_manifest_options(options, &manifest_options, &has_options, err) < 0 ||
-	    userns_enter(&userns, err) < 0 || store_open(options->root, &store, err) < 0)
+	    userns_enter(&userns, err) < 0 || store_open_reading(options->root, &store, err) < 0)
 		return -1;
 	interrupt_hold();
 	push_options.manifest = has_options ? &manifest_options : NULL;

@@ -81,6 +81,7 @@ static int parse_table(int argc, char **argv, struct imgrun *out, struct err *er
 		  NULL },
 		{ 0, "root", OPTION_STRING, &out->root, "DIR",
 		  "the store (default: $IMGBUILD_ROOT, else the user's own)", NULL },
+		OPTION_ADD_STORE,
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
 	};
 	const struct cmdline cmdline = {

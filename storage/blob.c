@@ -20,9 +20,11 @@ static int load_row(struct store *store, const struct digest *digest, bool *out_
 {
 	auto_query struct query query = QUERY_INIT;
 
-	if (query_open(&query, store->db, "SELECT size FROM blobs WHERE digest=?", err) < 0)
+	if (query_open(&query, store->db, "SELECT size FROM blobs WHERE digest=?1 AND seq<=?2",
+		       err) < 0)
 		return -1;
 	bind_digest(&query, digest);
+	bind_int(&query, store->trusted_seq);
 	if (query_step(&query, out_found, err) < 0)
 		return -1;
 	if (*out_found && out_size)
@@ -30,8 +32,9 @@ static int load_row(struct store *store, const struct digest *digest, bool *out_
 	return 0;
 }
 
-int blob_find(struct store *store, const struct digest *digest, bool *out_found, uint64_t *out_size,
-	      struct err *err)
+/* In this store, and in its lease then. */
+static int find_here(struct store *store, const struct digest *digest, bool *out_found,
+		     uint64_t *out_size, struct err *err)
 {
 	uint64_t size = 0;
 	bool found = false;
@@ -50,19 +53,49 @@ int blob_find(struct store *store, const struct digest *digest, bool *out_found,
 	return 0;
 }
 
+/* Where the blob is: in this store, or one that was added; *out NULL: nowhere. */
+static int find_home(struct store *store, const struct digest *digest, struct store **out,
+		     uint64_t *out_size, struct err *err)
+{
+	bool found = false;
+
+	*out = NULL;
+	if (find_here(store, digest, &found, out_size, err) < 0)
+		return -1;
+	if (found)
+		*out = store;
+	for (size_t i = 0; i < store->added_count && !*out; i++) {
+		if (load_row(store->added[i], digest, &found, out_size, err) < 0)
+			return -1;
+		if (found)
+			*out = store->added[i];
+	}
+	return 0;
+}
+
+int blob_find(struct store *store, const struct digest *digest, bool *out_found, uint64_t *out_size,
+	      struct err *err)
+{
+	struct store *home;
+
+	if (find_home(store, digest, &home, out_size, err) < 0)
+		return -1;
+	*out_found = home;
+	return 0;
+}
+
 int blob_open(struct store *store, const struct digest *digest, struct err *err)
 {
 	char hex[DIGEST_HEX_MAX];
-	uint64_t size;
-	bool found = false;
+	struct store *home;
 	int fd;
 
-	if (blob_find(store, digest, &found, &size, err) < 0)
+	if (find_home(store, digest, &home, NULL, err) < 0)
 		return -1;
-	if (!found)
+	if (!home)
 		return err_set(err, ERR_INPUT, "blob %s is not in the store",
 			       digest_hex(digest, hex));
-	fd = openat(store->blobs_fd, digest_hex(digest, hex), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(home->blobs_fd, digest_hex(digest, hex), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return err_set(err, ERR_INPUT, "the store is damaged: blob %s has no file", hex);
 	if (fd < 0)
@@ -162,7 +195,8 @@ int blob_put(struct store *store, const void *data, size_t len, struct digest *o
 	bool found = false;
 
 	digest_of(data, len, &digest);
-	if (blob_find(store, &digest, &found, NULL, err) < 0)
+	/* small, and without it an added store's absence would be a loss */
+	if (find_here(store, &digest, &found, NULL, err) < 0)
 		return -1;
 	if (!found) {
 		if (blob_writer_open(store, &writer, err) < 0 ||

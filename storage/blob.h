@@ -11,7 +11,10 @@
 #include "common/tmpfile.h"
 #include "storage/store.h"
 
-/* Blobs by digest: manifests, configs, compressed layers. Never changed once there. */
+/*
+ * Blobs by digest: manifests, configs, compressed layers. Never changed once there. Those of added
+ * stores are found as if they were this store's own.
+ */
 
 int blob_find(struct store *store, const struct digest *digest, bool *out_found, uint64_t *out_size,
 	      struct err *err);

@@ -111,7 +111,8 @@ static int compare_with_blob(struct checker *checker, const struct check_layer *
 	if (layer_draft_open(checker->store, &draft, out_why) < 0 ||
 	    layer_kept_unpack(checker->store, &layer->layer, &draft, out_why) < 0 ||
 	    pack_digest(checker->store, draft.fs_fd, &fresh, out_why) < 0) {
-		bool is_full = out_why->sys_errno == ENOSPC || out_why->sys_errno == EDQUOT;
+		bool is_full = out_why->sys_errno == ENOSPC || out_why->sys_errno == EDQUOT ||
+			       out_why->sys_errno == EROFS;
 
 		if (is_full || check_is_damage(out_why))
 			return 0;
@@ -183,6 +184,41 @@ static int is_still_layer(struct checker *checker, const struct check_layer *lay
 			    &layer->layer.id, out, err);
 }
 
+/* What another store has is not read here. */
+static int look_elsewhere(struct checker *checker, struct check_layer *layer, struct err *err)
+{
+	struct store *store = checker->store;
+	auto_free char *problem = NULL;
+	auto_strbuf struct strbuf place = STRBUF_INIT;
+	bool is_added = false;
+	bool implicit;
+	bool found = false;
+
+	if (layer_load(store, &layer->layer.id, &found, &implicit, &layer->layer, err) < 0 ||
+	    layer_place(store, &layer->layer, &place, err) < 0)
+		return -1;
+	/* ours or gone by now */
+	if (!found || place.len == 0)
+		return 0;
+	if (!layer->layer.is_out_of_reach) {
+		struct err ignored = ERR_INIT;
+		auto_close int fd = layer_open(store, &layer->layer, &ignored);
+
+		if (fd >= 0)
+			return 0;
+	}
+	for (size_t i = 0; i < store->added_count; i++)
+		is_added |= strcmp(store->added[i]->root_path, place.data) == 0;
+	problem =
+		str_format(is_added ? "the store '%s' has it no more"
+				    : "it lies in the store '%s', which is not in use: --add-store",
+			   place.data);
+	layer->is_damaged = is_added;
+	check_add(checker, is_added ? CHECK_LAYER : CHECK_ELSEWHERE, "layer", &layer->layer.id,
+		  NULL, problem);
+	return 0;
+}
+
 static int check_layer(struct checker *checker, struct check_layer *layer, struct err *err)
 {
 	struct err problem = ERR_INIT;
@@ -246,7 +282,9 @@ static void *run_jobs(void *context)
 	while ((job = take_job(work))) {
 		struct err err = ERR_INIT;
 
-		if (job->layer)
+		if (job->layer && job->layer->is_elsewhere)
+			(void)look_elsewhere(work->checker, job->layer, &err);
+		else if (job->layer)
 			(void)check_layer(work->checker, job->layer, &err);
 		else
 			(void)check_blob(work->checker, job->blob, &err);

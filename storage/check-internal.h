@@ -14,6 +14,7 @@ struct check_layer {
 	bool is_wanted;   /* else another image's */
 	bool is_packable; /* found: packing its tree gives its tar */
 	bool is_damaged;
+	bool is_elsewhere; /* in another store */
 };
 
 struct check_blob {

@@ -413,6 +413,7 @@ static int repair_one(struct checker *checker, struct check_finding *finding, st
 		return repair_rows(checker, finding, err);
 	case CHECK_UNSYNCED:
 	case CHECK_UNPROVEN:
+	case CHECK_ELSEWHERE:
 		break;
 	}
 	return 0;

@@ -444,7 +444,8 @@ static int look_at_leases(struct checker *checker, struct err *err)
 static int look_for_leftovers(struct checker *checker, struct err *err)
 {
 	const struct place places[] = {
-		{ checker->store->layers_fd, "layers", "SELECT 1 FROM layers WHERE id=?", true },
+		{ checker->store->layers_fd, "layers",
+		  "SELECT 1 FROM layers WHERE id=? AND place IS NULL", true },
 		{ checker->store->blobs_fd, "blobs/sha256", "SELECT 1 FROM blobs WHERE digest=?",
 		  true },
 		{ checker->store->containers_fd, "containers",

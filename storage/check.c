@@ -15,6 +15,7 @@
 #include "storage/check-internal.h"
 #include "storage/gc-internal.h"
 #include "storage/image-internal.h"
+#include "storage/reading-internal.h"
 
 /* ---- findings ---- */
 
@@ -50,6 +51,7 @@ static bool is_damage(enum check_fault fault)
 	case CHECK_LEFTOVER:
 	case CHECK_UNSYNCED:
 	case CHECK_UNPROVEN:
+	case CHECK_ELSEWHERE:
 		break;
 	}
 	return false;
@@ -114,6 +116,7 @@ static const char *users_sql(enum check_fault fault)
 	switch (fault) {
 	case CHECK_LAYER:
 	case CHECK_UNPROVEN:
+	case CHECK_ELSEWHERE:
 		return "SELECT DISTINCT u.image, n.name FROM (SELECT image FROM image_layers WHERE"
 		       " layer=?1 UNION SELECT m.idx FROM image_layers x JOIN index_images m ON"
 		       " m.image=x.image WHERE x.layer=?1) u LEFT JOIN names n ON n.image=u.image"
@@ -210,7 +213,8 @@ static int load_layers(struct checker *checker, struct err *err)
 
 	if (query_open(&query, checker->store->db,
 		       "SELECT id, diff_id, tar_bytes, content_bytes, entries, is_ours, l.seq,"
-		       " l.seq<=synced OR boot=? FROM layers l, meta ORDER BY l.seq",
+		       " l.seq<=synced OR boot=?, place IS NOT NULL FROM layers l, meta"
+		       " ORDER BY l.seq",
 		       err) < 0)
 		return -1;
 	bind_text(&query, checker->store->boot_id);
@@ -224,7 +228,8 @@ static int load_layers(struct checker *checker, struct err *err)
 		checker->layers = mem_resize(checker->layers, checker->layer_count + 1,
 					     sizeof(*checker->layers));
 		item = &checker->layers[checker->layer_count++];
-		*item = (struct check_layer){ .is_wanted = column_int(&query, 7) };
+		*item = (struct check_layer){ .is_wanted = column_int(&query, 7),
+					      .is_elsewhere = column_int(&query, 8) };
 		if (column_digest(&query, 0, &item->layer.id, err) < 0 ||
 		    column_digest(&query, 1, &item->layer.diff_id, err) < 0)
 			return -1;
@@ -355,12 +360,16 @@ static int check_all(struct checker *checker, struct err *err)
 {
 	bool everything = !checker->options->images || checker->options->images->count == 0;
 
+	if (checker->store->is_read_only && checker->options->repair)
+		return reading_check_writable(checker->store, err);
 	if (check_database(checker, err) < 0)
 		return -1;
 	/* rows that cannot be read say nothing about files */
 	if (check_damage_count(&checker->report) > 0)
 		return 0;
-	if (everything && (check_unsynced(checker, err) < 0 || check_leftovers(checker, err) < 0))
+	/* what is not ours to sweep is not rubbish to us */
+	if (everything && !checker->store->is_read_only &&
+	    (check_unsynced(checker, err) < 0 || check_leftovers(checker, err) < 0))
 		return -1;
 	if (load_all(checker, err) < 0 || check_documents(checker, err) < 0 ||
 	    (everything && check_rows(checker, err) < 0) || check_content(checker, err) < 0 ||

@@ -32,6 +32,7 @@ enum check_fault {
 	CHECK_LEFTOVER, /* rubbish of killed processes: does no harm, the next command removes it */
 	CHECK_UNSYNCED, /* published by an older boot, perhaps not on disk: will be forgotten */
 	CHECK_UNPROVEN, /* nothing is there to hold it against */
+	CHECK_ELSEWHERE, /* a layer in a store that was not added (--add-store) */
 };
 
 enum check_state {
@@ -83,7 +84,8 @@ struct check_options {
  * Look; with options->repair mend what can be mended (a layer from its blob, a blob of ours by
  * packing again), and remove what cannot, with the images that need it and nothing else. A thing
  * that a living process uses is left as it is. ERR_SYSTEM when looking itself fails.
- * @store is from store_open_as_is.
+ * @store is from store_open_as_is. Layers in added stores are looked for, not read: that is a
+ * check of those.
  */
 int store_check(struct store *store, const struct check_options *options, struct check_report *out,
 		struct err *err);

@@ -65,6 +65,8 @@ static const char *state_name(const struct check_finding *finding)
 		return "unsynced";
 	case CHECK_UNPROVEN:
 		return "unproven";
+	case CHECK_ELSEWHERE:
+		return "elsewhere";
 	case CHECK_DATABASE:
 	case CHECK_LAYER:
 	case CHECK_BLOB:

@@ -216,7 +216,7 @@ static int diff(const struct diff_command *words, const struct strlist *names, s
 	const struct image *b = names->count > 1 ? &second : a;
 	size_t a_count;
 
-	if (command_open(words->root, NULL, &store, err) < 0 ||
+	if (command_open_reading(words->root, NULL, &store, err) < 0 ||
 	    image_get_for(store, names->items[0], words->platform, &first, err) < 0 ||
 	    (a != b && image_get_for(store, names->items[1], words->platform, &second, err) < 0))
 		return -1;

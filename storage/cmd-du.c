@@ -124,7 +124,7 @@ static int du(const char *root, const char *format, const struct strlist *names,
 	auto_store struct store *store = NULL;
 	auto_free bool *are_shown = NULL;
 
-	if (command_open(root, NULL, &store, err) < 0 || usage_load(store, &usage, err) < 0)
+	if (command_open_reading(root, NULL, &store, err) < 0 || usage_load(store, &usage, err) < 0)
 		return -1;
 	are_shown = mem_array(usage.count + 1, sizeof(*are_shown));
 	if (choose(store, &usage, names, are_shown, err) < 0)

@@ -107,7 +107,7 @@ static int export(const struct values *values, const char *text, struct err *err
 	auto_sink struct sink *sink = NULL;
 
 	if (target_open(&target, values->output, err) < 0 ||
-	    command_open(values->root, NULL, &store, err) < 0)
+	    command_open_reading(values->root, NULL, &store, err) < 0)
 		return -1;
 	sink = sink_to_fd(target.fd >= 0 ? target.fd : target.tmp.fd,
 			  values->output ? values->output : "stdout");

@@ -48,6 +48,15 @@ static void add_drivers(struct store *store, struct json *json)
 	}
 }
 
+static struct json *added_json(const struct store *store)
+{
+	struct json *array = json_array();
+
+	for (size_t i = 0; i < store_added_count(store); i++)
+		json_append(array, json_new_string(store_added_path(store, i)));
+	return array;
+}
+
 static struct json *info_json(struct store *store, const struct userns *userns,
 			      const struct store_counts *counts)
 {
@@ -60,6 +69,7 @@ static struct json *info_json(struct store *store, const struct userns *userns,
 	json_set_string(json, "Isolation", isolation_name(isolation_current()));
 	if (userns->why[0])
 		json_set_string(json, "PrivilegeReason", userns->why);
+	json_set(json, "AddStores", added_json(store));
 	json_set_int(json, "StoreVersion", counts->version);
 	json_set_int(json, "Images", (int64_t)counts->images);
 	json_set_int(json, "Names", (int64_t)counts->names);
@@ -72,6 +82,13 @@ static struct json *info_json(struct store *store, const struct userns *userns,
 	return json;
 }
 
+/* A line each. */
+static void print_list(const char *key, const struct json *array)
+{
+	for (size_t i = 0; i < json_count(array); i++)
+		printf("%s: %s\n", key, json_string(json_at(array, i)));
+}
+
 /* The same values, a line each. */
 static void print_lines(const struct json *json)
 {
@@ -79,7 +96,9 @@ static void print_lines(const struct json *json)
 		const struct json *value = json_value_at(json, i);
 		const char *text = json_string(value);
 
-		if (text)
+		if (json_is_array(value))
+			print_list(json_key_at(json, i), value);
+		else if (text)
 			printf("%s: %s\n", json_key_at(json, i), text);
 		else
 			printf("%s: %" PRId64 "\n", json_key_at(json, i), json_int(value, 0));
@@ -93,7 +112,8 @@ static int info(const char *root, const char *format, struct err *err)
 	struct store_counts counts;
 	struct userns userns;
 
-	if (command_open(root, &userns, &store, err) < 0 || store_count(store, &counts, err) < 0)
+	if (command_open_reading(root, &userns, &store, err) < 0 ||
+	    store_count(store, &counts, err) < 0)
 		return -1;
 	json = info_json(store, &userns, &counts);
 	if (command_wants_json(format))

@@ -133,7 +133,7 @@ static int inspect(const char *root, const struct strlist *names, const char *pl
 	auto_store struct store *store = NULL;
 	auto_json struct json *array = json_array();
 
-	if (command_open(root, NULL, &store, err) < 0)
+	if (command_open_reading(root, NULL, &store, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names->count; i++) {
 		auto_image struct image image = IMAGE_INIT;
@@ -287,7 +287,7 @@ static int history(const char *name, const struct history_options *options, stru
 	auto_store struct store *store = NULL;
 	auto_image struct image image = IMAGE_INIT;
 
-	if (command_open(options->root, NULL, &store, err) < 0 ||
+	if (command_open_reading(options->root, NULL, &store, err) < 0 ||
 	    image_get_for(store, name, options->platform, &image, err) < 0)
 		return -1;
 	if (options->is_quiet)

@@ -41,11 +41,9 @@ int cmd_unshare(int argc, char **argv);
 		0, "platform", OPTION_STRING, (target), "OS/ARCH[/VARIANT]",  \
 			"of an image for several platforms, this one's", NULL \
 	}
-#define OPTION_ROOT(target)                                                                       \
-	{                                                                                         \
-		0, "root", OPTION_STRING, (target), "DIR", "the store (default: $IMGBUILD_ROOT)", \
-			NULL                                                                      \
-	}
+#define OPTION_ROOT(target)                                                                         \
+	{ 0, "root", OPTION_STRING, (target), "DIR", "the store (default: $IMGBUILD_ROOT)", NULL }, \
+		OPTION_ADD_STORE
 #define OPTION_FORMAT(target)                                                                     \
 	{                                                                                         \
 		0, "format", OPTION_CHOICE, (target), "FORMAT", "table or json (default: table)", \
@@ -61,6 +59,9 @@ bool command_begin(const struct cmdline *cmdline, int argc, char **argv, struct 
 		   struct err *err);
 /* Enter the user namespace where one is needed, and open the store. @out_userns may be NULL. */
 int command_open(const char *root, struct userns *out_userns, struct store **out, struct err *err);
+/* The same for a command that only reads: store_open_reading. */
+int command_open_reading(const char *root, struct userns *out_userns, struct store **out,
+			 struct err *err);
 /* Print the error if there is one, see that all of stdout was written; the exit status. */
 int command_end(struct err *err);
 bool command_wants_json(const char *format);

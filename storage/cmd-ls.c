@@ -247,6 +247,10 @@ static struct json *images_json(const struct rows *rows)
 		json_set_int(json, "Layers", (int64_t)item->layer_count);
 		if (item->is_index)
 			json_set_strlist(json, "Platforms", &item->platforms);
+		if (item->place) {
+			json_set_bool(json, "ReadOnly", true);
+			json_set_string(json, "Store", item->place);
+		}
 		json_append(array, json);
 	}
 	return array;
@@ -254,7 +258,8 @@ static struct json *images_json(const struct rows *rows)
 
 static void print_table(struct store *store, const struct rows *rows, const struct values *values)
 {
-	auto_table struct table table = { .columns = values->digests ? 6 : 5 };
+	bool shows_place = store_added_count(store) > 0;
+	auto_table struct table table = { .columns = 5u + values->digests + shows_place };
 	char buf[40];
 
 	table_add(&table, "REPOSITORY");
@@ -264,6 +269,8 @@ static void print_table(struct store *store, const struct rows *rows, const stru
 	table_add(&table, "IMAGE ID");
 	table_add(&table, "CREATED");
 	table_add(&table, "SIZE");
+	if (shows_place)
+		table_add(&table, "STORE");
 	for (size_t i = 0; i < rows->count; i++) {
 		const struct row *row = &rows->items[i];
 		auto_free char *repository = part_of_name(row->name, false);
@@ -280,6 +287,8 @@ static void print_table(struct store *store, const struct rows *rows, const stru
 		table_add(&table, id);
 		table_add(&table, age_text(row->image->created, buf));
 		table_add(&table, size_text(row->image->size_bytes, buf));
+		if (shows_place)
+			table_add(&table, row->image->place ? row->image->place : "-");
 	}
 	table_print(&table);
 }
@@ -416,8 +425,9 @@ static int ls(const struct values *values, struct err *err)
 	struct selection selection = { .list = &list, .references = STRLIST_INIT };
 	int result;
 
-	if (check_values(values, err) < 0 || command_open(values->root, NULL, &store, err) < 0 ||
-	    image_list(store, &list, err) < 0)
+	if (check_values(values, err) < 0 ||
+	    command_open_reading(values->root, NULL, &store, err) < 0 ||
+	    image_list_all(store, &list, err) < 0)
 		return -1;
 	is_out = mem_array(list.count + 1, sizeof(*is_out));
 	selection.store = store;

@@ -52,7 +52,8 @@ static int ps(const char *root, const char *format, struct err *err)
 	auto_container_list struct container_list list = CONTAINER_LIST_INIT;
 	auto_store struct store *store = NULL;
 
-	if (command_open(root, NULL, &store, err) < 0 || container_list(store, &list, err) < 0)
+	if (command_open_reading(root, NULL, &store, err) < 0 ||
+	    container_list(store, &list, err) < 0)
 		return -1;
 	if (command_wants_json(format))
 		command_print_json(containers_json(&list));

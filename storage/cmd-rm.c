@@ -21,7 +21,8 @@ static int tag(const char *root, const char *from, const char *to, struct err *e
 	if (ref.has_digest)
 		return err_set(err, ERR_USAGE, "a digest cannot be given as a name: '%s'", to);
 	if (command_open(root, NULL, &store, err) < 0 ||
-	    image_must_resolve(store, from, &match, err) < 0)
+	    image_must_resolve(store, from, &match, err) < 0 ||
+	    image_take_over(store, &match, err) < 0)
 		return -1;
 	return image_tag(store, &match.id, to, err);
 }

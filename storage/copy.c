@@ -137,6 +137,7 @@ static int copy_probe(struct store *store, struct err *err)
 const struct mount_driver mount_driver_copy = {
 	.name = "copy",
 	.description = "plain directories, copied for each step",
+	.needs_room = true,
 	.probe = copy_probe,
 	.mount = copy_mount,
 	.collect = copy_collect,

@@ -18,16 +18,23 @@
  */
 struct db;
 
-#define DB_VERSION 3
+#define DB_VERSION 4
 
+enum db_use {
+	DB_WRITE, /* made when it is not there */
+	DB_COPY,  /* a private copy of what others wrote */
+	DB_LIVE,  /* others', perhaps in use: it is there with its log, and nothing is touched */
+};
 /* @path, absolute, is used as it is and to the end; it may lead through /proc/self/fd. */
-int db_open(const char *path, struct db **out, struct err *err);
+int db_open(const char *path, enum db_use use, struct db **out, struct err *err);
 void db_close(struct db *db);
 
 /* 0 for a new one. */
 int db_version(struct db *db, int *out, struct err *err);
 /* Make the tables, or bring them up to DB_VERSION. The caller holds the store's creation lock. */
 int db_upgrade(struct db *db, struct err *err);
+/* From here on whatever would write fails with EROFS. */
+int db_freeze(struct db *db, struct err *err);
 
 /* ---- queries ---- */
 struct query {

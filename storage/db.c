@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "storage/db-files-internal.h"
 
 /* How long to wait for another process's transaction; each of ours takes milliseconds. */
 #define BUSY_TIMEOUT_MS 30000
@@ -41,6 +42,7 @@ struct db {
 	struct statement *statements;
 	int statement_count;
 	int wal_pages; /* as of our last commit */
+	bool is_frozen;
 };
 
 /*
@@ -96,7 +98,16 @@ static const char *const upgrades[DB_VERSION] = {
 	/* a row with no row of blobs beside it means nothing, but while a repair is at it */
 	"CREATE TABLE origins(blob BLOB, place TEXT, seen_ns INTEGER NOT NULL,"
 	" PRIMARY KEY(blob, place)) WITHOUT ROWID;",
+
+	/* not NULL: the layer's directory lies in another store, that one */
+	"ALTER TABLE layers ADD COLUMN place TEXT;",
 };
+
+static int say_frozen(struct err *err)
+{
+	errno = EROFS;
+	return err_sys(err, "write to a store that is only read");
+}
 
 static int db_error(struct db *db, const char *what, struct err *err)
 {
@@ -114,6 +125,10 @@ static int db_error(struct db *db, const char *what, struct err *err)
 	case SQLITE_FULL:
 		errno = ENOSPC;
 		return err_sys(err, "%s", what);
+	case SQLITE_READONLY:
+		if (!db->is_frozen)
+			break;
+		return say_frozen(err);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return err_set(err, ERR_INPUT, "%s: store.db is damaged (%s)", what,
@@ -145,35 +160,33 @@ static int after_commit(void *context, sqlite3 *handle, const char *name, int pa
 }
 
 /*
- * SQLite would put the target of each link into a path, and takes none of more than
- * 512 bytes. Through a descriptor of the store's directory every path is short.
+ * Of a database that is only read, SQLite maps the log's index for reading and takes part in the
+ * locks of those who write; where nobody has it open it reads the log itself, into memory.
  */
-static int keep_path(sqlite3_vfs *vfs, const char *path, int size, char *out)
+static int open_handle(struct db *db, const char *path, enum db_use use)
 {
-	size_t len = strlen(path);
-
-	(void)vfs;
-	if (len >= (size_t)size)
-		return SQLITE_CANTOPEN;
-	memcpy(out, path, len + 1);
-	return SQLITE_OK;
-}
-
-static sqlite3_vfs files; /* the system's, but for that */
-
-static void register_files(void)
-{
-	files = *sqlite3_vfs_find(NULL);
-	files.zName = "imgbuild";
-	files.xFullPathname = keep_path;
-	sqlite3_vfs_register(&files, 0);
-}
-
-int db_open(const char *path, struct db **out, struct err *err)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	/* no lock inside SQLite: db->lock is held around every use */
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+	int flags = SQLITE_OPEN_NOMUTEX;
+	auto_free char *uri = str_format("file:%s?readonly_shm=1", path);
+
+	if (use == DB_LIVE)
+		return sqlite3_open_v2(uri, &db->handle,
+				       flags | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI,
+				       db_files_for_reading());
+	return sqlite3_open_v2(path, &db->handle,
+			       flags | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, db_files());
+}
+
+/* What others wrote is data: no view or trigger in it does anything. */
+static void distrust(struct db *db)
+{
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)NULL);
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, (int *)NULL);
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_VIEW, 0, (int *)NULL);
+}
+
+int db_open(const char *path, enum db_use use, struct db **out, struct err *err)
+{
 	struct db *db = mem_alloc(sizeof(*db));
 	pthread_mutexattr_t attr;
 
@@ -182,8 +195,7 @@ int db_open(const char *path, struct db **out, struct err *err)
 	pthread_mutex_init(&db->lock, &attr);
 	pthread_mutexattr_destroy(&attr);
 
-	pthread_once(&once, register_files);
-	if (sqlite3_open_v2(path, &db->handle, flags, files.zName) != SQLITE_OK) {
+	if (open_handle(db, path, use) != SQLITE_OK) {
 		if (db->handle)
 			db_error(db, "open the store's database", err);
 		else
@@ -195,8 +207,11 @@ int db_open(const char *path, struct db **out, struct err *err)
 	sqlite3_wal_hook(db->handle, after_commit, db);
 	/* the last one to leave would otherwise write all back every time */
 	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
-	sqlite3_int64 mmap_bytes = MMAP_BYTES;
+	/* whoever else owns it may shorten it under our eyes */
+	sqlite3_int64 mmap_bytes = use == DB_WRITE ? MMAP_BYTES : 0;
 	sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_MMAP_SIZE, &mmap_bytes);
+	if (use != DB_WRITE)
+		distrust(db);
 	if (exec(db, "PRAGMA synchronous=NORMAL", "open the store's database", err) < 0) {
 		db_close(db);
 		return -1;
@@ -253,6 +268,12 @@ int db_upgrade(struct db *db, struct err *err)
 	if (exec(db, pragma, "make the store's tables", err) < 0)
 		return -1;
 	return txn_commit(&txn, err);
+}
+
+int db_freeze(struct db *db, struct err *err)
+{
+	db->is_frozen = true;
+	return exec(db, "PRAGMA query_only=1", "open the store's database", err);
 }
 
 /* A statement for @sql that nobody is stepping through; prepared when there is none. */
@@ -385,6 +406,8 @@ int column_digest(struct query *query, int column, struct digest *out, struct er
 
 int txn_begin(struct txn *txn, struct db *db, enum txn_kind kind, struct err *err)
 {
+	if (db->is_frozen && kind != TXN_READ)
+		return say_frozen(err);
 	pthread_mutex_lock(&db->lock);
 	assert(sqlite3_get_autocommit(db->handle));
 	if ((kind == TXN_DURABLE &&

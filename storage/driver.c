@@ -48,7 +48,10 @@ static int is_possible(struct store *store, const struct mount_driver *driver, s
 {
 	auto_free char *name = trial_name(store, driver);
 
-	if (is_remembered(store, name))
+	if (store->is_read_only && driver->needs_room)
+		return err_set(err, ERR_SYSTEM, "the store cannot be written");
+	/* nothing can be tried out in a store that is only read: the mount itself will tell */
+	if (store->is_read_only || is_remembered(store, name))
 		return 0;
 	if (driver->probe(store, err) < 0)
 		return -1;

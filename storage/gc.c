@@ -93,7 +93,7 @@ int gc_drop_layers(struct store *store, const struct digests *candidates, struct
 			     " AND NOT EXISTS(SELECT 1 FROM image_layers WHERE layer=?1)"
 			     " AND NOT EXISTS(SELECT 1 FROM steps WHERE layer=?1)"
 			     " AND NOT EXISTS(SELECT 1 FROM leases WHERE kind=0 AND object=?1)"
-			     " RETURNING content_bytes",
+			     " RETURNING iif(place IS NULL, content_bytes, 0)",
 			     &candidates->items[i], &garbage->layers, &garbage->bytes, err) < 0)
 			return -1;
 	return 0;
@@ -164,7 +164,8 @@ int gc_discard_files(struct store *store, const struct garbage *garbage, int gon
 	for (size_t i = 0; i < garbage->layers.count; i++) {
 		const struct digest *id = &garbage->layers.items[i];
 
-		if (gc_exists(store, "SELECT 1 FROM layers WHERE id=?", id, &is_back, err) < 0)
+		if (gc_exists(store, "SELECT 1 FROM layers WHERE id=? AND place IS NULL", id,
+			      &is_back, err) < 0)
 			return -1;
 		if (!is_back &&
 		    sweep_discard(store->layers_fd, digest_hex(id, hex), gone_fd, err) < 0)

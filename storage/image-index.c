@@ -325,28 +325,41 @@ int image_index_find(struct store *store, const char *text, bool *out_found,
 	if (image_resolve(store, text, &found, &match, err) < 0)
 		return -1;
 	*out_found = found && match.is_index;
-	return *out_found ? image_index_load(store, &match.id, out, err) : 0;
+	return *out_found ? image_index_load(match.home, &match.id, out, err) : 0;
+}
+
+static int find_part(struct store *store, const struct digest *index, const struct digest *manifest,
+		     bool *out_found, struct digest *out, struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+
+	if (query_open(&query, store->db,
+		       "SELECT image FROM index_images WHERE idx=? AND manifest=?", err) < 0)
+		return -1;
+	bind_digest(&query, index);
+	bind_digest(&query, manifest);
+	if (query_step(&query, out_found, err) < 0)
+		return -1;
+	return *out_found ? column_digest(&query, 0, out, err) : 0;
 }
 
 int image_index_image(struct store *store, const struct image_index *index,
 		      const struct digest *manifest, bool *out_found, struct image *out,
 		      struct err *err)
 {
-	auto_query struct query query = QUERY_INIT;
+	struct store *home = store;
 	struct digest id;
 
-	if (query_open(&query, store->db,
-		       "SELECT image FROM index_images WHERE idx=? AND manifest=?", err) < 0)
+	if (find_part(store, &index->id, manifest, out_found, &id, err) < 0)
 		return -1;
-	bind_digest(&query, &index->id);
-	bind_digest(&query, manifest);
-	if (query_step(&query, out_found, err) < 0 ||
-	    (*out_found && column_digest(&query, 0, &id, err) < 0))
-		return -1;
-	query_release(&query);
+	for (size_t i = 0; i < store->added_count && !*out_found; i++) {
+		home = store->added[i];
+		if (find_part(home, &index->id, manifest, out_found, &id, err) < 0)
+			return -1;
+	}
 	if (!*out_found)
 		return 0;
-	if (image_load(store, &id, out, err) < 0)
+	if (image_load(home, &id, out, err) < 0)
 		return -1;
 	out->has_manifest = out->has_index = true;
 	out->manifest_digest = *manifest;

@@ -13,9 +13,10 @@
 /* What a text that names an image means. */
 struct image_match {
 	struct digest id;
-	bool is_index; /* of several images; else of one */
-	bool by_name;  /* else by ID */
-	char *name;    /* the key in the store, when by_name */
+	bool is_index;      /* of several images; else of one */
+	bool by_name;       /* else by ID */
+	char *name;         /* the key in the store, when by_name */
+	struct store *home; /* borrowed: the store that was asked, or one that was added to it */
 };
 #define IMAGE_MATCH_INIT     \
 	{                    \
@@ -32,7 +33,12 @@ int image_index_choose(struct store *store, const struct digest *id,
 		       const struct platform *platform, const char *text, struct image *out,
 		       struct err *err);
 
-/* As image_find, without reading the image or taking it into the lease. */
+/* What @match means in an added store becomes an image of @store, too: its rows and documents, with
+ * the layers left where they lie. */
+int image_take_over(struct store *store, const struct image_match *match, struct err *err);
+
+/* As image_find, without reading the image or taking it into the lease. In the store itself
+ * first, then in those that were added. */
 int image_resolve(struct store *store, const char *text, bool *out_found, struct image_match *out,
 		  struct err *err);
 /* The same, but not there is ERR_INPUT with a hint. */

@@ -53,14 +53,15 @@ static int list_rows(struct store *store, struct image_list *list, struct err *e
 		    "SELECT * FROM (SELECT i.id, i.created AS time, count(l.id), "
 		    "total(l.content_bytes),"
 		    " i.seq AS place, NULL FROM images i LEFT JOIN image_layers x ON x.image=i.id"
-		    " LEFT JOIN layers l ON l.id=x.layer GROUP BY i.id"
+		    " LEFT JOIN layers l ON l.id=x.layer WHERE i.seq<=?1 GROUP BY i.id"
 		    " UNION ALL SELECT i.id, i.created, count(l.id), total(l.content_bytes),"
 		    " i.seq, i.platforms FROM indexes i LEFT JOIN layers l ON l.id IN (SELECT "
 		    "x.layer FROM"
 		    " index_images m JOIN image_layers x ON x.image=m.image WHERE m.idx=i.id)"
-		    " GROUP BY i.id) ORDER BY rtrim(time, 'Z') DESC, place DESC",
+		    " WHERE i.seq<=?1 GROUP BY i.id) ORDER BY rtrim(time, 'Z') DESC, place DESC",
 		    err) < 0)
 		return -1;
+	bind_int(&query, store->trusted_seq);
 	for (;;) {
 		struct image_summary *item;
 
@@ -88,6 +89,63 @@ int image_list(struct store *store, struct image_list *out, struct err *err)
 		return -1;
 	for (size_t i = 0; i < list.count; i++)
 		if (list_names(store, &list.items[i], err) < 0)
+			return -1;
+	*out = list;
+	list = (struct image_list)IMAGE_LIST_INIT;
+	return 0;
+}
+
+/* As by the query: the end of a time is no part of it. */
+static bool is_newer(const struct image_summary *a, const struct image_summary *b)
+{
+	const char *a_time = a->created ? a->created : "";
+	const char *b_time = b->created ? b->created : "";
+	size_t a_len = strcspn(a_time, "Z");
+	size_t b_len = strcspn(b_time, "Z");
+	int order = memcmp(a_time, b_time, a_len < b_len ? a_len : b_len);
+
+	return order > 0 || (order == 0 && a_len > b_len);
+}
+
+/* Two lists, each the newest first, become one; what @more holds is taken. */
+static void merge(struct image_list *list, struct image_list *more)
+{
+	struct image_list all = { .items = mem_array(list->count + more->count + 1,
+						     sizeof(*all.items)) };
+	size_t i = 0;
+	size_t j = 0;
+
+	while (i < list->count || j < more->count) {
+		bool is_more = i == list->count ||
+			       (j < more->count && is_newer(&more->items[j], &list->items[i]));
+
+		all.items[all.count++] = is_more ? more->items[j++] : list->items[i++];
+	}
+	free(list->items);
+	free(more->items);
+	*list = all;
+}
+
+static int add_list(struct store *added, struct image_list *list, struct err *err)
+{
+	struct image_list more = IMAGE_LIST_INIT;
+
+	if (image_list(added, &more, err) < 0)
+		return -1;
+	for (size_t i = 0; i < more.count; i++)
+		more.items[i].place = added->root_path;
+	merge(list, &more);
+	return 0;
+}
+
+int image_list_all(struct store *store, struct image_list *out, struct err *err)
+{
+	auto_image_list struct image_list list = IMAGE_LIST_INIT;
+
+	if (image_list(store, &list, err) < 0)
+		return -1;
+	for (size_t i = 0; i < store->added_count; i++)
+		if (add_list(store->added[i], &list, err) < 0)
 			return -1;
 	*out = list;
 	list = (struct image_list)IMAGE_LIST_INIT;

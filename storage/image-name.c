@@ -127,10 +127,11 @@ static int is_index(struct store *store, const struct digest *id, bool *out, str
 	return query_step(&query, out, err);
 }
 
-int image_resolve(struct store *store, const char *text, bool *out_found, struct image_match *out,
-		  struct err *err)
+/* In one store. */
+static int resolve_in(struct store *store, const char *text, bool *out_found,
+		      struct image_match *out, struct err *err)
 {
-	auto_image_match struct image_match match = IMAGE_MATCH_INIT;
+	auto_image_match struct image_match match = { .home = store };
 	bool has_algorithm = strncmp(text, "sha256:", 7) == 0;
 	const char *prefix = has_algorithm ? text + 7 : text;
 	bool can_be_id =
@@ -153,6 +154,17 @@ int image_resolve(struct store *store, const char *text, bool *out_found, struct
 	return 0;
 }
 
+int image_resolve(struct store *store, const char *text, bool *out_found, struct image_match *out,
+		  struct err *err)
+{
+	if (resolve_in(store, text, out_found, out, err) < 0)
+		return -1;
+	for (size_t i = 0; i < store->added_count && !*out_found; i++)
+		if (resolve_in(store->added[i], text, out_found, out, err) < 0)
+			return -1;
+	return 0;
+}
+
 /* Who means "debian" and has "debian:12": say so. */
 static void hint(struct store *store, const char *text, struct err *err)
 {
@@ -162,7 +174,7 @@ static void hint(struct store *store, const char *text, struct err *err)
 	const char *near;
 	size_t count = 0;
 
-	if (image_list(store, &list, &ignored) < 0)
+	if (image_list_all(store, &list, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < list.count; i++)
 		for (size_t j = 0; j < list.items[i].names.count; j++) {

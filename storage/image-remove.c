@@ -180,8 +180,14 @@ static int remove_rows(struct store *store, const char *text, bool force, struct
 	bool is_leased = false;
 
 	if (lease_sweep(store, NULL, err) < 0 || attach_sweep(store, err) < 0 ||
-	    image_must_resolve(store, text, &match, err) < 0 ||
-	    image_names(store, &match.id, &names, err) < 0)
+	    image_must_resolve(store, text, &match, err) < 0)
+		return -1;
+	if (match.home != store)
+		return err_set(err, ERR_INPUT,
+			       "image '%s' is in the store '%s', which is only read here: remove "
+			       "it there (--root)",
+			       text, match.home->root_path);
+	if (image_names(store, &match.id, &names, err) < 0)
 		return -1;
 	if (!match.by_name && names.count > 1 && !force)
 		return err_set(err, ERR_INPUT,

@@ -108,7 +108,8 @@ static int put_image(struct store *store, const struct digest *id, const struct 
 	    put_row(store, id, manifest, config->created, err) < 0)
 		return -1;
 	for (size_t i = 0; i < config->diff_id_count; i++)
-		if (put_layer(store, id, i, &layers[i].id, err) < 0)
+		if (layer_note_place(store, &layers[i], err) < 0 ||
+		    put_layer(store, id, i, &layers[i].id, err) < 0)
 			return -1;
 	return txn_commit(&txn, err);
 }
@@ -129,6 +130,29 @@ int image_put(struct store *store, const void *config, size_t config_len, const 
 	return 0;
 }
 
+int image_take_over(struct store *store, const struct image_match *match, struct err *err)
+{
+	auto_strbuf struct strbuf config = STRBUF_INIT;
+	auto_strbuf struct strbuf manifest = STRBUF_INIT;
+	auto_image struct image image = IMAGE_INIT;
+	struct digest id;
+
+	if (match->home == store)
+		return 0;
+	if (match->is_index)
+		return err_set(
+			err, ERR_INPUT,
+			"it is an index of the store '%s': name one of its images, by its ID",
+			match->home->root_path);
+	if (image_load(match->home, &match->id, &image, err) < 0 ||
+	    blob_load(match->home, &image.id, CONFIG_MAX_BYTES, &config, err) < 0 ||
+	    (image.has_manifest && blob_load(match->home, &image.manifest_digest,
+					     MANIFEST_MAX_BYTES, &manifest, err) < 0))
+		return -1;
+	return image_put(store, config.data, config.len, image.has_manifest ? manifest.data : NULL,
+			 manifest.len, &id, err);
+}
+
 /* ---- finding --------------------------------------------------------------- */
 
 static int load_row(struct store *store, const struct digest *id, bool *out_found,
@@ -136,9 +160,11 @@ static int load_row(struct store *store, const struct digest *id, bool *out_foun
 {
 	auto_query struct query query = QUERY_INIT;
 
-	if (query_open(&query, store->db, "SELECT manifest FROM images WHERE id=?", err) < 0)
+	if (query_open(&query, store->db, "SELECT manifest FROM images WHERE id=?1 AND seq<=?2",
+		       err) < 0)
 		return -1;
 	bind_digest(&query, id);
+	bind_int(&query, store->trusted_seq);
 	if (query_step(&query, out_found, err) < 0)
 		return -1;
 	out->id = *id;
@@ -208,7 +234,7 @@ static int lease_image(struct store *store, const struct digest *id, struct err 
 	auto_query struct query query = QUERY_INIT;
 	auto_txn struct txn txn = TXN_INIT;
 
-	if (lease_has(store, LEASE_IMAGE, id))
+	if (store->is_read_only || lease_has(store, LEASE_IMAGE, id))
 		return 0;
 	if (lease_open(store, err) < 0 || txn_begin(&txn, store->db, TXN_FAST, err) < 0 ||
 	    lease_add(store, LEASE_IMAGE, id, err) < 0 ||
@@ -271,9 +297,9 @@ int image_find(struct store *store, const char *text, const struct platform *pla
 	if (image_resolve(store, text, &found, &match, err) < 0)
 		return -1;
 	if (found && match.is_index) {
-		if (image_index_choose(store, &match.id, platform, text, out, err) < 0)
+		if (image_index_choose(match.home, &match.id, platform, text, out, err) < 0)
 			return -1;
-	} else if (found && find_by_id(store, &match.id, &found, out, err) < 0) {
+	} else if (found && find_by_id(match.home, &match.id, &found, out, err) < 0) {
 		return -1;
 	}
 	*out_found = found;

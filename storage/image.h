@@ -15,7 +15,10 @@
 #include "storage/layer.h"
 #include "storage/store.h"
 
-/* Images: a config, the layers it names, and the names people gave it. */
+/*
+ * Images: a config, the layers it names, and the names people gave it. What is looked up is found
+ * in added stores, too (storage/store.h); what is changed is the store's own.
+ */
 struct image {
 	struct digest id;           /* digest of the config's bytes */
 	struct image_config config; /* parsed */
@@ -94,6 +97,7 @@ struct image_summary {
 	char *created;            /* RFC 3339 or NULL */
 	uint64_t size_bytes;      /* content of all its layers, each once */
 	size_t layer_count;
+	const char *place; /* borrowed: path of the added store it is in; NULL: this one */
 };
 struct image_list {
 	struct image_summary *items; /* newest first */
@@ -105,6 +109,8 @@ struct image_list {
 	}
 #define auto_image_list __attribute__((cleanup(image_list_release)))
 int image_list(struct store *store, struct image_list *out, struct err *err);
+/* The same with those of added stores. */
+int image_list_all(struct store *store, struct image_list *out, struct err *err);
 void image_list_release(struct image_list *list);
 
 /* The names of one image or index, canonical form. */

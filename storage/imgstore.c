@@ -19,7 +19,7 @@ bool command_begin(const struct cmdline *cmdline, int argc, char **argv, struct 
 	return cmdline_parse(cmdline, argc, argv, out_args, &done, err) == 0 && !done;
 }
 
-int command_open(const char *root, struct userns *out_userns, struct store **out, struct err *err)
+static int enter(struct userns *out_userns, struct err *err)
 {
 	struct userns userns;
 
@@ -27,7 +27,18 @@ int command_open(const char *root, struct userns *out_userns, struct store **out
 		return -1;
 	if (out_userns)
 		*out_userns = userns;
-	return store_open(root, out, err);
+	return 0;
+}
+
+int command_open(const char *root, struct userns *out_userns, struct store **out, struct err *err)
+{
+	return enter(out_userns, err) < 0 ? -1 : store_open(root, out, err);
+}
+
+int command_open_reading(const char *root, struct userns *out_userns, struct store **out,
+			 struct err *err)
+{
+	return enter(out_userns, err) < 0 ? -1 : store_open_reading(root, out, err);
 }
 
 int command_end(struct err *err)

@@ -11,11 +11,12 @@
 #include "layers/pack.h"
 #include "storage/blob.h"
 #include "storage/layer-internal.h"
+#include "storage/reading-internal.h"
 #include "storage/store-internal.h"
 
-int layer_blob_find(struct store *store, const struct digest *diff_id, bool any_codec,
-		    enum codec codec, int level, bool *out_found, struct layer_blob *out,
-		    struct err *err)
+static int find_in(struct store *store, const struct digest *diff_id, bool any_codec,
+		   enum codec codec, int level, bool *out_found, struct layer_blob *out,
+		   struct err *err)
 {
 	struct layer_blob blob;
 	bool row = false;
@@ -50,6 +51,19 @@ int layer_blob_find(struct store *store, const struct digest *diff_id, bool any_
 	*out_found = row;
 	if (row)
 		*out = blob;
+	return 0;
+}
+
+int layer_blob_find(struct store *store, const struct digest *diff_id, bool any_codec,
+		    enum codec codec, int level, bool *out_found, struct layer_blob *out,
+		    struct err *err)
+{
+	if (find_in(store, diff_id, any_codec, codec, level, out_found, out, err) < 0)
+		return -1;
+	for (size_t i = 0; i < store->added_count && !*out_found; i++)
+		if (find_in(store->added[i], diff_id, any_codec, codec, level, out_found, out,
+			    err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -210,6 +224,8 @@ int layer_blob_make(struct store *store, const struct layer *layer, enum codec c
 		return -1;
 	if (found)
 		return 0;
+	if (store->is_read_only)
+		return reading_refuse(store, "compress a layer", err);
 	/* two pushes of one image: the second waits and finds the first one's work */
 	if (layer_lock_take(store, &layer->id, &lock, err) < 0 ||
 	    layer_blob_find(store, &layer->diff_id, false, codec, level, &found, out, err) < 0)

@@ -10,6 +10,12 @@
 int layer_load(struct store *store, const struct digest *id, bool *out_found, bool *out_implicit,
 	       struct layer *out, struct err *err);
 
+/* The path of the store where a layer of this one lies; nothing is added when it is here. */
+int layer_place(struct store *store, const struct layer *layer, struct strbuf *out,
+		struct err *err);
+/* In a transaction: a layer of an added store, which an image of this one has, gets its row. */
+int layer_note_place(struct store *store, const struct layer *layer, struct err *err);
+
 /* As layer_find, without taking it into the lease. */
 int layer_lookup(struct store *store, const struct digest *parent_chain,
 		 const struct digest *diff_id, bool *out_found, struct layer *out, struct err *err);

@@ -14,6 +14,7 @@
 #include "common/tree.h"
 #include "common/userns.h"
 #include "storage/attach-internal.h"
+#include "storage/gc-internal.h"
 #include "storage/layer-internal.h"
 #include "storage/lease-internal.h"
 #include "storage/mount.h"
@@ -149,6 +150,7 @@ static int swap(struct store *store, struct layer_draft *draft, const struct lay
 	if (*out_in_use || !found)
 		return txn_commit(&txn, err);
 	if (sweep_discard(store->layers_fd, digest_hex(&layer->id, hex), gone_fd, err) < 0 ||
+	    gc_run(store, "UPDATE layers SET place=NULL WHERE id=?", &layer->id, err) < 0 ||
 	    tmpdir_commit(&draft->tmp, store->layers_fd, hex, err) < 0)
 		return -1;
 	return txn_commit(&txn, err);

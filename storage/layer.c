@@ -13,28 +13,52 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/beneath.h"
 #include "common/fd.h"
 #include "common/tree.h"
 #include "storage/layer-internal.h"
 #include "storage/lease-internal.h"
+#include "storage/reading-internal.h"
 #include "storage/store-internal.h"
 #include "storage/trash-internal.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
+/* A row of another store's layer: which of those that are here has it. */
+static int find_place(struct store *store, struct layer *layer, struct err *err)
+{
+	const struct store *home = store->beside ? store->beside : store;
+	struct layer there;
+	bool implicit = false;
+	bool found = false;
+
+	for (size_t i = 0; i < home->added_count && !found; i++) {
+		if (home->added[i] == store)
+			continue;
+		if (layer_load(home->added[i], &layer->id, &found, &implicit, &there, err) < 0)
+			return -1;
+		found = found && !there.is_out_of_reach;
+	}
+	layer->lies_in = found ? there.lies_in : NULL;
+	layer->is_out_of_reach = !found;
+	return 0;
+}
+
 int layer_load(struct store *store, const struct digest *id, bool *out_found, bool *out_implicit,
 	       struct layer *out, struct err *err)
 {
 	auto_query struct query query = QUERY_INIT;
-	struct layer layer = { .id = *id };
+	struct layer layer = { .id = *id, .lies_in = store->beside ? store : NULL };
+	bool is_elsewhere;
 	bool row = false;
 
 	if (query_open(&query, store->db,
-		       "SELECT diff_id, tar_bytes, content_bytes, entries, is_ours, implicit"
-		       " FROM layers WHERE id=?",
+		       "SELECT diff_id, tar_bytes, content_bytes, entries, is_ours, implicit,"
+		       " place IS NOT NULL FROM layers WHERE id=?1 AND seq<=?2",
 		       err) < 0)
 		return -1;
 	bind_digest(&query, id);
+	bind_int(&query, store->trusted_seq);
 	if (query_step(&query, &row, err) < 0)
 		return -1;
 	*out_found = row;
@@ -46,13 +70,19 @@ int layer_load(struct store *store, const struct digest *id, bool *out_found, bo
 	layer.content_bytes = (uint64_t)column_int(&query, 2);
 	layer.entries = (uint64_t)column_int(&query, 3);
 	layer.is_ours = column_int(&query, 4);
-	*out_implicit = column_int(&query, 5);
+	*out_implicit = layer.is_implicit = column_int(&query, 5);
+	is_elsewhere = column_int(&query, 6);
+	query_release(&query);
+	if (is_elsewhere && find_place(store, &layer, err) < 0)
+		return -1;
 	*out = layer;
 	return 0;
 }
 
-int layer_lookup(struct store *store, const struct digest *parent_chain,
-		 const struct digest *diff_id, bool *out_found, struct layer *out, struct err *err)
+/* In one store. */
+static int lookup_in(struct store *store, const struct digest *parent_chain,
+		     const struct digest *diff_id, bool *out_found, struct layer *out,
+		     struct err *err)
 {
 	struct digest chain;
 	bool implicit = false;
@@ -60,12 +90,25 @@ int layer_lookup(struct store *store, const struct digest *parent_chain,
 	if (layer_load(store, diff_id, out_found, &implicit, out, err) < 0)
 		return -1;
 	/* one with implicit parents that was lowest elsewhere is another layer here */
-	if (*out_found && implicit && parent_chain)
-		*out_found = false;
+	*out_found = *out_found && !out->is_out_of_reach && !(implicit && parent_chain);
 	if (*out_found || !parent_chain)
 		return 0;
 	digest_chain(parent_chain, diff_id, &chain);
-	return layer_load(store, &chain, out_found, &implicit, out, err);
+	if (layer_load(store, &chain, out_found, &implicit, out, err) < 0)
+		return -1;
+	*out_found = *out_found && !out->is_out_of_reach;
+	return 0;
+}
+
+int layer_lookup(struct store *store, const struct digest *parent_chain,
+		 const struct digest *diff_id, bool *out_found, struct layer *out, struct err *err)
+{
+	if (lookup_in(store, parent_chain, diff_id, out_found, out, err) < 0)
+		return -1;
+	for (size_t i = 0; i < store->added_count && !*out_found; i++)
+		if (lookup_in(store->added[i], parent_chain, diff_id, out_found, out, err) < 0)
+			return -1;
+	return 0;
 }
 
 int layer_find(struct store *store, const struct digest *parent_chain, const struct digest *diff_id,
@@ -88,20 +131,53 @@ int layer_find(struct store *store, const struct digest *parent_chain, const str
 	return 0;
 }
 
+int layer_place(struct store *store, const struct layer *layer, struct strbuf *out, struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+	bool row = false;
+
+	if (query_open(&query, store->db, "SELECT place FROM layers WHERE id=?", err) < 0)
+		return -1;
+	bind_digest(&query, &layer->id);
+	if (query_step(&query, &row, err) < 0)
+		return -1;
+	if (row && !column_is_null(&query, 0))
+		strbuf_puts(out, column_text(&query, 0));
+	return 0;
+}
+
+static int say_out_of_reach(struct store *store, const struct layer *layer, struct err *err)
+{
+	auto_strbuf struct strbuf place = STRBUF_INIT;
+	char hex[DIGEST_HEX_MAX];
+
+	if (layer_place(store, layer, &place, err) < 0)
+		return -1;
+	err_set(err, ERR_INPUT, "layer %s lies in the store '%s', which is not in use",
+		digest_hex(&layer->id, hex), place.len ? place.data : "?");
+	return err_detail(err, "name it: --add-store %s", place.len ? place.data : "DIR");
+}
+
 int layer_open(struct store *store, const struct layer *layer, struct err *err)
 {
+	const struct store *home = layer->lies_in ? layer->lies_in : store;
 	char path[DIGEST_HEX_MAX + 8];
 	char hex[DIGEST_HEX_MAX];
 	int fd;
 
+	if (layer->is_out_of_reach)
+		return say_out_of_reach(store, layer, err);
 	snprintf(path, sizeof(path), "%s/fs", digest_hex(&layer->id, hex));
-	fd = openat(store->layers_fd, path, DIR_FLAGS);
-	if (fd < 0 && errno == ENOENT)
-		return err_set(err, ERR_INPUT, "the store is damaged: layer %s has no directory",
-			       hex);
-	if (fd < 0)
-		return err_sys(err, "open layer %s", hex);
-	return fd;
+	fd = beneath_open(home->layers_fd, path, BENEATH_NO_LINKS, O_RDONLY | O_DIRECTORY, err);
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOENT) {
+		err_clear(err);
+		return err_set(err, ERR_INPUT,
+			       "the store '%s' is damaged: layer %s has no directory",
+			       home->root_path, hex);
+	}
+	return err_prefix(err, "open layer %s", hex);
 }
 
 /* Make @name below @dir_fd with exactly @mode and open it. */
@@ -123,6 +199,8 @@ int layer_draft_open(struct store *store, struct layer_draft *out, struct err *e
 {
 	auto_layer_draft struct layer_draft draft = LAYER_DRAFT_INIT;
 
+	if (store->is_read_only)
+		return reading_refuse(store, "begin a layer", err);
 	if (tmpdir_make(&draft.tmp, store->tmp_fd, err) < 0)
 		return err_prefix(err, "begin a layer");
 	draft.fs_fd = make_dir(draft.tmp.fd, "fs", 0755, err);
@@ -146,16 +224,18 @@ void layer_draft_release(struct layer_draft *draft)
 	tmpdir_release(&draft->tmp);
 }
 
+/* @place: the store where its directory lies; NULL: here. What was a row of another's becomes ours.
+ */
 static int insert_row(struct store *store, const struct digest *id, const struct layer_facts *facts,
-		      struct err *err)
+		      const char *place, struct err *err)
 {
 	auto_query struct query query = QUERY_INIT;
 	int64_t seq;
 
 	if (sync_next_seq(store, &seq, err) < 0 ||
 	    query_open(&query, store->db,
-		       "INSERT INTO layers(id, diff_id, tar_bytes, content_bytes, entries, is_ours,"
-		       " implicit, seq) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+		       "INSERT OR REPLACE INTO layers(id, diff_id, tar_bytes, content_bytes,"
+		       " entries, is_ours, implicit, seq, place) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		       err) < 0)
 		return -1;
 	bind_digest(&query, id);
@@ -166,7 +246,29 @@ static int insert_row(struct store *store, const struct digest *id, const struct
 	bind_int(&query, facts->is_ours);
 	bind_int(&query, facts->implicit_parents);
 	bind_int(&query, seq);
+	bind_text(&query, place);
 	return query_run(&query, err);
+}
+
+int layer_note_place(struct store *store, const struct layer *layer, struct err *err)
+{
+	const struct layer_facts facts = {
+		.diff_id = &layer->diff_id,
+		.tar_bytes = layer->tar_bytes,
+		.content_bytes = layer->content_bytes,
+		.entries = layer->entries,
+		.is_ours = layer->is_ours,
+		.implicit_parents = layer->is_implicit,
+	};
+	struct layer known;
+	bool implicit = false;
+	bool found = false;
+
+	if (!layer->lies_in)
+		return 0;
+	if (layer_load(store, &layer->id, &found, &implicit, &known, err) < 0)
+		return -1;
+	return found ? 0 : insert_row(store, &layer->id, &facts, layer->lies_in->root_path, err);
 }
 
 /* Somebody unpacked a layer that we can now pack ourselves: the better fact stays. */
@@ -200,12 +302,12 @@ static int publish(struct store *store, struct layer_draft *draft, const struct 
 	    layer_load(store, id, &found, &implicit, &layer, err) < 0 ||
 	    lease_add(store, LEASE_LAYER, id, err) < 0)
 		return -1;
-	if (found) {
+	if (found && !layer.lies_in && !layer.is_out_of_reach) {
 		if (improve_row(store, id, facts, err) < 0)
 			return -1;
 		return txn_commit(&txn, err);
 	}
-	if (insert_row(store, id, facts, err) < 0)
+	if (insert_row(store, id, facts, NULL, err) < 0)
 		return -1;
 	/* a directory without a row is what a killed process left: never adopted */
 	if (fstatat(store->layers_fd, hex, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -235,7 +337,7 @@ static int find_leased(struct store *store, const struct digest *id, bool is_our
 		return 0;
 	if (layer_load(store, id, out_found, &implicit, &layer, err) < 0)
 		return -1;
-	*out_found = *out_found && (layer.is_ours || !is_ours);
+	*out_found = *out_found && (layer.is_ours || !is_ours) && !layer.is_out_of_reach;
 	if (*out_found)
 		*out = layer;
 	return 0;

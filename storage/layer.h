@@ -24,7 +24,10 @@ struct layer {
 	uint64_t tar_bytes;
 	uint64_t content_bytes;
 	uint64_t entries;
-	bool is_ours; /* packed by us: pack_layer gives its tar again, byte for byte */
+	bool is_ours;     /* packed by us: pack_layer gives its tar again, byte for byte */
+	bool is_implicit; /* it depends on what lies below */
+	const struct store *lies_in; /* borrowed: an added store; NULL: the store itself */
+	bool is_out_of_reach;        /* its directory is in a store that was not added now */
 };
 
 /* Is there one for @diff_id on top of @parent_chain (NULL: lowest)? Takes it into this process's

@@ -12,7 +12,7 @@
  * What a process uses, it leases: rows that keep prune and rm of other
  * processes away until store_close. A lease is a file tmp/lease-ID on which its
  * process holds an flock(2); when that lock can be taken, the process is dead
- * and its rows mean nothing.
+ * and its rows mean nothing. In a store that is only read nobody can lease anything.
  */
 enum lease_kind {
 	LEASE_LAYER,

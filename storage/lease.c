@@ -67,6 +67,8 @@ int lease_open(struct store *store, struct err *err)
 {
 	int result = 0;
 
+	if (store->is_read_only)
+		return 0;
 	pthread_mutex_lock(&store->lock);
 	if (!store->lease_name[0])
 		result = make_file(store, err);
@@ -168,7 +170,7 @@ int lease_drop(struct store *store, enum lease_kind kind, const struct digest *i
 
 int lease_take(struct store *store, enum lease_kind kind, const struct digest *id, struct err *err)
 {
-	if (lease_has(store, kind, id))
+	if (store->is_read_only || lease_has(store, kind, id))
 		return 0;
 	if (lease_open(store, err) < 0 || lease_add(store, kind, id, err) < 0)
 		return -1;

@@ -53,7 +53,8 @@ int stepcache_find(struct store *store, const struct digest *key, const struct d
 	if (found && (lease_take(store, LEASE_LAYER, &id, err) < 0 ||
 		      layer_load(store, &id, &found, &implicit, &result.layer, err) < 0))
 		return -1;
-	*out_found = found && fits(&result.layer, implicit, parent_chain);
+	*out_found = found && !result.layer.is_out_of_reach &&
+		     fits(&result.layer, implicit, parent_chain);
 	if (*out_found)
 		*out = result;
 	return 0;

@@ -22,7 +22,7 @@ struct file_note; /* one digest to be written (filecache.c) */
 struct store {
 	char *root_path;
 	int root_fd;
-	int tmp_fd;
+	int tmp_fd; /* of one that is only read, this and what it does not need may be -1 */
 	int cache_fd;
 	int empty_fd;
 	int blobs_fd; /* blobs/sha256 */
@@ -33,6 +33,11 @@ struct store {
 	char boot_id[BOOT_ID_MAX];
 	struct db *db;
 	struct trash *trash; /* has a lock of its own */
+	bool is_read_only;
+	int64_t trusted_seq;        /* rows beyond it may speak of what is not on disk */
+	const struct store *beside; /* the one that it was added to, or NULL */
+	struct store **added;       /* only read; see reading-internal.h */
+	size_t added_count;
 
 	/* taken last; protects all below */
 	pthread_mutex_t lock;
@@ -49,6 +54,12 @@ struct store {
 	bool has_behind;  /* was started, and not joined yet */
 	bool is_behind;   /* is still at it */
 };
+
+/* One with nothing open. */
+struct store *store_new(void);
+
+/* Say that a store which was made for @ns cannot be used by this process; -1. */
+int store_refuse_ns(const struct store *store, int64_t ns, struct err *err);
 
 /* 16 random hex digits (17 bytes with the NUL). */
 int store_random_name(char *buf, struct err *err);

@@ -25,6 +25,7 @@
 #include "common/userns.h"
 #include "layers/walk.h"
 #include "storage/lease-internal.h"
+#include "storage/reading-internal.h"
 #include "storage/stepcache.h"
 #include "storage/store-internal.h"
 #include "storage/trash-internal.h"
@@ -116,12 +117,14 @@ static int open_root(struct store *store, const char *path, struct err *err)
 		return -1;
 	if (fstat(store->root_fd, &st) < 0)
 		return err_sys(err, "stat the store '%s'", path);
-	/* layers hold files of any owner with set-uid bits: nobody else may come near */
-	if ((st.st_mode & 07777) != 0700 && fchmod(store->root_fd, 0700) < 0)
-		return err_sys(err, "close the store '%s' to others", path);
 	store->root_path = realpath(path, NULL);
 	if (!store->root_path)
 		return err_sys(err, "resolve the path of the store '%s'", path);
+	if (reading_check_writable(store, err) < 0)
+		return -1;
+	/* layers hold files of any owner with set-uid bits: nobody else may come near */
+	if ((st.st_mode & 07777) != 0700 && fchmod(store->root_fd, 0700) < 0)
+		return err_sys(err, "close the store '%s' to others", path);
 	return 0;
 }
 
@@ -193,7 +196,7 @@ static int load_db(struct store *store, const char *path, int *out_version, stru
 
 	if (is_full)
 		spare_drop(store);
-	r = db_open(path, &store->db, err);
+	r = db_open(path, DB_WRITE, &store->db, err);
 	if (r == 0)
 		r = db_version(store->db, out_version, err);
 	/* a new store has its tables first */
@@ -232,7 +235,7 @@ static int load_ns(struct store *store, int64_t *out, struct err *err)
 	return 0;
 }
 
-static int refuse_ns(const struct store *store, int64_t ns, struct err *err)
+int store_refuse_ns(const struct store *store, int64_t ns, struct err *err)
 {
 	static const char *const places[] = {
 		[OVERLAY_TRUSTED] = "outside of a user namespace",
@@ -263,7 +266,7 @@ static int check_ns(struct store *store, struct err *err)
 	if (ns == (int64_t)store->ns)
 		return 0;
 	if (ns >= 0)
-		return refuse_ns(store, ns, err);
+		return store_refuse_ns(store, ns, err);
 	if (query_open(&query, store->db, "UPDATE meta SET overlay_ns=? WHERE overlay_ns<0", err) <
 	    0)
 		return -1;
@@ -291,7 +294,7 @@ static enum overlay_ns ns_of_process(void)
 	return userns_is_nested() ? OVERLAY_USER : OVERLAY_TRUSTED;
 }
 
-static struct store *store_new(void)
+struct store *store_new(void)
 {
 	struct store *store = mem_alloc(sizeof(*store));
 
@@ -302,6 +305,7 @@ static struct store *store_new(void)
 	store->ns = ns_of_process();
 	pthread_mutex_init(&store->lock, NULL);
 	store->trash = trash_new();
+	store->trusted_seq = INT64_MAX;
 	return store;
 }
 
@@ -313,7 +317,7 @@ static int open_at(const char *path, struct store **out, struct err *err)
 		return err_set(err, ERR_USAGE, "the path of the store is empty");
 	if (open_root(store, path, err) < 0 || open_db(store, err) < 0 ||
 	    open_dirs(store, err) < 0 || check_ns(store, err) < 0 ||
-	    sync_boot_id(store->boot_id, err) < 0)
+	    sync_boot_id(store->boot_id, err) < 0 || reading_add(store, err) < 0)
 		return -1;
 	*out = ptr_steal(&store);
 	return 0;
@@ -330,6 +334,36 @@ int store_open(const char *root, struct store **out, struct err *err)
 	return 0;
 }
 
+/* Only for reading where it cannot be written. */
+static int open_or_read(const char *path, struct store **out, struct err *err)
+{
+	auto_store struct store *store = NULL;
+	struct err why = ERR_INIT;
+
+	if (open_at(path, out, &why) == 0)
+		return 0;
+	if (why.sys_errno != EROFS && why.sys_errno != EACCES) {
+		*err = why;
+		return -1;
+	}
+	if (reading_open(path, NULL, &store, err) < 0 || reading_add(store, err) < 0)
+		return -1;
+	*out = ptr_steal(&store);
+	return 0;
+}
+
+int store_open_reading(const char *root, struct store **out, struct err *err)
+{
+	auto_free char *path = root ? str_dup(root) : default_root(err);
+	auto_store struct store *store = NULL;
+
+	if (!path || open_or_read(path, &store, err) < 0 ||
+	    (!store->is_read_only && store_settle(store, err) < 0))
+		return -1;
+	*out = ptr_steal(&store);
+	return 0;
+}
+
 int store_open_as_is(const char *root, struct store **out, struct err *err)
 {
 	auto_free char *path = root ? str_dup(root) : default_root(err);
@@ -339,7 +373,7 @@ int store_open_as_is(const char *root, struct store **out, struct err *err)
 		return -1;
 	if (path[0] && access(db_path, F_OK) < 0 && errno == ENOENT)
 		return err_set(err, ERR_INPUT, "there is no store at '%s'", path);
-	return open_at(path, out, err);
+	return open_or_read(path, out, err);
 }
 
 void store_close(struct store *store)
@@ -349,7 +383,7 @@ void store_close(struct store *store)
 	if (!store)
 		return;
 	/* lost notes cost reading the files again, no more */
-	if (store->db && filecache_flush(store, &err) < 0)
+	if (store->db && !store->is_read_only && filecache_flush(store, &err) < 0)
 		log_debug("%s", err.text);
 	filecache_free(store);
 	sync_join(store);
@@ -357,6 +391,9 @@ void store_close(struct store *store)
 	trash_free(store->trash);
 	lease_close(store);
 	db_close(store->db);
+	for (size_t i = 0; i < store->added_count; i++)
+		store_close(store->added[i]);
+	free(store->added);
 	fd_close(&store->cachemounts_fd);
 	fd_close(&store->containers_fd);
 	fd_close(&store->layers_fd);
@@ -422,7 +459,8 @@ int store_count(struct store *store, struct store_counts *out, struct err *err)
 
 	if (query_open(&query, store->db,
 		       "SELECT (SELECT count(*) FROM images), (SELECT count(*) FROM names),"
-		       " (SELECT count(*) FROM layers), (SELECT total(content_bytes) FROM layers),"
+		       " (SELECT count(*) FROM layers),"
+		       " (SELECT total(content_bytes) FROM layers WHERE place IS NULL),"
 		       " (SELECT count(*) FROM blobs), (SELECT total(size) FROM blobs),"
 		       " (SELECT count(*) FROM containers), (SELECT count(*) FROM steps)",
 		       err) < 0 ||

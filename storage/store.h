@@ -33,11 +33,38 @@ struct store;
  * one is upgraded. Removes what dead processes left in tmp/ (cheap when there is nothing).
  */
 int store_open(const char *root, struct store **out, struct err *err);
+
+/*
+ * Further stores are used where they lie when $IMGBUILD_ADD_STORES (DIR:DIR) names them as this
+ * store is opened: their images are found after its own, their layers and blobs are used in place,
+ * and nothing is ever written to them. Other processes may work on them at the same time; they
+ * must not remove what is used here. ERR_INPUT for one that is none, or was made in another
+ * kind of user namespace.
+ */
+#define STORE_ADD_VARIABLE "IMGBUILD_ADD_STORES"
+/* The option that adds to it, for each command. */
+#define OPTION_ADD_STORE                                                            \
+	{                                                                           \
+		0, "add-store", OPTION_PATHS, NULL, "DIR",                          \
+			"use the images of this store, too, where they lie (also: " \
+			"$" STORE_ADD_VARIABLE ")",                                 \
+			STORE_ADD_VARIABLE                                          \
+	}
+/* Their paths, in order. */
+size_t store_added_count(const struct store *store);
+const char *store_added_path(const struct store *store, size_t at);
 /*
  * The same for who looks whether all is well: a store that is not there is ERR_INPUT, nothing
- * is swept, and what an older boot has not synced is not forgotten.
+ * is swept, and what an older boot has not synced is not forgotten. One that cannot be written is
+ * read, as by store_open_reading.
  */
 int store_open_as_is(const char *root, struct store **out, struct err *err);
+/*
+ * For who only reads. Where the store cannot be written (a read-only file system, somebody
+ * else's), it is read as it is: what others do meanwhile shows, nothing in it is touched, and
+ * what would write fails with EROFS. Else this is store_open.
+ */
+int store_open_reading(const char *root, struct store **out, struct err *err);
 /* What store_open does besides opening: forget what is not on disk for sure, sweep. */
 int store_settle(struct store *store, struct err *err);
 void store_close(struct store *store);

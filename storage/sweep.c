@@ -150,7 +150,8 @@ static int sweep_container_rows(struct store *store, struct err *err)
 int sweep_rubbish(struct store *store, bool with_temporaries, struct err *err)
 {
 	const struct place places[] = {
-		{ store->layers_fd, "layers", "SELECT 1 FROM layers WHERE id=?", true },
+		{ store->layers_fd, "layers", "SELECT 1 FROM layers WHERE id=? AND place IS NULL",
+		  true },
 		{ store->blobs_fd, "blobs/sha256", "SELECT 1 FROM blobs WHERE digest=?", true },
 		{ store->containers_fd, "containers", "SELECT 1 FROM containers WHERE id=?",
 		  false },

@@ -72,7 +72,7 @@ static inline void sql(const char *text)
 	struct err err = ERR_INIT;
 	struct db *db = NULL;
 
-	assert_ok(db_open(path, &db, &err));
+	assert_ok(db_open(path, DB_WRITE, &db, &err));
 	assert_ok(query_open(&query, db, text, &err));
 	assert_ok(query_run(&query, &err));
 	query_release(&query);

@@ -168,6 +168,27 @@ static void names_what_is_wrong(void **state)
 
 /* ---- what goes to stdout --------------------------------------------------- */
 
+static void paths_gather_in_a_variable(void **state)
+{
+	const struct cmdline_option options[] = {
+		{ 0, "add", OPTION_PATHS, NULL, "DIR", "one more", "TEST_CMDLINE_PATHS" },
+		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
+	};
+	const struct cmdline cmdline = { .program = "prog", .synopsis = "", .options = options };
+	char *good[] = { "prog", "--add", "/../tmp", "--add=/not/there", NULL };
+	char *bad[] = { "prog", "--add", "/a:b", NULL };
+	auto_strlist struct strlist args = STRLIST_INIT;
+	struct err err = ERR_INIT;
+	bool done = false;
+
+	assert_int_equal(unsetenv("TEST_CMDLINE_PATHS"), 0);
+	assert_int_equal(cmdline_parse(&cmdline, 4, good, &args, &done, &err), 0);
+	assert_string_equal(getenv("TEST_CMDLINE_PATHS"), "/tmp:/not/there");
+	assert_int_equal(cmdline_parse(&cmdline, 3, bad, &args, &done, &err), -1);
+	assert_int_equal(err.kind, ERR_USAGE);
+	assert_string_equal(err.text, "option '--add': a path that has a colon cannot be used");
+}
+
 struct capture {
 	int saved;
 	int file;
@@ -366,6 +387,10 @@ static void picks_the_subcommand(void **state)
 	assert_string_equal(seen, "ls --root=/r -a");
 	assert_int_equal(dispatch("--root=/r ls", STDERR_FILENO, text, sizeof(text)), 42);
 	assert_string_equal(seen, "ls --root=/r");
+	assert_int_equal(dispatch("--add-store /a --root=/r --add-store=/b ls x", STDERR_FILENO,
+				  text, sizeof(text)),
+			 42);
+	assert_string_equal(seen, "ls --add-store=/a --root=/r --add-store=/b x");
 	assert_int_equal(dispatch("ls --help", STDERR_FILENO, text, sizeof(text)), 42);
 	assert_int_equal(dispatch("remove", STDERR_FILENO, text, sizeof(text)), 43);
 	assert_string_equal(text, "");
@@ -437,6 +462,7 @@ int main(void)
 		cmocka_unit_test(helps),
 		cmocka_unit_test(completes),
 		cmocka_unit_test(the_table_may_have_its_own_h),
+		cmocka_unit_test(paths_gather_in_a_variable),
 		cmocka_unit_test(picks_the_subcommand),
 		cmocka_unit_test(words_a_wrong_subcommand),
 		cmocka_unit_test(lists_the_subcommands),

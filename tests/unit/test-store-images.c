@@ -71,6 +71,7 @@ static void test_open_upgrades_a_store_without_indexes(void **state)
 	sql("DROP TABLE index_images");
 	sql("DROP TABLE index_blobs");
 	sql("DROP TABLE origins");
+	sql("ALTER TABLE layers DROP COLUMN place");
 	sql("PRAGMA user_version=1");
 	expect_image("old", "linux/s390x", "s390x");
 	store = open_store();
@@ -200,6 +201,7 @@ static void test_open_upgrades_a_store_without_places(void **state)
 	assert_ok(image_tag(store, &id, "old", &err));
 	store_close(store);
 	sql("DROP TABLE origins");
+	sql("ALTER TABLE layers DROP COLUMN place");
 	sql("PRAGMA user_version=2");
 	expect_image("old", "linux/s390x", "s390x");
 	store = open_store();
