@@ -291,8 +291,9 @@ static const struct row rows[] = {
 	{ "noexec", VALUE_NONE, take_mount, 0 },
 	{ "atime", VALUE_NONE, take_mount, 0 },
 	{ "noatime", VALUE_NONE, take_mount, 0 },
-	{ "diratime", VALUE_NONE, take_mount, 0 },
-	{ "nodiratime", VALUE_NONE, take_mount, 0 },
+	/* libfuse has no word for these */
+	{ "diratime", VALUE_NONE, take_nothing, 0 },
+	{ "nodiratime", VALUE_NONE, take_nothing, 0 },
 };
 
 /* ---- -o, and the rest of the command line --------------------------------------- */
