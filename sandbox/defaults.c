@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/isolation.h"
 #include "common/mem.h"
 #include "common/userns.h"
 
@@ -41,19 +42,6 @@ static bool has_gid(uint64_t wanted)
 		found = wanted >= first && wanted - first < count;
 	fclose(map);
 	return found;
-}
-
-static bool groups_are_fixed(void)
-{
-	FILE *file = fopen("/proc/self/setgroups", "re");
-	char word[8] = "";
-	bool denied;
-
-	if (!file)
-		return false;
-	denied = fscanf(file, "%7s", word) == 1 && strcmp(word, "deny") == 0;
-	fclose(file);
-	return denied;
 }
 
 /* What each processor tells of its heat lets one guess at what others compute. */
@@ -96,7 +84,7 @@ static void add_mounts(struct sandbox_description *description)
 void sandbox_description_bare(struct sandbox_description *description)
 {
 	description->nested = userns_is_nested();
-	description->fixed_groups = description->nested && groups_are_fixed();
+	description->supervised = isolation_current() != ISOLATION_NAMESPACES;
 	description->namespaces = SANDBOX_NS_MOUNT | SANDBOX_NS_PID | SANDBOX_NS_IPC |
 				  SANDBOX_NS_UTS | SANDBOX_NS_CGROUP;
 	description->capabilities = SANDBOX_CAPS_DEFAULT;

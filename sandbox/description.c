@@ -180,8 +180,8 @@ static void print_flags(struct strbuf *out, const struct sandbox_description *de
 			      description->terminal_columns);
 	if (description->nested)
 		strbuf_puts(out, " nested");
-	if (description->fixed_groups)
-		strbuf_puts(out, " fixed-groups");
+	if (description->supervised)
+		strbuf_puts(out, " supervised");
 	strbuf_putc(out, '\n');
 }
 

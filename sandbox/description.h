@@ -118,7 +118,7 @@ struct sandbox_description {
 
 	/* What the host is, asked once by sandbox_description_defaults. */
 	bool nested;       /* in a user namespace other than the initial one */
-	bool fixed_groups; /* whose supplementary groups cannot be set (one id only) */
+	bool supervised; /* one id only: whose files and processes are is remembered (supervise.h) */
 };
 
 #define SANDBOX_DESCRIPTION_INIT                \

@@ -111,6 +111,8 @@ static int follow(int report_fd, struct sandbox *sandbox, int *out_exec_errno, s
 		case REPORT_FAILED:
 		case REPORT_EXEC_FAILED:
 			return take_failure(&report, out_exec_errno, err);
+		case REPORT_LISTENER:
+			break; /* never comes here */
 		}
 	}
 }

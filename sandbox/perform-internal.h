@@ -25,12 +25,18 @@ void perform_close_sources(struct sandbox_description *description);
  */
 int perform_tie(int alive_fd, struct err *err);
 
+/* What the first process has of the outer one. */
+struct perform_ties {
+	int alive_fd;      /* see perform_tie */
+	int supervisor_fd; /* supervised: where supervise_install sends; else -1 */
+};
+
 /*
  * In the container's first process: everything, then exec. Returns -1 only;
  * *out_exec_errno is set when it was the command that could not be executed.
  */
-int perform(const struct sandbox_description *description, int alive_fd, int *out_exec_errno,
-	    struct err *err);
+int perform(const struct sandbox_description *description, const struct perform_ties *ties,
+	    int *out_exec_errno, struct err *err);
 
 /* Mounts that later steps work in, by descriptor; -1 when the description has none. */
 struct perform_fds {
@@ -71,7 +77,7 @@ int mountfd_set(int fd, uint64_t attributes, const char *what, struct err *err);
 uint64_t mountfd_attributes(unsigned flags);
 
 /* perform-process.c: what the process itself is, then exec. */
-int perform_process(const struct sandbox_description *description, int alive_fd,
+int perform_process(const struct sandbox_description *description, const struct perform_ties *ties,
 		    int *out_exec_errno, struct err *err);
 
 #endif

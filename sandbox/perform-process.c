@@ -29,6 +29,7 @@
 #include "common/mem.h"
 #include "common/strbuf.h"
 #include "sandbox/limits.h"
+#include "sandbox/supervise.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -70,7 +71,8 @@ static int change_directory(const struct sandbox_description *description, struc
 /* A pipe of ours that the user may open again by its name (/dev/stdout); nobody else's file. */
 static int give_pipes(const struct sandbox_description *description, struct err *err)
 {
-	if (description->uid == 0 || description->terminal)
+	/* supervised, he is root in truth */
+	if (description->uid == 0 || description->terminal || description->supervised)
 		return 0;
 	for (int i = 0; i < 3; i++) {
 		struct stat st;
@@ -112,12 +114,10 @@ static int drop_bounding(uint64_t keep, struct err *err)
 
 static int set_ids(const struct sandbox_description *description, struct err *err)
 {
-	if (!description->fixed_groups &&
-	    setgroups(description->group_count, description->groups) < 0)
+	if (description->supervised) /* only says that it is somebody else */
+		return 0;
+	if (setgroups(description->group_count, description->groups) < 0)
 		return err_sys(err, "set %zu supplementary groups", description->group_count);
-	if (description->fixed_groups && description->group_count > 0)
-		return err_set(err, ERR_SYSTEM,
-			       "supplementary groups cannot be set in this user namespace");
 	if (setresgid(description->gid, description->gid, description->gid) < 0)
 		return err_sys(err, "become group %ju", (uintmax_t)description->gid);
 	if (setresuid(description->uid, description->uid, description->uid) < 0)
@@ -173,30 +173,37 @@ static int load_filter(int fd, struct err *err)
 	return 0;
 }
 
+static int load_filters(const struct sandbox_description *description,
+			const struct perform_ties *ties, struct err *err)
+{
+	if (description->seccomp_fd >= 0 && load_filter(description->seccomp_fd, err) < 0)
+		return -1;
+	return description->supervised ? supervise_install(ties->supervisor_fd, err) : 0;
+}
+
 /*
  * Without "no new privileges" loading a filter takes a capability that we are
  * about to lose, so it comes first; docker's filter lets pass all that follows
  * here. With it, the filter is the last thing before exec.
  */
-static int drop_privileges(const struct sandbox_description *description, int alive_fd,
-			   struct err *err)
+static int drop_privileges(const struct sandbox_description *description,
+			   const struct perform_ties *ties, struct err *err)
 {
-	const bool early = description->seccomp_fd >= 0 && !description->no_new_privileges;
-	const bool late = description->seccomp_fd >= 0 && description->no_new_privileges;
+	const bool is_late = description->no_new_privileges;
 
 	if (description->is_32bit && personality(PER_LINUX32) < 0)
 		return err_sys(err, "become a 32 bit process");
 	if (drop_bounding(description->capabilities, err) < 0)
 		return -1;
-	if (early && load_filter(description->seccomp_fd, err) < 0)
+	if (!is_late && load_filters(description, ties, err) < 0)
 		return -1;
 	if (set_ids(description, err) < 0 || set_capabilities(description, err) < 0)
 		return -1;
-	if (perform_tie(alive_fd, err) < 0)
+	if (perform_tie(ties->alive_fd, err) < 0)
 		return -1;
 	if (description->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(err, "forbid new privileges");
-	if (late && load_filter(description->seccomp_fd, err) < 0)
+	if (is_late && load_filters(description, ties, err) < 0)
 		return -1;
 	return 0;
 }
@@ -277,14 +284,14 @@ static int exec_command(const struct sandbox_description *description, int *out_
 	return -1;
 }
 
-int perform_process(const struct sandbox_description *description, int alive_fd,
+int perform_process(const struct sandbox_description *description, const struct perform_ties *ties,
 		    int *out_exec_errno, struct err *err)
 {
 	sigset_t none;
 
 	if (set_limits(description, err) < 0 || change_directory(description, err) < 0 ||
 	    give_pipes(description, err) < 0 || leave_keyring(description, err) < 0 ||
-	    drop_privileges(description, alive_fd, err) < 0)
+	    drop_privileges(description, ties, err) < 0)
 		return -1;
 	umask(022);
 	sigemptyset(&none);

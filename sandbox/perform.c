@@ -55,12 +55,12 @@ int perform_tie(int alive_fd, struct err *err)
 	return 0;
 }
 
-int perform(const struct sandbox_description *description, int alive_fd, int *out_exec_errno,
-	    struct err *err)
+int perform(const struct sandbox_description *description, const struct perform_ties *ties,
+	    int *out_exec_errno, struct err *err)
 {
 	struct perform_fds fds = { .dev_fd = -1, .pts_fd = -1 };
 
-	if (perform_tie(alive_fd, err) < 0)
+	if (perform_tie(ties->alive_fd, err) < 0)
 		return -1;
 	/* no way back to the caller's terminal: TIOCSTI works on one's own only */
 	if (setsid() < 0)
@@ -73,5 +73,5 @@ int perform(const struct sandbox_description *description, int alive_fd, int *ou
 		return -1;
 	if (set_hostname(description, err) < 0)
 		return -1;
-	return perform_process(description, alive_fd, out_exec_errno, err);
+	return perform_process(description, ties, out_exec_errno, err);
 }

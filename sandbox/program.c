@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -26,6 +29,7 @@
 #include "sandbox/description.h"
 #include "sandbox/perform-internal.h"
 #include "sandbox/report.h"
+#include "sandbox/supervise.h"
 #include "sandbox/wire.h"
 
 #define EXIT_SETUP        125
@@ -110,17 +114,24 @@ static int tie_to_launcher(const struct wire_head *head, struct err *err)
 
 struct inner {
 	const struct sandbox_description *description;
-	int alive[2]; /* a pipe: as long as the outer process lives, nothing can be read */
+	int alive[2];       /* a pipe: as long as the outer process lives, nothing can be read */
+	int supervision[2]; /* a socket pair, when it is supervised: ours, its own */
 };
+#define INNER_INIT                                             \
+	{                                                      \
+		.alive = { -1, -1 }, .supervision = { -1, -1 } \
+	}
 
 static int run_inner(void *data)
 {
 	const struct inner *inner = data;
 	struct err err = ERR_INIT;
+	const struct perform_ties ties = { .alive_fd = inner->alive[0],
+					   .supervisor_fd = inner->supervision[1] };
 	int exec_errno = 0;
 
 	close(inner->alive[1]);
-	perform(inner->description, inner->alive[0], &exec_errno, &err);
+	perform(inner->description, &ties, &exec_errno, &err);
 	report_failure(&err, exec_errno);
 	return EXIT_SETUP;
 }
@@ -128,12 +139,14 @@ static int run_inner(void *data)
 /*
  * As vfork(2) does: the inner process uses our memory, on a stack of its own,
  * while we stand still until it has exec'd. Copying what it is about to throw
- * away would take a tenth of the time of a short step.
+ * away would take a tenth of the time of a short step. One that is supervised is
+ * a copy: it needs us before it execs.
  */
 static pid_t clone_inner(struct inner *inner, int *out_pidfd, struct err *err)
 {
 	static char stack[INNER_STACK_BYTES] __attribute__((aligned(64)));
-	int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
+	const int sharing = inner->description->supervised ? 0 : CLONE_VM | CLONE_VFORK;
+	int flags = sharing | CLONE_PIDFD | SIGCHLD;
 	pid_t pid;
 
 	for (size_t i = 0; i < sizeof(clone_flags) / sizeof(clone_flags[0]); i++) {
@@ -163,6 +176,52 @@ static int wait_for_end(pid_t pid, int pidfd)
 	}
 }
 
+/* A signal that we wait for; the child's end may have come with it. */
+static bool take_signal(int signal_fd, pid_t pid, int pidfd, int *out_status)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signal_fd, &info, sizeof(info)) == sizeof(info) && info.ssi_signo == SIGTERM)
+		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	return waitpid(pid, out_status, WNOHANG) == pid;
+}
+
+/* The same while the container's calls are answered. */
+static int answer_until_end(struct supervisor *supervisor, pid_t pid, int pidfd)
+{
+	struct pollfd fds[] = { { .events = POLLIN },
+				{ .fd = supervisor_fd(supervisor), .events = POLLIN } };
+	sigset_t wanted;
+	int status;
+
+	sigemptyset(&wanted);
+	sigaddset(&wanted, SIGCHLD);
+	sigaddset(&wanted, SIGTERM);
+	fds[0].fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fds[0].fd < 0) /* the container ends with us */
+		_exit(EXIT_SETUP);
+	for (;;) {
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[1].revents & POLLIN)
+			supervisor_answer(supervisor);
+		else if (fds[1].revents)
+			fds[1].fd = -1;
+		if (fds[0].revents && take_signal(fds[0].fd, pid, pidfd, &status))
+			return status;
+	}
+}
+
+/* *out is NULL where nobody is to be supervised. */
+static int open_supervisor(struct inner *inner, struct supervisor **out, struct err *err)
+{
+	if (!inner->description->supervised)
+		return 0;
+	fd_close(&inner->supervision[1]);
+	*out = supervisor_open(inner->supervision[0], inner->description, err);
+	return *out || err->kind == ERR_NONE ? 0 : -1;
+}
+
 /* End as the command did, so that our waitpid status is its own. */
 static _Noreturn void end_like(int status)
 {
@@ -184,24 +243,31 @@ static int run_outer(struct err *err)
 	auto_sandbox_description struct sandbox_description description = SANDBOX_DESCRIPTION_INIT;
 	struct report started = { .type = REPORT_STARTED };
 	struct wire_head head = { .launcher = 0 };
-	struct inner inner = { .description = &description };
+	auto_supervisor struct supervisor *supervisor = NULL;
+	struct inner inner = INNER_INIT;
 	int pidfd = -1;
 	pid_t pid;
 
 	if (read_description(&head, &description, err) < 0 || close_others(&head, err) < 0 ||
 	    tie_to_launcher(&head, err) < 0 || perform_clone_sources(&description, err) < 0)
 		return -1;
+	inner.description = &description;
 	if (pipe2(inner.alive, O_CLOEXEC) < 0)
 		return err_sys(err, "make a pipe");
+	if (description.supervised &&
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, inner.supervision) < 0)
+		return err_sys(err, "make a socket pair");
 	pid = clone_inner(&inner, &pidfd, err);
 	if (pid < 0)
 		return -1;
 	started.pid = pid;
 	report_send(WIRE_REPORT_FD, &started, pidfd);
+	if (open_supervisor(&inner, &supervisor, err) < 0)
+		return -1;
 	/* neither the report, whose end is the exec, nor any mount is held from here on */
 	syscall(SYS_close_range, WIRE_REPORT_FD, WIRE_FIRST_FD + (unsigned)head.fd_count - 1, 0);
 	perform_close_sources(&description);
-	end_like(wait_for_end(pid, pidfd));
+	end_like(supervisor ? answer_until_end(supervisor, pid, pidfd) : wait_for_end(pid, pidfd));
 }
 
 int main(void)

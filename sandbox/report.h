@@ -19,6 +19,7 @@ enum report_type {
 	REPORT_TERMINAL,    /* with the master of its pseudo terminal */
 	REPORT_FAILED,      /* set-up: kind, sys_errno, text */
 	REPORT_EXEC_FAILED, /* the command itself: sys_errno, text */
+	REPORT_LISTENER,    /* between processes of the program: with what answers held calls */
 };
 
 struct report {

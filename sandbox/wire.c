@@ -38,7 +38,7 @@ enum wire_flag {
 	WIRE_FLAG_NO_NEW_PRIVILEGES = 1 << 2,
 	WIRE_FLAG_TERMINAL = 1 << 3,
 	WIRE_FLAG_NESTED = 1 << 4,
-	WIRE_FLAG_FIXED_GROUPS = 1 << 5,
+	WIRE_FLAG_SUPERVISED = 1 << 5,
 	WIRE_FLAG_32BIT = 1 << 6,
 	WIRE_FLAG_END = 1 << 7,
 };
@@ -123,7 +123,7 @@ static uint64_t flags_of(const struct sandbox_description *description)
 	       (description->is_32bit ? WIRE_FLAG_32BIT : 0U) |
 	       (description->terminal ? WIRE_FLAG_TERMINAL : 0U) |
 	       (description->nested ? WIRE_FLAG_NESTED : 0U) |
-	       (description->fixed_groups ? WIRE_FLAG_FIXED_GROUPS : 0U);
+	       (description->supervised ? WIRE_FLAG_SUPERVISED : 0U);
 }
 
 static void put_fields(struct strbuf *out, const struct sandbox_description *description,
@@ -327,7 +327,7 @@ static int take_flags(const struct field *field, struct sandbox_description *out
 	out->is_32bit = flags & WIRE_FLAG_32BIT;
 	out->terminal = flags & WIRE_FLAG_TERMINAL;
 	out->nested = flags & WIRE_FLAG_NESTED;
-	out->fixed_groups = flags & WIRE_FLAG_FIXED_GROUPS;
+	out->supervised = flags & WIRE_FLAG_SUPERVISED;
 	return 0;
 }
 

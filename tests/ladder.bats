@@ -82,3 +82,21 @@ same_on() {
 	END
 	same_on lone single
 }
+
+@test "RUN chown, mknod, setgid directories, and what another user makes" {
+	cat >"$T/context/Buildfile" <<-'END'
+		FROM scratch
+		ADD base.tar /
+		RUN mkdir /srv /srv/shared && echo one >/srv/one && ln -s one /srv/link && mkfifo /srv/pipe \
+			&& chown 33:44 /srv/one && chown -h 5:6 /srv/link && chown 7:8 /srv/pipe \
+			&& chgrp 50 /srv/shared && chmod 2775 /srv/shared && echo two >/srv/shared/two && mkdir /srv/shared/dir \
+			&& mknod /srv/null c 1 3 && mknod /srv/disk b 8 1 && chown 0:6 /srv/disk
+		RUN mv /srv/one /srv/moved && mv /srv/link /srv/link2 && touch -h /srv/link2 && mv /srv/null /srv/null2 && ln /srv/disk /srv/disk2
+		RUN [ "$(stat -c %u:%g /srv/moved)" = 33:44 ] && [ "$(stat -c %u:%g /srv/link2)" = 5:6 ] && [ -c /srv/null2 ] \
+			&& cp -a /srv /copy && echo more >>/copy/moved
+		RUN chmod 777 /srv && chmod 2777 /srv/shared
+		USER alice
+		RUN id >/srv/id && echo hers >/srv/hers && mkdir /srv/hers.d && ln -s hers /srv/hers.link && touch /srv/shared/three
+	END
+	same_on lone single
+}

@@ -134,7 +134,7 @@ static void flags_are_each_their_own(void **state)
 		description.terminal_rows = i == 3 ? 65535 : 0;
 		description.terminal_columns = i == 3 ? 77 : 0;
 		description.nested = i == 4;
-		description.fixed_groups = i == 5;
+		description.supervised = i == 5;
 		description.is_32bit = i == 6;
 		assert_int_equal(wire_encode(&description, 1, &bytes, &fds, &err), 0);
 		assert_int_equal(wire_decode(bytes.data, bytes.len, &head, &got, &err), 0);
@@ -145,7 +145,7 @@ static void flags_are_each_their_own(void **state)
 		assert_int_equal(got.terminal_rows, i == 3 ? 65535 : 0);
 		assert_int_equal(got.terminal_columns, i == 3 ? 77 : 0);
 		assert_int_equal(got.nested, i == 4);
-		assert_int_equal(got.fixed_groups, i == 5);
+		assert_int_equal(got.supervised, i == 5);
 		assert_int_equal(got.is_32bit, i == 6);
 	}
 }

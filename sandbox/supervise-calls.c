@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers for which calls are held, and who answers each. */
+#include "sandbox/supervise-internal.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+/* The most frequent first: the filter asks in this order. */
+const struct held supervise_held[] = {
+	{ SYS_fstat, answer_stat, 0, 0 },
+	{ SYS_newfstatat, answer_stat, 0, 0 },
+	{ SYS_statx, answer_statx, 0, 0 },
+	{ SYS_openat, answer_open, 2, O_CREAT },
+#ifdef SYS_stat
+	{ SYS_stat, answer_stat, 0, 0 },
+	{ SYS_lstat, answer_stat, 0, 0 },
+	{ SYS_open, answer_open, 1, O_CREAT },
+	{ SYS_creat, answer_open, 0, 0 },
+	{ SYS_mkdir, answer_mkdir, 0, 0 },
+	{ SYS_symlink, answer_symlink, 0, 0 },
+	{ SYS_mknod, answer_mknod, 0, 0 },
+	{ SYS_chown, answer_chown, 0, 0 },
+	{ SYS_lchown, answer_chown, 0, 0 },
+#endif
+	{ SYS_openat2, answer_open, 0, 0 },
+	{ SYS_mkdirat, answer_mkdir, 0, 0 },
+	{ SYS_symlinkat, answer_symlink, 0, 0 },
+	{ SYS_mknodat, answer_mknod, 0, 0 },
+	{ SYS_fchown, answer_chown, 0, 0 },
+	{ SYS_fchownat, answer_chown, 0, 0 },
+	{ SYS_utimensat, answer_utimens, 3, AT_SYMLINK_NOFOLLOW },
+	{ SYS_listxattr, answer_listxattr, 0, 0 },
+	{ SYS_llistxattr, answer_listxattr, 0, 0 },
+	{ SYS_flistxattr, answer_listxattr, 0, 0 },
+	{ SYS_execve, answer_exec, 0, 0 },
+	{ SYS_execveat, answer_exec, 0, 0 },
+	{ SYS_getuid, answer_get_ids, 0, 0 },
+	{ SYS_geteuid, answer_get_ids, 0, 0 },
+	{ SYS_getgid, answer_get_ids, 0, 0 },
+	{ SYS_getegid, answer_get_ids, 0, 0 },
+	{ SYS_getresuid, answer_get_ids, 0, 0 },
+	{ SYS_getresgid, answer_get_ids, 0, 0 },
+	{ SYS_getgroups, answer_get_groups, 0, 0 },
+	{ SYS_setuid, answer_set_uid, 0, 0 },
+	{ SYS_setreuid, answer_set_uid, 0, 0 },
+	{ SYS_setresuid, answer_set_uid, 0, 0 },
+	{ SYS_setfsuid, answer_set_uid, 0, 0 },
+	{ SYS_setgid, answer_set_gid, 0, 0 },
+	{ SYS_setregid, answer_set_gid, 0, 0 },
+	{ SYS_setresgid, answer_set_gid, 0, 0 },
+	{ SYS_setfsgid, answer_set_gid, 0, 0 },
+	{ SYS_setgroups, answer_set_groups, 0, 0 },
+};
+const size_t supervise_held_count = sizeof(supervise_held) / sizeof(supervise_held[0]);

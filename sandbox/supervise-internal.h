@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SANDBOX_SUPERVISE_INTERNAL_H
+#define SANDBOX_SUPERVISE_INTERNAL_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "sandbox/supervise.h"
+
+/*
+ * Functions return 0 or -errno, or one of these two, for a process is the reader.
+ */
+#define CALL_PASS 1 /* the kernel shall do it */
+#define CALL_SENT 2 /* the answer is on its way */
+
+/* The ids that a process believes to have. */
+enum { ID_REAL, ID_EFFECTIVE, ID_SAVED, ID_FILE, ID_COUNT };
+struct ids {
+	uid_t uid[ID_COUNT];
+	gid_t gid[ID_COUNT];
+	gid_t *groups;
+	size_t group_count;
+};
+
+struct supervisor {
+	int listener_fd;
+	int proc_fd;       /* the host's /proc, which is our working directory too */
+	uint64_t root_ino; /* where our root is: that of the process we answered last */
+	uint64_t root_mount;
+	struct ids *ids; /* every set that was asked for; the first is the container's */
+	size_t ids_count;
+	struct seccomp_notif *request; /* as large as this kernel's */
+	struct seccomp_notif_resp *response;
+	size_t request_bytes;
+	size_t response_bytes;
+};
+
+/* One call that is held. */
+struct call {
+	struct supervisor *supervisor;
+	uint64_t id;
+	pid_t pid; /* of the thread, as the host sees it */
+	int number;
+	const uint64_t *args;
+	int64_t value; /* what it returns, when the answer is 0 */
+};
+typedef int (*call_fn)(struct call *call);
+
+/* supervise-calls.c: which calls are held. */
+struct held {
+	int number;
+	call_fn answer;
+	unsigned arg;  /* only when this argument */
+	uint32_t mask; /* has one of these bits; 0: always */
+};
+extern const struct held supervise_held[];
+extern const size_t supervise_held_count;
+
+/* ---- supervise-process.c: the process that called ---- */
+
+/* Is it still waiting? If not, its number may be another's by now. */
+bool call_is_alive(const struct call *call);
+int call_read(const struct call *call, uint64_t address, void *buffer, size_t size);
+int call_write(const struct call *call, uint64_t address, const void *buffer, size_t size);
+/* A text of less than @size bytes; -ENAMETOOLONG. */
+int call_read_text(const struct call *call, uint64_t address, char *buffer, size_t size);
+/* The file behind its descriptor @fd, by O_PATH. */
+int call_open_fd(const struct call *call, int fd);
+/*
+ * The file that it calls so, by O_PATH, in its own root and from its own directories. @flags:
+ * AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW. -ELOOP too where a magic link of /proc is on the way, which
+ * would lead to something of ours.
+ */
+int call_open(struct call *call, int dir_fd, uint64_t path, int flags);
+/* The directory of what it calls so, and the last name ("" for none: it ends with a slash). */
+int call_open_parent(struct call *call, int dir_fd, uint64_t path, char name[NAME_MAX + 1]);
+/* An O_PATH descriptor as one that reads. */
+int call_reopen(const struct call *call, int fd);
+mode_t call_umask(const struct call *call);
+
+/* ---- supervise-record.c: what is recorded of an open file ---- */
+
+/* stat(2) of it; *out_is_recorded when a record changed something. @fd may be O_PATH. */
+int supervise_stat(const struct call *call, int fd, struct stat *out, bool *out_is_recorded);
+int supervise_chown(const struct call *call, int fd, uid_t uid, gid_t gid);
+
+/* ---- supervise-ids.c ---- */
+
+void supervise_ids_init(struct supervisor *supervisor,
+			const struct sandbox_description *description);
+void supervise_ids_release(struct supervisor *supervisor);
+const struct ids *supervise_ids(const struct call *call);
+bool supervise_has_group(const struct ids *ids, gid_t gid);
+
+/* ---- the calls ---- */
+int answer_set_uid(struct call *call);
+int answer_set_gid(struct call *call);
+int answer_set_groups(struct call *call);
+int answer_get_ids(struct call *call);
+int answer_get_groups(struct call *call);
+int answer_exec(struct call *call);
+
+int answer_chown(struct call *call);
+int answer_utimens(struct call *call);
+int answer_listxattr(struct call *call);
+int answer_stat(struct call *call);
+int answer_statx(struct call *call);
+
+int answer_open(struct call *call);
+int answer_mkdir(struct call *call);
+int answer_symlink(struct call *call);
+int answer_mknod(struct call *call);
+
+#endif
