@@ -33,6 +33,7 @@ struct search {
 	bool is_over;     /* nothing further down counts */
 	char *sibling;    /* a redirect: from here on this name in the same parent */
 	char *redirect;   /* a redirect: from here on this path from the layers' roots */
+	const char *before; /* its parent, while it is looked at */
 };
 
 static void search_release(struct search *search)
@@ -64,13 +65,40 @@ static void add_lower(struct found *found, uint16_t layer, char *path)
 	found->dir = dir;
 }
 
-/* What a redirect means for the layers below. Something that is no name and no path is no redirect. */
-static void take_redirect(struct search *search, char *redirect)
+/* "." and ".." lead where no layer has anything to say. */
+static bool has_dots(const char *path)
 {
-	if (redirect[0] == '/') {
+	for (size_t len; *path; path += len + (path[len] == '/')) {
+		len = strcspn(path, "/");
+		if ((len == 1 && path[0] == '.') || (len == 2 && path[0] == '.' && path[1] == '.'))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What a redirect means for the layers below. @before is the path of the directory's parent, where
+ * it was found by a path, and @behind what still follows. Something that is no name and no path is
+ * no redirect.
+ */
+static void take_redirect(struct search *search, const char *redirect, const char *before,
+			  const char *behind)
+{
+	bool is_path = redirect[0] == '/';
+	char *path = NULL;
+
+	if (!is_path && (!redirect[0] || strchr(redirect, '/')))
+		return;
+	if (has_dots(redirect))
+		return;
+	if (is_path)
+		path = str_format("%s%s", redirect, behind);
+	else if (before)
+		path = str_format("%s/%s%s", before, redirect, behind);
+	if (path) {
 		free(search->redirect);
-		search->redirect = str_dup(redirect);
-	} else if (redirect[0] && !strchr(redirect, '/') && !search->redirect) {
+		search->redirect = path;
+	} else {
 		free(search->sibling);
 		search->sibling = str_dup(redirect);
 	}
@@ -110,7 +138,7 @@ static int take_dir(struct search *search, uint16_t index, int dir_fd, const cha
 		return r;
 	search->is_over = marks.is_opaque;
 	if (marks.redirect)
-		take_redirect(search, marks.redirect);
+		take_redirect(search, marks.redirect, search->before, "");
 	free(marks.redirect);
 	return 0;
 }
@@ -160,47 +188,68 @@ static int look_in_parent(struct search *search, uint16_t index, const char *nam
 
 /* ---- by a path from the layer's root ------------------------------------------------- */
 
-/* The directories on the way count, too: one that is hidden hides what is in it. */
+/* A directory on the way: it may lead elsewhere, hide what is in it from those below, or end the search. */
+static int step_into(struct search *search, const struct layer *layer, int *dir_fd,
+		     const char *part, const char *before, const char *behind, bool *is_last)
+{
+	struct dir_marks marks;
+	struct stat st;
+	int fd, r;
+
+	if (fstatat(*dir_fd, part, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		search->is_over = layer->has_whiteout_files &&
+				  mark_has_whiteout_file(*dir_fd, part);
+		return -errno;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		search->is_over = true;
+		return -ENOENT;
+	}
+	r = dir_marks_load(layer, *dir_fd, part, &marks);
+	if (r < 0)
+		return r;
+	*is_last |= marks.is_opaque;
+	if (marks.redirect)
+		take_redirect(search, marks.redirect, before, behind);
+	free(marks.redirect);
+	fd = openat(*dir_fd, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	fd_close(dir_fd);
+	*dir_fd = fd;
+	return 0;
+}
+
+/* Component by component: "/a/b/c" is looked up as "a" behind "", "b" behind "/a", "c" behind "/a/b". */
 static int look_at_path(struct search *search, uint16_t index)
 {
 	const struct layer *layer = &search->overlay->layers[index];
 	auto_free char *path = str_dup(search->redirect);
+	auto_free char *before = str_dup(search->redirect);
+	auto_free char *whole = str_dup(search->redirect);
 	auto_close int dir_fd = fcntl(layer->fd, F_DUPFD_CLOEXEC, 0);
 	bool is_last_layer = false;
-	char *state = NULL;
-	char *part = strtok_r(path, "/", &state);
-	int r;
+	char *part = path + 1;
+	char *slash;
+	int r = 0;
 
 	if (dir_fd < 0)
 		return -errno;
-	for (char *next; part && (next = strtok_r(NULL, "/", &state)); part = next) {
-		struct dir_marks marks;
-		struct stat st;
-		int fd;
-
-		if (fstatat(dir_fd, part, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-			search->is_over = layer->has_whiteout_files &&
-					  mark_has_whiteout_file(dir_fd, part);
-			return errno == ENOENT ? 0 : -errno;
-		}
-		if (!S_ISDIR(st.st_mode)) {
-			search->is_over = true;
-			return 0;
-		}
-		r = dir_marks_load(layer, dir_fd, part, &marks);
-		if (r < 0)
-			return r;
-		free(marks.redirect);
-		is_last_layer |= marks.is_opaque;
-		fd = openat(dir_fd, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0)
-			return -errno;
-		fd_close(&dir_fd);
-		dir_fd = fd;
+	for (; r == 0 && (slash = strchr(part, '/')); part = slash + 1) {
+		*slash = '\0';
+		before[part - path - 1] = '\0';
+		r = step_into(search, layer, &dir_fd, part, before,
+			      whole + (slash - path), &is_last_layer);
+		before[part - path - 1] = '/';
 	}
-	r = part ? look_at(search, index, dir_fd, part) : 0;
+	if (r == 0 && part[0]) {
+		before[part - path - 1] = '\0';
+		search->before = before;
+		r = look_at(search, index, dir_fd, part);
+		search->before = NULL;
+	}
 	search->is_over |= is_last_layer;
-	return r;
+	return r == -ENOENT ? 0 : r;
 }
 
 /* ---- through the layers ---------------------------------------------------------------- */

@@ -4,11 +4,15 @@
  * pages it may keep.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "fuse-overlay/handle.h"
 #include "fuse-overlay/ops-internal.h"
+#include "fuse-overlay/session.h"
 
-static struct handle *handle_of(const struct fuse_file_info *file)
+struct handle *handle_of(const struct fuse_file_info *file)
 {
 	return (struct handle *)file->fh; /* NOLINT: it is what op_open put there */
 }
@@ -50,4 +54,102 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	data.buf[0].fd = fd;
 	data.buf[0].pos = offset;
 	fuse_reply_data(req, &data, FUSE_BUF_SPLICE_MOVE);
+}
+
+void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	       struct fuse_file_info *file)
+{
+	struct overlay *overlay = overlay_of(req);
+	const struct caller caller = caller_of(req);
+	struct entry_reply reply = { .node = NULL };
+	struct fuse_entry_param entry;
+	struct handle *handle = NULL;
+	bool is_nameless = strcmp(name, SESSION_TMPFILE_NAME) == 0;
+	int r = is_nameless ? overlay_tmpfile(overlay, &caller, node_of(req, parent), mode,
+					      file->flags, &reply, &handle) :
+			      overlay_create(overlay, &caller, node_of(req, parent), name, mode,
+					     file->flags, &reply, &handle);
+
+	if (r < 0) {
+		fuse_reply_err(req, -r);
+		return;
+	}
+	fill_entry(req, &reply, &entry);
+	file->fh = (uint64_t)handle;
+	file->keep_cache = 1;
+	if (fuse_reply_create(req, &entry, file) < 0) {
+		overlay_file_close(overlay, handle);
+		overlay_forget(overlay, reply.node, 1);
+	}
+}
+
+void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t offset,
+		  struct fuse_file_info *file)
+{
+	struct fuse_bufvec out = FUSE_BUFVEC_INIT(fuse_buf_size(in));
+	struct handle *handle = handle_of(file);
+	const struct caller caller = caller_of(req);
+	int fd = overlay_file_fd(overlay_of(req), handle);
+	ssize_t n = fd;
+
+	/* of pages that were cached the kernel has seen to it itself */
+	if (fd >= 0 && !file->writepage)
+		n = overlay_file_drop_setid(overlay_of(req), &caller, handle);
+	if (n < 0) {
+		fuse_reply_err(req, (int)-n);
+		return;
+	}
+	out.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+	out.buf[0].fd = fd;
+	out.buf[0].pos = offset;
+	n = fuse_buf_copy(&out, in, 0);
+	if (n < 0)
+		fuse_reply_err(req, (int)-n);
+	else
+		fuse_reply_write(req, (size_t)n);
+}
+
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *file)
+{
+	reply_done(req, overlay_fsync(overlay_of(req), handle_of(file), data_only));
+}
+
+void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
+		  struct fuse_file_info *file)
+{
+	int fd = overlay_file_fd(overlay_of(req), handle_of(file));
+
+	reply_done(req, fd < 0 ? fd : fallocate(fd, mode, offset, length) < 0 ? -errno : 0);
+}
+
+void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence,
+	      struct fuse_file_info *file)
+{
+	int fd = overlay_file_fd(overlay_of(req), handle_of(file));
+	off_t at = fd < 0 ? fd : lseek(fd, offset, whence);
+
+	if (fd < 0 || at < 0)
+		fuse_reply_err(req, fd < 0 ? -fd : errno);
+	else
+		fuse_reply_lseek(req, at);
+}
+
+void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t from, struct fuse_file_info *in,
+			fuse_ino_t ino_out, off_t to, struct fuse_file_info *out, size_t length,
+			int flags)
+{
+	struct overlay *overlay = overlay_of(req);
+	int in_fd = overlay_file_fd(overlay, handle_of(in));
+	int out_fd = overlay_file_fd(overlay, handle_of(out));
+	ssize_t n;
+
+	if (in_fd < 0 || out_fd < 0) {
+		fuse_reply_err(req, in_fd < 0 ? -in_fd : -out_fd);
+		return;
+	}
+	n = copy_file_range(in_fd, &from, out_fd, &to, length, (unsigned int)flags);
+	if (n < 0)
+		fuse_reply_err(req, errno);
+	else
+		fuse_reply_write(req, (size_t)n);
 }
