@@ -3,6 +3,7 @@
 #include "sandbox/supervise-internal.h"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 /* The most frequent first: the filter asks in this order. */
@@ -50,5 +51,8 @@ const struct held supervise_held[] = {
 	{ SYS_setresgid, answer_set_gid, 0, 0 },
 	{ SYS_setfsgid, answer_set_gid, 0, 0 },
 	{ SYS_setgroups, answer_set_groups, 0, 0 },
+	{ SYS_prctl, answer_prctl, 0, PR_SET_KEEPCAPS },
+	{ SYS_capget, answer_capget, 0, 0 },
+	{ SYS_capset, answer_capset, 0, 0 },
 };
 const size_t supervise_held_count = sizeof(supervise_held) / sizeof(supervise_held[0]);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <string.h>
@@ -119,7 +120,7 @@ int answer_mknod(struct call *call)
 
 	if (result < 0 || (result == CALL_PASS && (!is_device || birth.dir_fd < 0)))
 		return result;
-	if (is_device && supervise_ids(call)->uid[ID_EFFECTIVE] != 0)
+	if (is_device && !supervise_can(supervise_ids(call), CAP_MKNOD))
 		return -EPERM;
 	if (record_mknod(birth.dir_fd, birth.name, OVERLAY_RECORDED, mode, device) < 0)
 		return -errno;

@@ -9,14 +9,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/fd.h"
 #include "common/mem.h"
+#include "sandbox/caps.h"
 
 #define TOKEN_BASE ((rlim_t)1 << 40)
 #define IDS_MAX    65536
@@ -32,6 +36,9 @@ void supervise_ids_init(struct supervisor *supervisor,
 		first->uid[i] = description->uid;
 		first->gid[i] = description->gid;
 	}
+	supervisor->capabilities = description->capabilities & CAPS_ALL;
+	if (description->uid == 0)
+		first->permitted = first->effective = supervisor->capabilities;
 	if (description->group_count)
 		first->groups =
 			mem_dup(description->groups, description->group_count * sizeof(gid_t));
@@ -65,9 +72,16 @@ bool supervise_has_group(const struct ids *ids, gid_t gid)
 	return ids->gid[ID_FILE] == gid;
 }
 
+bool supervise_can(const struct ids *ids, int capability)
+{
+	return ids->effective & CAPS_BIT(capability);
+}
+
 static bool same_ids(const struct ids *a, const struct ids *b)
 {
-	return memcmp(a->uid, b->uid, sizeof(a->uid)) == 0 &&
+	return a->permitted == b->permitted && a->effective == b->effective &&
+	       a->inheritable == b->inheritable && a->keeps_permitted == b->keeps_permitted &&
+	       memcmp(a->uid, b->uid, sizeof(a->uid)) == 0 &&
 	       memcmp(a->gid, b->gid, sizeof(a->gid)) == 0 && a->group_count == b->group_count &&
 	       (a->group_count == 0 ||
 		memcmp(a->groups, b->groups, a->group_count * sizeof(gid_t)) == 0);
@@ -209,19 +223,41 @@ static int set_ids(struct call *call, struct change *change)
 	return -ENOSYS;
 }
 
+static bool is_root_in_any(const struct ids *ids)
+{
+	return !ids->uid[ID_REAL] || !ids->uid[ID_EFFECTIVE] || !ids->uid[ID_SAVED];
+}
+
+/* What becomes of the capabilities when user ids change; capabilities(7). */
+static void follow_change(const struct ids *before, struct ids *ids)
+{
+	if (is_root_in_any(before) && !is_root_in_any(ids) && !before->keeps_permitted)
+		ids->permitted = ids->effective = 0;
+	if (before->uid[ID_EFFECTIVE] == 0 && ids->uid[ID_EFFECTIVE] != 0)
+		ids->effective = 0;
+	if (before->uid[ID_EFFECTIVE] != 0 && ids->uid[ID_EFFECTIVE] == 0)
+		ids->effective = ids->permitted;
+}
+
 int answer_set_uid(struct call *call)
 {
 	struct ids ids = *supervise_ids(call);
-	struct change change = { .now = ids.uid, .is_privileged = ids.uid[ID_EFFECTIVE] == 0 };
+	struct change change = { .now = ids.uid, .is_privileged = supervise_can(&ids, CAP_SETUID) };
+	const struct ids before = ids;
 	int result = set_ids(call, &change);
 
-	return result < 0 ? result : become(call, &ids);
+	if (result < 0)
+		return result;
+	/* of the files' id alone nothing follows that matters here */
+	if (call->number != SYS_setfsuid)
+		follow_change(&before, &ids);
+	return become(call, &ids);
 }
 
 int answer_set_gid(struct call *call)
 {
 	struct ids ids = *supervise_ids(call);
-	struct change change = { .now = ids.gid, .is_privileged = ids.uid[ID_EFFECTIVE] == 0 };
+	struct change change = { .now = ids.gid, .is_privileged = supervise_can(&ids, CAP_SETGID) };
 	int result = set_ids(call, &change);
 
 	return result < 0 ? result : become(call, &ids);
@@ -234,7 +270,7 @@ int answer_set_groups(struct call *call)
 	const size_t count = (size_t)call->args[0];
 	int result = 0;
 
-	if (ids.uid[ID_EFFECTIVE] != 0)
+	if (!supervise_can(&ids, CAP_SETGID))
 		return -EPERM;
 	if (count > GROUPS_MAX)
 		return -EINVAL;
@@ -299,7 +335,85 @@ int answer_get_groups(struct call *call)
 	return call_write(call, call->args[1], ids->groups, ids->group_count * sizeof(gid_t));
 }
 
-/* ---- programs that are somebody else's ---- */
+/* ---- capabilities ---- */
+
+int answer_prctl(struct call *call)
+{
+	struct ids ids = *supervise_ids(call);
+
+	/* the filter cannot tell it from others with the same bit */
+	if (call->args[0] != PR_SET_KEEPCAPS || call->args[1] > 1)
+		return CALL_PASS;
+	ids.keeps_permitted = call->args[1];
+	return become(call, &ids);
+}
+
+/* The older form has only one half of each set. */
+static int read_halves(struct call *call, struct __user_cap_header_struct *out_header,
+		       unsigned *out_halves)
+{
+	int result = call_read(call, call->args[0], out_header, sizeof(*out_header));
+
+	*out_halves = out_header->version == _LINUX_CAPABILITY_VERSION_1 ? 1 : 2;
+	return result;
+}
+
+static uint64_t join(const struct __user_cap_data_struct *data, size_t offset, unsigned halves)
+{
+	uint64_t set = 0;
+
+	for (unsigned i = 0; i < halves; i++) {
+		uint32_t half;
+
+		memcpy(&half, (const char *)&data[i] + offset, sizeof(half));
+		set |= (uint64_t)half << (32 * i);
+	}
+	return set;
+}
+
+/* Of somebody else, or in a form that is none, the kernel tells. */
+int answer_capget(struct call *call)
+{
+	const struct ids *ids = supervise_ids(call);
+	struct __user_cap_header_struct header;
+	struct __user_cap_data_struct data[2];
+	unsigned halves;
+
+	if (read_halves(call, &header, &halves) < 0 || header.pid != 0 || !call->args[1] ||
+	    (halves == 2 && header.version != _LINUX_CAPABILITY_VERSION_2 &&
+	     header.version != _LINUX_CAPABILITY_VERSION_3))
+		return CALL_PASS;
+	for (unsigned i = 0; i < halves; i++) {
+		data[i].effective = (uint32_t)(ids->effective >> (32 * i));
+		data[i].permitted = (uint32_t)(ids->permitted >> (32 * i));
+		data[i].inheritable = (uint32_t)(ids->inheritable >> (32 * i));
+	}
+	return call_write(call, call->args[1], data, halves * sizeof(data[0]));
+}
+
+/* The kernel's own are left alone: who gave up some of his still has to be able to write files
+ * that are his, and in truth root's. */
+int answer_capset(struct call *call)
+{
+	struct ids ids = *supervise_ids(call);
+	struct __user_cap_header_struct header;
+	struct __user_cap_data_struct data[2];
+	uint64_t permitted;
+	unsigned halves;
+
+	if (read_halves(call, &header, &halves) < 0 ||
+	    call_read(call, call->args[1], data, halves * sizeof(data[0])) < 0)
+		return -EFAULT;
+	permitted = join(data, offsetof(struct __user_cap_data_struct, permitted), halves);
+	ids.effective = join(data, offsetof(struct __user_cap_data_struct, effective), halves);
+	ids.inheritable = join(data, offsetof(struct __user_cap_data_struct, inheritable), halves);
+	if ((permitted & ~ids.permitted) || (ids.effective & ~permitted))
+		return -EPERM;
+	ids.permitted = permitted;
+	return become(call, &ids);
+}
+
+/* ---- programs ---- */
 
 static bool is_script(const struct call *call, int fd)
 {
@@ -309,27 +423,46 @@ static bool is_script(const struct call *call, int fd)
 	return reading_fd >= 0 && pread(reading_fd, head, 2, 0) == 2 && memcmp(head, "#!", 2) == 0;
 }
 
-/* A program with the setuid or setgid bit. The kernel executes it; whether it can is not known
- * before. */
+/* A program with the setuid or setgid bit is its owner's. */
+static void take_ids_of(const struct stat *st, struct ids *ids)
+{
+	if (st->st_mode & S_ISUID)
+		ids->uid[ID_EFFECTIVE] = st->st_uid;
+	if ((st->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+		ids->gid[ID_EFFECTIVE] = st->st_gid;
+}
+
+/* Root begins with all, everybody else with nothing. */
+static void begin_anew(const struct supervisor *supervisor, struct ids *ids)
+{
+	ids->uid[ID_SAVED] = ids->uid[ID_FILE] = ids->uid[ID_EFFECTIVE];
+	ids->gid[ID_SAVED] = ids->gid[ID_FILE] = ids->gid[ID_EFFECTIVE];
+	ids->keeps_permitted = false;
+	ids->permitted = ids->effective = 0;
+	if (ids->uid[ID_REAL] == 0 || ids->uid[ID_EFFECTIVE] == 0)
+		ids->permitted = supervisor->capabilities;
+	if (ids->uid[ID_EFFECTIVE] == 0)
+		ids->effective = ids->permitted;
+}
+
+/* The kernel executes it; whether it can is not known before. */
 int answer_exec(struct call *call)
 {
 	const bool is_at = call->number == SYS_execveat;
 	const int flags = is_at ? (int)call->args[4] : 0;
-	struct ids ids = *supervise_ids(call);
+	const struct ids *before = supervise_ids(call);
+	struct ids ids = *before;
 	auto_close int fd = call_open(call, is_at ? (int)call->args[0] : AT_FDCWD,
 				      call->args[is_at ? 1 : 0], flags);
 	bool is_recorded;
 	struct stat st;
 
-	if (fd < 0 || supervise_stat(call, fd, &st, &is_recorded) < 0 || !S_ISREG(st.st_mode) ||
-	    !(st.st_mode & (S_ISUID | S_ISGID)) || is_script(call, fd))
+	if (fd < 0 || supervise_stat(call, fd, &st, &is_recorded) < 0 || !S_ISREG(st.st_mode))
 		return CALL_PASS;
-	if (st.st_mode & S_ISUID)
-		ids.uid[ID_EFFECTIVE] = st.st_uid;
-	if ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
-		ids.gid[ID_EFFECTIVE] = st.st_gid;
-	ids.uid[ID_SAVED] = ids.uid[ID_FILE] = ids.uid[ID_EFFECTIVE];
-	ids.gid[ID_SAVED] = ids.gid[ID_FILE] = ids.gid[ID_EFFECTIVE];
-	become(call, &ids);
+	if ((st.st_mode & (S_ISUID | S_ISGID)) && !is_script(call, fd))
+		take_ids_of(&st, &ids);
+	begin_anew(call->supervisor, &ids);
+	if (!same_ids(&ids, before))
+		become(call, &ids);
 	return CALL_PASS;
 }

@@ -17,11 +17,15 @@
 #define CALL_PASS 1 /* the kernel shall do it */
 #define CALL_SENT 2 /* the answer is on its way */
 
-/* The ids that a process believes to have. */
+/* The ids and capabilities that a process believes to have. */
 enum { ID_REAL, ID_EFFECTIVE, ID_SAVED, ID_FILE, ID_COUNT };
 struct ids {
 	uid_t uid[ID_COUNT];
 	gid_t gid[ID_COUNT];
+	uint64_t permitted;
+	uint64_t effective;
+	uint64_t inheritable;
+	bool keeps_permitted; /* PR_SET_KEEPCAPS */
 	gid_t *groups;
 	size_t group_count;
 };
@@ -33,6 +37,7 @@ struct supervisor {
 	uint64_t root_mount;
 	struct ids *ids; /* every set that was asked for; the first is the container's */
 	size_t ids_count;
+	uint64_t capabilities;         /* the most that anybody has */
 	struct seccomp_notif *request; /* as large as this kernel's */
 	struct seccomp_notif_resp *response;
 	size_t request_bytes;
@@ -95,6 +100,7 @@ void supervise_ids_init(struct supervisor *supervisor,
 void supervise_ids_release(struct supervisor *supervisor);
 const struct ids *supervise_ids(const struct call *call);
 bool supervise_has_group(const struct ids *ids, gid_t gid);
+bool supervise_can(const struct ids *ids, int capability);
 
 /* ---- the calls ---- */
 int answer_set_uid(struct call *call);
@@ -103,6 +109,9 @@ int answer_set_groups(struct call *call);
 int answer_get_ids(struct call *call);
 int answer_get_groups(struct call *call);
 int answer_exec(struct call *call);
+int answer_prctl(struct call *call);
+int answer_capset(struct call *call);
+int answer_capget(struct call *call);
 
 int answer_chown(struct call *call);
 int answer_utimens(struct call *call);
