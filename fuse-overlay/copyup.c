@@ -99,36 +99,30 @@ static int make_like(struct overlay *overlay, const struct where *from, const ch
 
 /* ---- what else there is to a file --------------------------------------------------------- */
 
-static int copy_xattr(const char *from, const char *to, const char *name)
+static int copy_xattr(const struct where *from, const struct where *to, const char *name)
 {
 	auto_free char *value = mem_alloc(XATTR_SIZE_MAX);
-	ssize_t len = lgetxattr(from, name, value, XATTR_SIZE_MAX);
+	ssize_t len = where_getxattr(from, name, value, XATTR_SIZE_MAX);
+	int r;
 
 	if (len < 0)
-		return errno == ENODATA ? 0 : -errno;
-	if (lsetxattr(to, name, value, (size_t)len, 0) == 0)
-		return 0;
+		return len == -ENODATA ? 0 : (int)len;
+	r = where_setxattr(to, name, value, (size_t)len, 0);
 	/* the host's labels, and what only the host's root may set, stay behind */
-	return errno == ENOTSUP || errno == EPERM ? 0 : -errno;
+	return r == -ENOTSUP || r == -EPERM ? 0 : r;
 }
 
 static int copy_xattrs(const struct where *from, const struct where *to)
 {
-	char from_path[WHERE_PATH_MAX], to_path[WHERE_PATH_MAX];
 	auto_free char *list = NULL;
-	ssize_t len = llistxattr(where_path(from, from_path), NULL, 0);
+	ssize_t len = where_listxattr(from, &list);
 	int r = 0;
 
-	if (len <= 0)
-		return len < 0 && errno != ENOTSUP ? -errno : 0;
-	list = mem_alloc((size_t)len + 1);
-	len = llistxattr(from_path, list, (size_t)len);
 	if (len < 0)
-		return -errno;
-	where_path(to, to_path);
+		return len == -ENOTSUP ? 0 : (int)len;
 	for (const char *name = list; r == 0 && name < list + len; name += strlen(name) + 1)
 		if (!mark_is_private(name) && strcmp(name, "security.selinux") != 0)
-			r = copy_xattr(from_path, to_path, name);
+			r = copy_xattr(from, to, name);
 	return r;
 }
 

@@ -20,11 +20,10 @@
 
 static const char *const prefixes[] = { "trusted.overlay.", "user.overlay.",
 					"user.fuseoverlayfs." };
-#define PREFIX_COUNT	    (sizeof(prefixes) / sizeof(prefixes[0]))
+#define PREFIX_COUNT        (sizeof(prefixes) / sizeof(prefixes[0]))
 #define KERNEL_PREFIX_COUNT 2
 
-#define ESCAPE		"overlay."
-#define XATTR_LIST_STEP 1024
+#define ESCAPE "overlay."
 
 bool mark_is_name(const char *name)
 {
@@ -81,13 +80,11 @@ const char *mark_unescape(const char *name, char *buf)
 static bool has_mark(int dir_fd, const char *name, const char *mark)
 {
 	const struct where where = { .fd = dir_fd, .name = name };
-	char path[WHERE_PATH_MAX];
 	char attribute[64];
 
-	where_path(&where, path);
 	for (size_t i = 0; i < KERNEL_PREFIX_COUNT; i++) {
 		snprintf(attribute, sizeof(attribute), "%s%s", prefixes[i], mark);
-		if (lgetxattr(path, attribute, NULL, 0) >= 0)
+		if (where_getxattr(&where, attribute, NULL, 0) >= 0)
 			return true;
 	}
 	return false;
@@ -149,15 +146,15 @@ bool mark_has_opaque_file(int dir_fd, const char *name)
 }
 
 /* One attribute's value with a NUL behind it, or NULL. */
-static char *read_mark(const char *path, const char *attribute)
+static char *read_mark(const struct where *where, const char *attribute)
 {
 	char value[PATH_MAX];
-	ssize_t len = lgetxattr(path, attribute, value, sizeof(value) - 1);
+	ssize_t len = where_getxattr(where, attribute, value, sizeof(value) - 1);
 
 	return len < 0 ? NULL : str_ndup(value, (size_t)len);
 }
 
-static void take_mark(const char *path, const char *attribute, struct dir_marks *out)
+static void take_mark(const struct where *where, const char *attribute, struct dir_marks *out)
 {
 	for (size_t i = 0; i < PREFIX_COUNT; i++) {
 		size_t len = strlen(prefixes[i]);
@@ -166,10 +163,10 @@ static void take_mark(const char *path, const char *attribute, struct dir_marks 
 		if (strncmp(attribute, prefixes[i], len) != 0)
 			continue;
 		if (strcmp(attribute + len, "opaque") == 0) {
-			value = read_mark(path, attribute);
+			value = read_mark(where, attribute);
 			out->is_opaque |= value && strcmp(value, "y") == 0;
 		} else if (strcmp(attribute + len, "redirect") == 0 && !out->redirect) {
-			out->redirect = read_mark(path, attribute);
+			out->redirect = read_mark(where, attribute);
 		}
 	}
 }
@@ -177,25 +174,17 @@ static void take_mark(const char *path, const char *attribute, struct dir_marks 
 int dir_marks_load(const struct layer *layer, int dir_fd, const char *name, struct dir_marks *out)
 {
 	const struct where where = { .fd = dir_fd, .name = name };
-	char path[WHERE_PATH_MAX];
 	auto_free char *list = NULL;
 	ssize_t len;
 
 	*out = (struct dir_marks){ 0 };
 	if (layer->has_whiteout_files && mark_has_opaque_file(dir_fd, name))
 		out->is_opaque = true;
-	where_path(&where, path);
-	for (size_t size = XATTR_LIST_STEP;; size *= 4) {
-		free(list);
-		list = mem_alloc(size);
-		len = llistxattr(path, list, size);
-		if (len >= 0 || errno != ERANGE)
-			break;
-	}
+	len = where_listxattr(&where, &list);
 	if (len < 0)
-		return errno == ENOTSUP ? 0 : -errno;
+		return len == -ENOTSUP ? 0 : (int)len;
 	for (const char *at = list; at < list + len; at += strlen(at) + 1)
-		take_mark(path, at, out);
+		take_mark(&where, at, out);
 	return 0;
 }
 
@@ -253,15 +242,13 @@ struct origin {
 bool mark_get_origin(struct overlay *overlay, const struct where *where, dev_t *out_dev,
 		     ino_t *out_ino)
 {
-	char path[WHERE_PATH_MAX];
 	char attribute[64];
 	struct origin origin;
 
 	if (!overlay->xattr_prefix)
 		return false;
 	snprintf(attribute, sizeof(attribute), "%sorigin", overlay->xattr_prefix);
-	if (lgetxattr(where_path(where, path), attribute, &origin, sizeof(origin)) !=
-		    sizeof(origin) ||
+	if (where_getxattr(where, attribute, &origin, sizeof(origin)) != sizeof(origin) ||
 	    origin.version != ORIGIN_VERSION || origin.magic != ORIGIN_MAGIC)
 		return false;
 	*out_dev = origin.dev;

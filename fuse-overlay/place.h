@@ -32,8 +32,8 @@ void places_free(struct places *places);
 
 /*
  * Where a node is for *at(2) calls: a directory and a name, or a descriptor with the name "".
- * `flags` is AT_SYMLINK_NOFOLLOW or AT_EMPTY_PATH accordingly. Of a file it is valid while its latch
- * is held.
+ * `flags` is AT_SYMLINK_NOFOLLOW or AT_EMPTY_PATH accordingly. Of a file it is valid while its
+ * latch is held.
  */
 struct where {
 	int fd;
@@ -42,10 +42,9 @@ struct where {
 	struct place place;
 };
 
-#define WHERE_INIT                   \
-	{                            \
-		.fd = -1,            \
-		.place = PLACE_INIT, \
+#define WHERE_INIT                             \
+	{                                      \
+		.fd = -1, .place = PLACE_INIT, \
 	}
 
 #define auto_where __attribute__((cleanup(where_release)))
@@ -62,5 +61,12 @@ int where_get(struct overlay *overlay, struct node *node, struct where *out);
 const char *where_path(const struct where *where, char *buf);
 /* Open it; @flags as open(2). */
 int where_open(const struct where *where, int flags);
+
+/* Extended attributes, as *xattr(2) but with -errno. The list is whole; the caller frees it. */
+ssize_t where_getxattr(const struct where *where, const char *name, void *value, size_t size);
+ssize_t where_listxattr(const struct where *where, char **out);
+int where_setxattr(const struct where *where, const char *name, const void *value, size_t size,
+		   int flags);
+int where_removexattr(const struct where *where, const char *name);
 
 #endif

@@ -37,9 +37,8 @@ ssize_t overlay_getxattr(struct overlay *overlay, struct node *node, const char 
 {
 	auto_latch struct latch *held = node_is_dir(node) ? NULL : latch_hold(&node->latch);
 	auto_where struct where where = WHERE_INIT;
-	char path[WHERE_PATH_MAX], buf[XATTR_NAME_MAX + 1];
+	char buf[XATTR_NAME_MAX + 1];
 	const char *on_disk;
-	ssize_t len;
 	int r;
 
 	on_disk = name_on_disk(overlay, name, buf, &r);
@@ -48,29 +47,7 @@ ssize_t overlay_getxattr(struct overlay *overlay, struct node *node, const char 
 	r = where_get(overlay, node, &where);
 	if (r < 0)
 		return r;
-	len = where.name[0] ? lgetxattr(where_path(&where, path), on_disk, value, size) :
-			      getxattr(where_path(&where, path), on_disk, value, size);
-	return len < 0 ? -errno : len;
-}
-
-static ssize_t list_on_disk(const struct where *where, char **out)
-{
-	char path[WHERE_PATH_MAX];
-	auto_free char *list = NULL;
-	ssize_t len = 0;
-
-	where_path(where, path);
-	for (size_t size = 4096;; size *= 4) {
-		free(list);
-		list = mem_alloc(size);
-		len = where->name[0] ? llistxattr(path, list, size) : listxattr(path, list, size);
-		if (len >= 0 || errno != ERANGE || size > XATTR_LIST_MAX)
-			break;
-	}
-	if (len < 0)
-		return -errno;
-	*out = ptr_steal(&list);
-	return len;
+	return where_getxattr(&where, on_disk, value, size);
 }
 
 ssize_t overlay_listxattr(struct overlay *overlay, struct node *node, char *list, size_t size)
@@ -85,7 +62,7 @@ ssize_t overlay_listxattr(struct overlay *overlay, struct node *node, char *list
 		return -EOPNOTSUPP;
 	len = where_get(overlay, node, &where);
 	if (len == 0)
-		len = list_on_disk(&where, &on_disk);
+		len = where_listxattr(&where, &on_disk);
 	if (len < 0)
 		return len;
 	for (const char *at = on_disk; at < on_disk + len; at += strlen(at) + 1) {
@@ -93,7 +70,8 @@ ssize_t overlay_listxattr(struct overlay *overlay, struct node *node, char *list
 		size_t name_len = name ? strlen(name) + 1 : 0;
 
 		if (!name || stat_override_is_name(name) ||
-		    (overlay->options->no_acl && strncmp(name, ACL_PREFIX, strlen(ACL_PREFIX)) == 0))
+		    (overlay->options->no_acl &&
+		     strncmp(name, ACL_PREFIX, strlen(ACL_PREFIX)) == 0))
 			continue;
 		if (size > 0 && (size_t)used + name_len > size)
 			return -ERANGE;
@@ -109,7 +87,7 @@ static int change(struct overlay *overlay, struct node *node, const char *name, 
 		  size_t size, int flags)
 {
 	auto_where struct where where = WHERE_INIT;
-	char path[WHERE_PATH_MAX], buf[XATTR_NAME_MAX + 1];
+	char buf[XATTR_NAME_MAX + 1];
 	const char *on_disk;
 	int r;
 
@@ -121,17 +99,9 @@ static int change(struct overlay *overlay, struct node *node, const char *name, 
 		return r;
 	latch_lock(&node->latch);
 	r = where_get(overlay, node, &where);
-	if (r == 0) {
-		where_path(&where, path);
-		if (value)
-			r = where.name[0] ? lsetxattr(path, on_disk, value, size, flags) :
-					    setxattr(path, on_disk, value, size, flags);
-		else
-			r = where.name[0] ? lremovexattr(path, on_disk) :
-					    removexattr(path, on_disk);
-		if (r < 0)
-			r = -errno;
-	}
+	if (r == 0)
+		r = value ? where_setxattr(&where, on_disk, value, size, flags)
+			  : where_removexattr(&where, on_disk);
 	latch_unlock(&node->latch);
 	return r;
 }

@@ -364,7 +364,7 @@ const struct kind kinds[] = {
 	{ "unlink", 8, 0, do_unlink },
 	{ "rmdir", 3, ON_DIR, do_rmdir },
 	{ "remove", 1, ON_DIR, do_remove },
-	{ "link", 5, 0, do_link },
+	{ "link", 5, ADDS_LINK, do_link },
 	{ "rename", 10, 0, do_rename },
 	{ "chmod", 4, 0, do_chmod },
 	{ "chown", 3, 0, do_chown },
@@ -375,7 +375,7 @@ const struct kind kinds[] = {
 	{ "set-acl", 2, 0, do_set_acl },
 	{ "list", 4, ON_DIR, do_list },
 	{ "tmpfile", 1, 0, do_tmpfile },
-	{ "link-open", 1, ON_SLOT, do_link_open },
+	{ "link-open", 1, ON_SLOT | ADDS_LINK, do_link_open },
 };
 
 const size_t kind_count = sizeof(kinds) / sizeof(kinds[0]);

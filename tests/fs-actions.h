@@ -40,6 +40,7 @@ typedef void (*perform_fn)(struct side *side, const struct action *action, struc
 enum {
 	ON_SLOT = 1 << 0, /* wants an open file in the slot */
 	ON_DIR = 1 << 1,  /* is mostly about directories */
+	ADDS_LINK = 1 << 2,
 };
 
 struct kind {

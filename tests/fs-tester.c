@@ -42,6 +42,7 @@ struct worker {
 	struct side sides[2];
 	unsigned side_count;
 	bool is_compared;
+	bool has_links;
 	bool is_wrong;
 };
 
@@ -286,6 +287,9 @@ static bool act(struct worker *worker)
 	struct action action;
 
 	draw_action(worker, &action);
+	/* names of one file in a lower layer become different files when one is copied up */
+	if (!worker->has_links && (action.kind->flags & ADDS_LINK))
+		return true;
 	for (unsigned s = 0; s < worker->side_count; s++) {
 		action.kind->perform(&worker->sides[s], &action, &outs[s]);
 		/* such as to rename a directory of a lower layer: then it is not done at all */
@@ -358,6 +362,7 @@ struct job {
 	const char *dirs[2];
 	unsigned dir_count;
 	bool is_crowd;
+	bool is_fill;
 };
 
 static void make_dirs(int fd)
@@ -378,6 +383,7 @@ static void prepare(struct worker *worker, const struct job *job, unsigned numbe
 	worker->random = (job->seed * 1000003 + number + 1) * 0x9e3779b97f4a7c15ull | 1;
 	worker->side_count = job->dir_count;
 	worker->is_compared = job->dir_count == 2;
+	worker->has_links = !job->is_fill;
 	snprintf(place, sizeof(place), "t%u", job->is_crowd ? 0 : number);
 	for (unsigned s = 0; s < job->dir_count; s++) {
 		worker->sides[s].root = open_place(job->dirs[s], place);
@@ -435,8 +441,9 @@ int main(int argc, char **argv)
 	if (strcmp(what, "compare") == 0 && argc == 4)
 		return compare(argv[2], argv[3]);
 	job.is_crowd = strcmp(what, "crowd") == 0;
+	job.is_fill = strcmp(what, "fill") == 0;
 	if ((strcmp(what, "run") == 0 && argc == 7) ||
-	    ((strcmp(what, "fill") == 0 || job.is_crowd) && argc == 6)) {
+	    ((job.is_fill || job.is_crowd) && argc == 6)) {
 		job.seed = strtoull(argv[2], NULL, 10);
 		job.count = strtoul(argv[3], NULL, 10);
 		job.threads = (unsigned)strtoul(argv[4], NULL, 10);
