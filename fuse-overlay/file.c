@@ -30,7 +30,7 @@ struct handle *handle_new(struct node *node, int fd, int flags)
 
 static int file_flags(const struct overlay *overlay, int flags)
 {
-	flags &= ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_NOFOLLOW);
+	flags &= ~(O_CREAT | O_EXCL | O_NOCTTY | O_NOFOLLOW | O_DIRECT);
 	flags |= O_NONBLOCK; /* it may be a device or a pipe by now, which would block us */
 	if (!overlay->options->no_writeback && (flags & O_ACCMODE) == O_WRONLY)
 		flags = (flags & ~O_ACCMODE) | O_RDWR;
@@ -70,12 +70,8 @@ int overlay_file_open(struct overlay *overlay, const struct caller *caller, stru
 	latch_unlock(&node->latch);
 	if (fd < 0)
 		return fd;
-	if (flags & O_TRUNC) {
-		if (ftruncate(fd, 0) < 0)
-			r = -errno;
-		else
-			r = overlay_file_drop_setid(overlay, caller, *out);
-	}
+	if (flags & O_TRUNC)
+		r = overlay_file_drop_setid(overlay, caller, *out);
 	if (r < 0)
 		overlay_file_close(overlay, *out);
 	return r;

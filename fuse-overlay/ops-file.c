@@ -17,26 +17,42 @@ struct handle *handle_of(const struct fuse_file_info *file)
 	return (struct handle *)file->fh; /* NOLINT: it is what op_open put there */
 }
 
+static void close_handle(struct ops_context *context, struct handle *handle)
+{
+	backing_release(context, handle);
+	overlay_file_close(context->overlay, handle);
+}
+
+/* How the kernel is to treat it; what it reads by itself it keeps by itself. */
+static int fill_file(struct ops_context *context, struct handle *handle,
+		     struct fuse_file_info *file)
+{
+	int backing_id = backing_choose(context, handle);
+
+	file->fh = (uint64_t)handle;
+	file->keep_cache = backing_id == 0;
+	return backing_id;
+}
+
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 {
-	struct overlay *overlay = overlay_of(req);
+	struct ops_context *context = context_of(req);
 	const struct caller caller = caller_of(req);
 	struct handle *handle = NULL;
-	int r = overlay_file_open(overlay, &caller, node_of(req, ino), file->flags, &handle);
+	int r = overlay_file_open(context->overlay, &caller, node_of(req, ino), file->flags,
+				  &handle);
 
 	if (r < 0) {
 		fuse_reply_err(req, -r);
 		return;
 	}
-	file->fh = (uint64_t)handle;
-	file->keep_cache = 1;
-	if (fuse_reply_open(req, file) < 0)
-		overlay_file_close(overlay, handle);
+	if (session_reply_open(req, file, fill_file(context, handle, file)) < 0)
+		close_handle(context, handle);
 }
 
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 {
-	overlay_file_close(overlay_of(req), handle_of(file));
+	close_handle(context_of(req), handle_of(file));
 	fuse_reply_err(req, 0);
 }
 
@@ -59,7 +75,8 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	       struct fuse_file_info *file)
 {
-	struct overlay *overlay = overlay_of(req);
+	struct ops_context *context = context_of(req);
+	struct overlay *overlay = context->overlay;
 	const struct caller caller = caller_of(req);
 	struct entry_reply reply = { .node = NULL };
 	struct fuse_entry_param entry;
@@ -75,10 +92,8 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		return;
 	}
 	fill_entry(req, &reply, &entry);
-	file->fh = (uint64_t)handle;
-	file->keep_cache = 1;
-	if (fuse_reply_create(req, &entry, file) < 0) {
-		overlay_file_close(overlay, handle);
+	if (session_reply_create(req, &entry, file, fill_file(context, handle, file)) < 0) {
+		close_handle(context, handle);
 		overlay_forget(overlay, reply.node, 1);
 	}
 }

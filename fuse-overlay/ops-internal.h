@@ -5,6 +5,8 @@
 #include "fuse-overlay/ops.h"
 
 /* Between the files that make up the table of operations. */
+/* A request is gone with its reply: what is needed after that is asked for before. */
+struct ops_context *context_of(fuse_req_t req);
 struct overlay *overlay_of(fuse_req_t req);
 struct node *node_of(fuse_req_t req, fuse_ino_t ino);
 struct caller caller_of(fuse_req_t req);
@@ -39,6 +41,12 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence,
 void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t from, struct fuse_file_info *in,
 			fuse_ino_t ino_out, off_t to, struct fuse_file_info *out, size_t length,
 			int flags);
+
+/* ops-backing.c */
+struct handle;
+/* How the kernel is to treat an open file: 0, through us, or the id of the file it uses itself. */
+int backing_choose(struct ops_context *context, struct handle *handle);
+void backing_release(struct ops_context *context, struct handle *handle);
 
 /* ops-change.c */
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev);

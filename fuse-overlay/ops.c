@@ -13,9 +13,14 @@
 #include "fuse-overlay/node.h"
 #include "fuse-overlay/ops-internal.h"
 
+struct ops_context *context_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
 struct overlay *overlay_of(fuse_req_t req)
 {
-	return ((struct ops_context *)fuse_req_userdata(req))->overlay;
+	return context_of(req)->overlay;
 }
 
 struct node *node_of(fuse_req_t req, fuse_ino_t ino)
@@ -48,6 +53,7 @@ void fill_entry(fuse_req_t req, const struct entry_reply *reply, struct fuse_ent
 
 void reply_entry(fuse_req_t req, int r, const struct entry_reply *reply)
 {
+	struct overlay *overlay = overlay_of(req);
 	struct fuse_entry_param entry;
 
 	if (r < 0) {
@@ -57,7 +63,7 @@ void reply_entry(fuse_req_t req, int r, const struct entry_reply *reply)
 	fill_entry(req, reply, &entry);
 	/* interrupted: the kernel does not know of it */
 	if (fuse_reply_entry(req, &entry) < 0 && reply->node)
-		overlay_forget(overlay_of(req), reply->node, 1);
+		overlay_forget(overlay, reply->node, 1);
 }
 
 void reply_done(fuse_req_t req, int r)

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for which open files the kernel reads and writes without us. Its rule is one way for all
+ * that have a file open at the same time, so the first one decides until the last one closes.
+ *
+ * Only files of the upper go the short way: one of a lower layer may be copied up while
+ * somebody reads it, and then has to be read from the upper.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "common/mem.h"
+#include "fuse-overlay/handle.h"
+#include "fuse-overlay/ops-internal.h"
+#include "fuse-overlay/session.h"
+
+/* What the kernel writes by itself is written as us, who may keep set-id bits: that would be wrong. */
+static bool needs_us(const struct handle *handle)
+{
+	struct stat st;
+
+	return (handle->flags & O_ACCMODE) != O_RDONLY &&
+	       (fstat(handle->fd, &st) < 0 || (st.st_mode & (S_ISUID | S_ISGID)));
+}
+
+static int open_backing(struct session *session, const struct handle *handle)
+{
+	int id;
+
+	if (!session_has_passthrough(session) || !handle->is_upper || needs_us(handle))
+		return 0;
+	id = session_backing_open(session, handle->fd);
+	return id > 0 ? id : 0;
+}
+
+int backing_choose(struct ops_context *context, struct handle *handle)
+{
+	struct node *node = handle->node;
+	auto_latch struct latch *held = latch_hold(&node->latch);
+	struct openings *openings = node->openings;
+
+	if (!openings)
+		openings = node->openings = mem_alloc(sizeof(*openings));
+	if (openings->cached == 0 && openings->direct == 0)
+		openings->backing_id = open_backing(context->session, handle);
+	handle->is_direct = openings->backing_id > 0;
+	if (handle->is_direct)
+		openings->direct++;
+	else
+		openings->cached++;
+	return openings->backing_id;
+}
+
+void backing_release(struct ops_context *context, struct handle *handle)
+{
+	struct node *node = handle->node;
+	auto_latch struct latch *held = latch_hold(&node->latch);
+	struct openings *openings = node->openings;
+
+	if (handle->is_direct)
+		openings->direct--;
+	else
+		openings->cached--;
+	if (openings->direct > 0 || openings->cached > 0)
+		return;
+	if (openings->backing_id > 0)
+		session_backing_close(context->session, openings->backing_id);
+	free(openings);
+	node->openings = NULL;
+}
