@@ -166,11 +166,4 @@ void endpoint_free(struct endpoint *endpoint);
 /* Whether an address may be talked to on behalf of this errand. */
 bool auth_address_is_fine(const struct errand *errand, const struct sockaddr *address);
 
-/* ---- courier-confine.c ---- */
-/*
- * Give up all capabilities for good, and every file but those that names are resolved with
- * and certificates are checked with, where the kernel has Landlock. No thread may be running.
- */
-int confine_network_program(struct err *err);
-
 #endif

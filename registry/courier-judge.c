@@ -59,8 +59,11 @@ static void again_later(struct errand *errand)
 static bool try_plain_http(struct errand *errand)
 {
 	struct endpoint *endpoint = errand->endpoint;
+	curl_off_t shaken_us = 0;
 
-	if (!endpoint->values->is_insecure || endpoint->has_answered ||
+	/* it spoke https, and had something against us */
+	curl_easy_getinfo(errand->exchange.curl, CURLINFO_APPCONNECT_TIME_T, &shaken_us);
+	if (!endpoint->values->is_insecure || endpoint->has_answered || shaken_us > 0 ||
 	    errand->tried != SCHEME_HTTPS || !errand->exchange.is_at_home || errand->token)
 		return false;
 	endpoint->scheme = SCHEME_HTTP;
@@ -75,16 +78,32 @@ static bool is_passing(const struct errand *errand, CURLcode code)
 	static const CURLcode passing[] = {
 		CURLE_OPERATION_TIMEDOUT, CURLE_RECV_ERROR,   CURLE_SEND_ERROR,
 		CURLE_GOT_NOTHING,        CURLE_PARTIAL_FILE, CURLE_HTTP2,
-		CURLE_HTTP2_STREAM,       CURLE_SSL_CONNECT_ERROR,
+		CURLE_HTTP2_STREAM,
 	};
 
 	/* nobody there: a wrong name or port, unless it was there a moment ago */
-	if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST)
+	if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+	    code == CURLE_SSL_CONNECT_ERROR)
 		return errand->endpoint->has_answered;
+	/* with TLS 1.3 a certificate of ours that is not liked, or missing, shows only here */
+	if (strstr(errand->exchange.error, " alert "))
+		return false;
 	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
 		if (passing[i] == code)
 			return true;
 	return false;
+}
+
+/* What the user could do, where that is known. */
+static const char *hint_for(const struct errand *errand, CURLcode code)
+{
+	if (code == CURLE_PEER_FAILED_VERIFICATION)
+		return " (certificates to trust can be given by --cert-dir)";
+	if (code == CURLE_SSL_CONNECT_ERROR && strstr(errand->exchange.error, "wrong version"))
+		return " (it does not speak https; --tls-verify=false allows http)";
+	if (strstr(errand->exchange.error, " alert "))
+		return " (a client's certificate can be given by --cert-dir)";
+	return "";
 }
 
 static void no_answer(struct errand *errand, CURLcode code)
@@ -112,7 +131,7 @@ static void no_answer(struct errand *errand, CURLcode code)
 			    "nothing, or nearly nothing, came for %" PRIu64 " seconds",
 			    errand->courier->settings.idle_seconds);
 	else
-		errand_fail(errand, ERR_REMOTE, "%s", why);
+		errand_fail(errand, ERR_REMOTE, "%s%s", why, hint_for(errand, code));
 	errand_end(errand);
 }
 

@@ -20,6 +20,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "registry/confine.h"
 #include "registry/courier-internal.h"
 #include "registry/http-status.h"
 

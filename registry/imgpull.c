@@ -7,14 +7,19 @@
 #include "common/userns.h"
 #include "layers/descriptor.h"
 #include "layers/unpack.h"
+#include "registry/flags.h"
 #include "registry/interrupt.h"
 #include "registry/pull.h"
+
+#define JOBS_MAX 16
 
 struct imgpull {
 	const char *root;
 	const char *platform;
 	bool all_platforms;
 	bool is_quiet;
+	const char *jobs;
+	struct registry_flags registry;
 	struct strlist limits;
 	struct strlist args;
 	bool is_done;
@@ -32,6 +37,9 @@ static int parse_options(int argc, char **argv, struct imgpull *options, struct 
 		  "take all images of an index, under one name", NULL },
 		{ 0, "unpack-limit", OPTION_LIST, &options->limits, "NAME=NUMBER",
 		  "how much may come out of a layer: bytes, entries, depth, ratio", NULL },
+		{ 'j', "jobs", OPTION_STRING, &options->jobs, "NUMBER",
+		  "how many layers to fetch at a time (default: 6)", NULL },
+		REGISTRY_FLAG_ROWS(&options->registry),
 		{ 'q', "quiet", OPTION_FLAG, &options->is_quiet, NULL, "say nothing on the way",
 		  NULL },
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
@@ -40,8 +48,8 @@ static int parse_options(int argc, char **argv, struct imgpull *options, struct 
 		.program = "imgpull",
 		.synopsis = "[OPTIONS] SOURCE [NAME]",
 		.summary =
-			"Bring an image into the store and print its ID. SOURCE is oci:DIR[:TAG]\n"
-			"or docker-archive:FILE[:REF].",
+			"Bring an image into the store and print its ID. SOURCE is an image in a\n"
+			"registry ([docker://]REF), oci:DIR[:TAG] or docker-archive:FILE[:REF].",
 		.options = table,
 		.min_args = 1,
 		.max_args = 2,
@@ -50,8 +58,24 @@ static int parse_options(int argc, char **argv, struct imgpull *options, struct 
 	return cmdline_parse(&cmdline, argc, argv, &options->args, &options->is_done, err);
 }
 
+/* NULL in *out when the source is no registry's. */
+static int open_remote(const struct imgpull *options, struct remote **out, struct err *err)
+{
+	struct remote_options remote = { .jobs = 0 };
+	const char *source = options->args.items[0];
+
+	if (!remote_is_place(source))
+		return registry_flags_refuse(&options->registry, source, err);
+	if (registry_flags_take(&options->registry, &remote.access, &remote.client, err) < 0 ||
+	    (options->jobs && registry_flags_number(options->jobs, "--jobs", 1, JOBS_MAX,
+						    &remote.jobs, err) < 0))
+		return -1;
+	return remote_open(source, &remote, out, err);
+}
+
 static int pull(const struct imgpull *options, struct err *err)
 {
+	auto_remote struct remote *remote = NULL;
 	auto_store struct store *store = NULL;
 	auto_strlist struct strlist names = STRLIST_INIT;
 	auto_platform struct platform platform = { .os = NULL };
@@ -64,16 +88,20 @@ static int pull(const struct imgpull *options, struct err *err)
 	struct digest id;
 	char text[DIGEST_NAME_MAX];
 
+	interrupt_hold();
 	if (options->platform && options->all_platforms)
 		return err_set(err, ERR_USAGE, "--platform and --all-platforms exclude each other");
 	if (options->platform && platform_parse(options->platform, &platform, err) < 0) {
 		err->kind = ERR_USAGE;
 		return err_prefix(err, "--platform");
 	}
-	if (unpack_limits_raise(&options->limits, err) < 0 || userns_enter(&userns, err) < 0 ||
+	if (unpack_limits_raise(&options->limits, err) < 0 ||
+	    open_remote(options, &remote, err) < 0)
+		return -1;
+	pull_options.remote = remote;
+	if (userns_enter(&userns, err) < 0 ||
 	    store_open(options->root, &store, err) < 0)
 		return -1;
-	interrupt_hold();
 	if (pull_image(store, options->args.items[0], &pull_options, &id, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++)

@@ -31,7 +31,8 @@
 #include "storage/layer.h"
 #include "storage/mount.h"
 
-#define THREADS_MAX 4
+#define THREADS_MAX 16
+#define WORKERS_MAX 4 /* where nothing is waited for */
 
 /* One layer on its way. */
 struct arrival {
@@ -48,7 +49,8 @@ struct arrival {
 
 	/* what is being made of it */
 	struct blob_writer writer;
-	struct sink *keep; /* into the writer */
+	uint64_t resumed_from; /* so much of the blob had come before */
+	struct sink *keep;     /* into the writer */
 	struct layer_draft draft;
 
 	/* what was measured */
@@ -110,6 +112,39 @@ static int look_up(struct arrival *arrival, bool *out_done, struct err *err)
 	return 0;
 }
 
+/*
+ * From a place that is far away: what has come before, then the rest, which is kept as it
+ * comes, whatever happens then.
+ */
+static struct source *open_rest(struct arrival *arrival, const struct source_digest_options *options,
+				struct err *err)
+{
+	struct image_reader *reader = arrival->pull->reader;
+	uint64_t size = arrival->blob->size_bytes;
+	struct source *source = source_from_memory("", 0);
+	struct region before = { .size_bytes = 0 };
+
+	if (blob_writer_resume(arrival->pull->store, &arrival->blob->digest, &arrival->writer,
+			       &arrival->resumed_from, err) < 0) {
+		source_free(source);
+		return NULL;
+	}
+	if (arrival->resumed_from > 0)
+		log_info("%s: %" PRIu64 " bytes are there already", arrival->what,
+			 arrival->resumed_from);
+	before.fd = arrival->writer.tmp.fd;
+	before.size_bytes = arrival->resumed_from;
+	arrival->keep = sink_to_fd(arrival->writer.tmp.fd, arrival->what);
+	if (arrival->resumed_from < size) {
+		source_free(source);
+		source = reader->open_blob_at(reader, arrival->blob, arrival->resumed_from, err);
+		if (!source)
+			return NULL;
+	}
+	source = source_tee(source, arrival->keep);
+	return source_digest(source_chain(source_region(&before, arrival->what), source), options);
+}
+
 /* The compressed bytes: the store's own, or the place's, which are kept as they pass. */
 static struct source *open_bytes(struct arrival *arrival, struct err *err)
 {
@@ -131,6 +166,8 @@ static struct source *open_bytes(struct arrival *arrival, struct err *err)
 			return NULL;
 		return source_digest(source_region(&region, arrival->what), &options);
 	}
+	if (reader->open_blob_at)
+		return open_rest(arrival, &options, err);
 	if (blob_writer_open(store, &arrival->writer, err) < 0)
 		return NULL;
 	arrival->keep = sink_to_fd(arrival->writer.tmp.fd, arrival->what);
@@ -272,11 +309,40 @@ static struct arrival arrival_of(struct pull *pull, size_t position)
 	return arrival;
 }
 
+/* What came is good as far as it goes: whoever pulls next goes on from there. */
+static void keep_for_later(struct arrival *arrival)
+{
+	struct err ignored = ERR_INIT;
+
+	if (arrival->keep)
+		(void)sink_finish(arrival->keep, &ignored);
+	blob_writer_keep(&arrival->writer);
+}
+
+static int bring_once(struct arrival *arrival, struct err *err)
+{
+	if (receive(arrival, err) < 0 || check_digests(arrival, err) < 0) {
+		if (arrival->pull->reader->open_blob_at && err->kind != ERR_INPUT)
+			keep_for_later(arrival);
+		return -1;
+	}
+	return publish(arrival, err);
+}
+
+/* What had come before may be damaged (by a power cut, say): then it is not gone on with. */
 static int bring(struct arrival *arrival, struct err *err)
 {
-	if (receive(arrival, err) < 0 || check_digests(arrival, err) < 0)
+	if (bring_once(arrival, err) == 0)
+		return 0;
+	if (err->kind != ERR_INPUT || arrival->resumed_from == 0)
 		return -1;
-	return publish(arrival, err);
+	log_info("%s: from the beginning again, for %s", arrival->what, err->text);
+	err_clear(err);
+	arrival_release(arrival);
+	arrival->keep = NULL;
+	arrival->resumed_from = 0;
+	arrival->unpacked = (struct unpack_result){ .entries = 0 };
+	return bring_once(arrival, err);
 }
 
 static int pull_layer(struct pull *pull, size_t position, struct err *err)
@@ -398,12 +464,14 @@ static void *work(void *context)
 	return NULL;
 }
 
-static size_t thread_count(size_t layers)
+static size_t thread_count(unsigned jobs, size_t layers)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	size_t count = processors > 1 ? (size_t)processors : 1;
 
-	count = count < THREADS_MAX ? count : THREADS_MAX;
+	count = count < WORKERS_MAX ? count : WORKERS_MAX;
+	if (jobs > 0)
+		count = jobs < THREADS_MAX ? jobs : THREADS_MAX;
 	return count < layers ? count : layers;
 }
 
@@ -411,7 +479,7 @@ int pull_layers(struct pull *pull, struct err *err)
 {
 	struct crew crew = { .pull = pull, .lock = PTHREAD_MUTEX_INITIALIZER };
 	pthread_t threads[THREADS_MAX];
-	size_t wanted = thread_count(pull->manifest.layer_count);
+	size_t wanted = thread_count(pull->reader->jobs, pull->manifest.layer_count);
 	size_t started = 0;
 
 	/* this thread is one of them; with fewer than wanted it only takes longer */

@@ -15,6 +15,7 @@
 #include "registry/interrupt.h"
 #include "registry/pull-internal.h"
 #include "storage/image.h"
+#include "storage/origin.h"
 
 #define INDEX_DEPTH_MAX 4
 
@@ -50,6 +51,8 @@ static int choose_names(const struct image_reader *reader, const char *source, c
 {
 	if (name)
 		return canonical_name(name, out, err);
+	if (reader->is_nameless)
+		return 0;
 	for (size_t i = 0; i < reader->names.count; i++)
 		if (canonical_name(reader->names.items[i], out, err) < 0)
 			return err_prefix(err, "%s", source);
@@ -166,11 +169,25 @@ static int check_platform(const struct pull *pull, const struct pull_options *op
 	return 0;
 }
 
+/* Where the config and the layers were seen. */
+static int record_origin(struct pull *pull, struct err *err)
+{
+	size_t count = pull->manifest.layer_count + 1;
+	auto_free struct digest *blobs = mem_array(count, sizeof(*blobs));
+
+	if (!pull->reader->place)
+		return 0;
+	blobs[0] = pull->manifest.config.digest;
+	for (size_t i = 1; i < count; i++)
+		blobs[i] = pull->manifest.layers[i - 1].digest;
+	return origin_record(pull->store, pull->reader->place, blobs, count, err);
+}
+
 static int record(struct pull *pull, struct digest *out_id, struct err *err)
 {
 	bool keep = !pull->reader->is_manifest_made;
 
-	if (interrupt_check(err) < 0)
+	if (interrupt_check(err) < 0 || record_origin(pull, err) < 0)
 		return -1;
 	return image_put(pull->store, pull->config_bytes.data, pull->config_bytes.len,
 			 keep ? pull->manifest_bytes.data : NULL,
@@ -224,18 +241,31 @@ static int pull_from(struct store *store, struct image_reader *reader,
 	return 0;
 }
 
+static int open_reader(struct store *store, const char *source, const struct pull_options *options,
+		       struct image_reader **out, struct err *err)
+{
+	const struct transport *transport;
+	const char *rest;
+
+	if (options->remote)
+		return remote_read(options->remote, out, err);
+	transport = transport_find(source, &rest, err);
+	if (!transport)
+		return -1;
+	if (!transport->read)
+		return err_set(err, ERR_USAGE, "'%s': %s", source, transport->instead);
+	return transport->read(rest, store, out, err);
+}
+
 int pull_image(struct store *store, const char *source, const struct pull_options *options,
 	       struct digest *out_id, struct strlist *out_names, struct err *err)
 {
 	auto_image_reader struct image_reader *reader = NULL;
 	auto_strlist struct strlist names = STRLIST_INIT;
-	const char *rest;
-	const struct transport *transport = transport_find(source, &rest, err);
 
-	if (transport && !transport->read)
-		return err_set(err, ERR_USAGE, "'%s': %s", source, transport->instead);
-	if (!transport || transport->read(rest, store, &reader, err) < 0 ||
-	    choose_names(reader, source, options->name, &names, err) < 0)
+	if (open_reader(store, source, options, &reader, err) < 0)
+		return options->remote ? err_prefix(err, "pull '%s'", source) : -1;
+	if (choose_names(reader, source, options->name, &names, err) < 0)
 		return -1;
 	if (pull_from(store, reader, options, source, &names, out_id, err) < 0)
 		return err_prefix(err, "pull '%s'", source);

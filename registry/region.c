@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers for two kinds of sources that transports need: a part of a file, and a copy on the way.
+/*
+ * Answers for the kinds of sources that transports need: a part of a file, one after the other, a
+ * copy on the way.
  */
 #include "registry/region.h"
 
@@ -59,6 +61,46 @@ struct source *source_region(const struct region *region, const char *what)
 	from->region = *region;
 	from->what = str_dup(what);
 	return &from->source;
+}
+
+struct chain_source {
+	struct source source;
+	struct source *first; /* NULL: at its end */
+	struct source *second;
+};
+
+static ssize_t chain_read(struct source *source, void *data, size_t len, struct err *err)
+{
+	struct chain_source *chain = (struct chain_source *)source;
+	ssize_t n;
+
+	if (chain->first) {
+		n = source_read(chain->first, data, len, err);
+		if (n != 0)
+			return n;
+		source_free(chain->first);
+		chain->first = NULL;
+	}
+	return source_read(chain->second, data, len, err);
+}
+
+static void chain_free(struct source *source)
+{
+	struct chain_source *chain = (struct chain_source *)source;
+
+	source_free(chain->first);
+	source_free(chain->second);
+	free(chain);
+}
+
+struct source *source_chain(struct source *first, struct source *second)
+{
+	struct chain_source *chain = mem_alloc(sizeof(*chain));
+
+	chain->source = (struct source){ .read = chain_read, .free = chain_free };
+	chain->first = first;
+	chain->second = second;
+	return &chain->source;
 }
 
 struct tee_source {

@@ -22,6 +22,9 @@ struct region {
 /* @what names it in errors (copied). */
 struct source *source_region(const struct region *region, const char *what);
 
+/* All of @first, then all of @second (both taken). */
+struct source *source_chain(struct source *first, struct source *second);
+
 /* What is read from @from (taken) also goes to @to (borrowed, not finished). */
 struct source *source_tee(struct source *from, struct sink *to);
 

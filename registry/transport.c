@@ -61,25 +61,36 @@ void image_reader_auto_free(struct image_reader **reader)
 	*reader = NULL;
 }
 
-const struct transport *transport_find(const char *place, const char **out_rest, struct err *err)
+static const struct transport *row_of(const char *place)
 {
 	size_t len = strcspn(place, ":");
 
-	for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++) {
-		const struct transport *transport = &transports[i];
-
-		if (strlen(transport->name) != len || strncmp(place, transport->name, len) != 0 ||
-		    place[len] != ':')
-			continue;
-		if (!transport->write) {
-			err_set(err, ERR_USAGE, "'%s': %s", place, transport->instead);
-			return NULL;
-		}
-		*out_rest = place + len + 1;
-		return transport;
-	}
-	err_set(err, ERR_USAGE, "'%s': registries are not supported yet; " SUPPORTED, place);
+	for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++)
+		if (strlen(transports[i].name) == len && place[len] == ':' &&
+		    strncmp(place, transports[i].name, len) == 0)
+			return &transports[i];
 	return NULL;
+}
+
+bool transport_is_named(const char *place)
+{
+	return row_of(place) != NULL;
+}
+
+const struct transport *transport_find(const char *place, const char **out_rest, struct err *err)
+{
+	const struct transport *transport = row_of(place);
+
+	if (!transport) {
+		err_set(err, ERR_USAGE, "'%s': registries are not supported yet; " SUPPORTED, place);
+		return NULL;
+	}
+	if (!transport->write) {
+		err_set(err, ERR_USAGE, "'%s': %s", place, transport->instead);
+		return NULL;
+	}
+	*out_rest = strchr(place, ':') + 1;
+	return transport;
 }
 
 int transport_split_path(const char *text, const char *form, char **out_path, char **out_rest,

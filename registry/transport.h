@@ -29,11 +29,20 @@ struct image_reader {
 	 */
 	struct source *(*open_blob)(struct image_reader *reader, const struct descriptor *blob,
 				    struct err *err);
+	/*
+	 * The same from a byte on, for a place that is far away: what comes is kept even when not all
+	 * of it does. NULL: the place is at hand.
+	 */
+	struct source *(*open_blob_at)(struct image_reader *reader, const struct descriptor *blob,
+				       uint64_t offset, struct err *err);
 	void (*free)(struct image_reader *reader);
 
 	struct index roots;    /* manifests or indexes: at least one */
 	struct strlist names;  /* how the place calls the image, if it does */
 	bool is_manifest_made; /* the manifest is the reader's own, not worth keeping */
+	bool is_nameless;      /* the place calls it by its digest: it needs no name */
+	const char *place;     /* as storage/origin.h has it, or NULL; the reader's */
+	unsigned jobs;         /* layers to be read at a time; 0: as many as can be worked on */
 };
 void image_reader_free(struct image_reader *reader);
 #define auto_image_reader __attribute__((cleanup(image_reader_auto_free)))
@@ -66,6 +75,9 @@ struct transport {
  * there is none, or when what it names is not supported yet.
  */
 const struct transport *transport_find(const char *place, const char **out_rest, struct err *err);
+
+/* Whether @place begins with the name of a row, supported or not; else it is in a registry. */
+bool transport_is_named(const char *place);
 
 /* "PATH[:REST]" at the first colon; *out_rest is NULL when there is none. ERR_USAGE for an empty
  * part. */

@@ -43,4 +43,17 @@ int blob_writer_commit(struct blob_writer *writer, const struct digest *digest, 
 		       struct err *err);
 void blob_writer_release(struct blob_writer *writer);
 
+/*
+ * The same for a blob that comes from afar and may come in pieces. *out_have bytes of it have come
+ * before; the file's offset is behind them. What they are worth shows only when all are
+ * digested. Waits for another process that is at this blob; whoever waited looks by blob_find whether
+ * it is there by now. Killed, the writer leaves what has come.
+ */
+int blob_writer_resume(struct store *store, const struct digest *digest, struct blob_writer *out,
+		       uint64_t *out_have, struct err *err);
+/* Instead of release: leave what has come for who comes next. */
+void blob_writer_keep(struct blob_writer *writer);
+/* Remove all of these that nobody is at. */
+int blob_partial_sweep(struct store *store, struct err *err);
+
 #endif

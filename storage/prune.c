@@ -12,6 +12,7 @@
 #include "common/tmpfile.h"
 #include "layers/config.h"
 #include "storage/attach-internal.h"
+#include "storage/blob.h"
 #include "storage/cachemount.h"
 #include "storage/fetched.h"
 #include "storage/gc-internal.h"
@@ -300,7 +301,8 @@ static int prune(struct pruning *pruning, struct err *err)
 		return -1;
 	if (pruning->options->is_dry)
 		return 0;
-	if (gc_discard_files(pruning->store, &pruning->garbage, gone.fd, err) < 0)
+	if (gc_discard_files(pruning->store, &pruning->garbage, gone.fd, err) < 0 ||
+	    blob_partial_sweep(pruning->store, err) < 0)
 		return -1;
 	return sweep_rubbish(pruning->store, false, err);
 }

@@ -270,10 +270,10 @@ P
 		run as "$who" imgpush localhost/a "$place"
 		[ "$status" = 2 ]
 		[[ $output == *"not supported yet"* ]]
-		run as "$who" imgpull "$place"
-		[ "$status" = 2 ]
-		[[ $output == *"not supported yet"* ]]
 	done
+	run as "$who" imgpull dir:x
+	[ "$status" = 2 ]
+	[[ $output == *"not supported yet"* ]]
 	run as "$who" imgpush --compression zstd localhost/a "docker-archive:$OUT/x.tar"
 	[ "$status" = 2 ]
 	[[ $output == *"have no meaning for docker-archive"* ]]
@@ -286,6 +286,7 @@ P
 	[ "$status" = 2 ]
 	run as "$who" imgpull --tls-verify=false "oci:$T/in" localhost/a
 	[ "$status" = 2 ]
+	[[ $output == *"--tls-verify is for registries"* ]]
 	[ ! -e "$OUT/x" ]
 	mkdir "$OUT/full"
 	touch "$OUT/full/file"

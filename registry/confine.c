@@ -4,7 +4,8 @@
  * it over: no capability, no file of anybody's, nothing to write to but the descriptors it was
  * given.
  */
-#include <errno.h>
+#include "registry/confine.h"
+
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
@@ -15,14 +16,26 @@
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "registry/courier-internal.h"
 
 #define CAP_NUMBER_MAX 63
 
-/* Of the kernel's second ABI and later, for headers that are older than the kernel. */
-#define ACCESS_FS_REFER    (UINT64_C(1) << 13)
-#define ACCESS_FS_TRUNCATE (UINT64_C(1) << 14)
-#define ACCESS_ABI_1       ((UINT64_C(1) << 13) - 1)
+/* Landlock's rules by the ABI that brought them: the kernel's headers may be older than the kernel. */
+struct rules {
+	uint64_t files;
+	uint64_t net;   /* ABI 4 */
+	uint64_t scope; /* ABI 6 */
+};
+static const struct {
+	long abi;
+	struct rules add;
+} rules_by_abi[] = {
+	{ 1, { .files = (UINT64_C(1) << 13) - 1 } },
+	{ 2, { .files = UINT64_C(1) << 13 } },  /* to rename and link across directories */
+	{ 3, { .files = UINT64_C(1) << 14 } },  /* to truncate */
+	{ 4, { .net = UINT64_C(1) } },          /* to bind a TCP port */
+	{ 5, { .files = UINT64_C(1) << 15 } },  /* ioctl on devices */
+	{ 6, { .scope = UINT64_C(3) } },        /* abstract sockets and signals of others */
+};
 
 /*
  * What libc resolves names with, and what certificates are checked with. /lib holds what NSS
@@ -92,7 +105,7 @@ static void allow_reading(int rules_fd, const char *path)
 
 static int shut_files(struct err *err)
 {
-	struct landlock_ruleset_attr attr = { .handled_access_fs = ACCESS_ABI_1 };
+	struct rules rules = { .files = 0 };
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	const char *trusted = getenv("SSL_CERT_FILE");
 	auto_close int rules_fd = -1;
@@ -100,11 +113,15 @@ static int shut_files(struct err *err)
 	/* not in this kernel, or not switched on */
 	if (abi < 1)
 		return 0;
-	if (abi >= 2)
-		attr.handled_access_fs |= ACCESS_FS_REFER;
-	if (abi >= 3)
-		attr.handled_access_fs |= ACCESS_FS_TRUNCATE;
-	rules_fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	for (size_t i = 0; i < sizeof(rules_by_abi) / sizeof(rules_by_abi[0]); i++) {
+		if (rules_by_abi[i].abi > abi)
+			break;
+		rules.files |= rules_by_abi[i].add.files;
+		rules.net |= rules_by_abi[i].add.net;
+		rules.scope |= rules_by_abi[i].add.scope;
+	}
+	/* an older kernel takes a longer structure when what it does not know is zero */
+	rules_fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
 	if (rules_fd < 0)
 		return err_sys(err, "make a rule set for files");
 	for (size_t i = 0; i < sizeof(readable) / sizeof(readable[0]); i++)

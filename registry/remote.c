@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers for reading an image from a registry: which of its mirrors is asked, what is asked for,
+ * and whether the manifest that comes is the one that was meant. How requests travel is
+ * client.h's; layers are held against their digests by who reads them.
+ */
+#include "registry/remote.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+
+#define ACCEPT                                                                    \
+	"Accept: " MEDIA_OCI_MANIFEST ", " MEDIA_DOCKER_MANIFEST ", " MEDIA_OCI_INDEX \
+	", " MEDIA_DOCKER_LIST
+
+struct remote {
+	struct image_ref ref;
+	struct endpoints endpoints;
+	unsigned *ids; /* of the endpoints, with the client */
+	struct client *client;
+	unsigned jobs;
+};
+
+struct remote_reader {
+	struct image_reader reader;
+	struct remote *remote;
+	struct strlist accept;
+	size_t serving; /* the endpoint that had the manifest */
+	struct strbuf top;
+	struct digest top_digest;
+};
+
+bool remote_is_place(const char *place)
+{
+	return strncmp(place, "docker://", 9) == 0 || !transport_is_named(place);
+}
+
+/* ---- before anything is asked ---- */
+
+static int add_endpoints(struct remote *remote, struct err *err)
+{
+	remote->ids = mem_array(remote->endpoints.count, sizeof(*remote->ids));
+	for (size_t i = 0; i < remote->endpoints.count; i++) {
+		struct client_endpoint values = endpoint_for_client(&remote->endpoints.items[i]);
+
+		if (client_add_endpoint(remote->client, &values, &remote->ids[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int remote_open(const char *place, const struct remote_options *options, struct remote **out,
+		struct err *err)
+{
+	auto_remote struct remote *remote = mem_alloc(sizeof(*remote));
+
+	remote->jobs = options->jobs ? options->jobs : REMOTE_JOBS;
+	if (endpoint_parse_ref(place, &remote->ref, err) < 0 ||
+	    endpoints_find(&remote->ref, &options->access, ENDPOINT_PULL, &remote->endpoints,
+			   err) < 0 ||
+	    client_start(&options->client, &remote->client, err) < 0 ||
+	    add_endpoints(remote, err) < 0)
+		return -1;
+	*out = ptr_steal(&remote);
+	return 0;
+}
+
+void remote_free(struct remote *remote)
+{
+	if (!remote)
+		return;
+	client_free(remote->client);
+	endpoints_release(&remote->endpoints);
+	image_ref_release(&remote->ref);
+	free(remote->ids);
+	free(remote);
+}
+
+void remote_auto_free(struct remote **remote)
+{
+	remote_free(*remote);
+	*remote = NULL;
+}
+
+/* ---- blobs ---- */
+
+/* A blob as it comes; when an endpoint fails, the next one goes on where it stopped. */
+struct remote_source {
+	struct source source;
+	struct remote_reader *reader;
+	struct source *from; /* NULL: not begun */
+	size_t endpoint;
+	uint64_t done;
+	uint64_t total;
+	bool is_manifest;
+	struct digest digest;
+	char *what;
+};
+
+static int begin(struct remote_source *source, struct err *err)
+{
+	struct remote_reader *reader = source->reader;
+	const struct endpoint *endpoint = &reader->remote->endpoints.items[source->endpoint];
+	char digest[DIGEST_NAME_MAX];
+	auto_free char *path = str_format("/v2/%s/%s/%s", endpoint->repository,
+					  source->is_manifest ? "manifests" : "blobs",
+					  digest_name(&source->digest, digest));
+	struct client_request request = {
+		.endpoint = reader->remote->ids[source->endpoint],
+		.path = path,
+		.repository = endpoint->repository,
+		.headers = source->is_manifest ? &reader->accept : NULL,
+		.max_bytes = source->total > 0 ? source->total : CLIENT_DOCUMENT_MAX,
+		.offset = source->done,
+		.total = source->total,
+	};
+
+	source->from = client_get(reader->remote->client, &request, source->what, err);
+	return source->from ? 0 : -1;
+}
+
+/* After an error: whether somebody else is left to be asked. */
+static bool turn_to_next(struct remote_source *source, const struct err *err)
+{
+	if (err->kind != ERR_REMOTE ||
+	    source->endpoint + 1 >= source->reader->remote->endpoints.count)
+		return false;
+	log_info("%s; asking %s", err->text,
+		 source->reader->remote->endpoints.items[source->endpoint + 1].host);
+	source_free(source->from);
+	source->from = NULL;
+	source->endpoint++;
+	return true;
+}
+
+static ssize_t remote_source_read(struct source *base, void *data, size_t len, struct err *err)
+{
+	struct remote_source *source = (struct remote_source *)base;
+	ssize_t n = -1;
+
+	do {
+		err_clear(err);
+		if (source->from || begin(source, err) == 0)
+			n = source_read(source->from, data, len, err);
+	} while (n < 0 && turn_to_next(source, err));
+	if (n > 0)
+		source->done += (uint64_t)n;
+	return n;
+}
+
+static void remote_source_free(struct source *base)
+{
+	struct remote_source *source = (struct remote_source *)base;
+
+	source_free(source->from);
+	free(source->what);
+	free(source);
+}
+
+static struct source *open_blob_at(struct image_reader *base, const struct descriptor *blob,
+				   uint64_t offset, struct err *err)
+{
+	struct remote_reader *reader = (struct remote_reader *)base;
+	enum media_kind kind = media_kind_of(blob->media_type);
+	char digest[DIGEST_NAME_MAX];
+	struct remote_source *source;
+
+	if (offset == 0 && digest_equal(&blob->digest, &reader->top_digest))
+		return source_from_memory(reader->top.data, reader->top.len);
+	source = mem_alloc(sizeof(*source));
+	source->source = (struct source){ .read = remote_source_read, .free = remote_source_free };
+	source->reader = reader;
+	source->endpoint = reader->serving;
+	source->done = offset;
+	source->total = blob->size_bytes;
+	source->is_manifest = kind == MEDIA_MANIFEST || kind == MEDIA_INDEX;
+	source->digest = blob->digest;
+	source->what = str_format("%s %s", source->is_manifest ? "manifest" : "blob",
+				  digest_name(&blob->digest, digest));
+	/* the request goes out now, so that bytes come while others are still being made ready */
+	if (begin(source, err) < 0) {
+		source_free(&source->source);
+		return NULL;
+	}
+	return &source->source;
+}
+
+static struct source *open_blob(struct image_reader *reader, const struct descriptor *blob,
+				struct err *err)
+{
+	return open_blob_at(reader, blob, 0, err);
+}
+
+static void reader_free(struct image_reader *base)
+{
+	struct remote_reader *reader = (struct remote_reader *)base;
+
+	strlist_release(&reader->accept);
+	strbuf_release(&reader->top);
+	free(reader);
+}
+
+/* ---- the manifest or index at the top ---- */
+
+static int ask_for_top(struct remote_reader *reader, size_t position,
+		       struct client_response *response, struct err *err)
+{
+	struct remote *remote = reader->remote;
+	const struct endpoint *endpoint = &remote->endpoints.items[position];
+	const struct image_ref *ref = &remote->ref;
+	char digest[DIGEST_NAME_MAX];
+	const char *which = ref->has_digest ? digest_name(&ref->digest, digest)
+			    : ref->tag      ? ref->tag
+					    : "latest";
+	auto_free char *path = str_format("/v2/%s/manifests/%s", endpoint->repository, which);
+	auto_free char *what = str_format("manifest '%s' of '%s'", which, endpoint->place + 9);
+	struct client_request request = {
+		.endpoint = remote->ids[position],
+		.path = path,
+		.repository = endpoint->repository,
+		.headers = &reader->accept,
+		.max_bytes = MANIFEST_MAX_BYTES,
+	};
+
+	if (client_perform(remote->client, &request, response, err) < 0)
+		return -1;
+	if (response->status != 200)
+		return client_refused(response, what, err);
+	return 0;
+}
+
+/* The type that the registry gives to it, when that says anything. */
+static const char *media_type_of(const struct client_response *response)
+{
+	const char *type = client_response_header(response, "content-type");
+
+	return type ? type : "";
+}
+
+static int check_top(struct remote_reader *reader, const struct client_response *response,
+		     struct err *err)
+{
+	const struct image_ref *ref = &reader->remote->ref;
+	const char *said = client_response_header(response, "docker-content-digest");
+	char name[DIGEST_NAME_MAX];
+
+	digest_of(response->body.data, response->body.len, &reader->top_digest);
+	digest_name(&reader->top_digest, name);
+	if (ref->has_digest && !digest_equal(&ref->digest, &reader->top_digest))
+		return err_set(err, ERR_INPUT,
+			       "the registry sent a manifest with the digest %s, not the one asked for",
+			       name);
+	/* another algorithm than ours is not compared */
+	if (said && strncmp(said, "sha256:", 7) == 0 && strcmp(said, name) != 0)
+		return err_set(err, ERR_INPUT,
+			       "the registry says that the manifest is %s, and sent %s", said, name);
+	return 0;
+}
+
+static void take_top(struct remote_reader *reader, struct client_response *response)
+{
+	auto_descriptor struct descriptor root = { .media_type = NULL };
+	auto_strbuf struct strbuf name = STRBUF_INIT;
+	const struct remote *remote = reader->remote;
+
+	reader->top = response->body;
+	response->body = (struct strbuf)STRBUF_INIT;
+	descriptor_set(&root, media_type_of(response), &reader->top_digest, reader->top.len);
+	index_add(&reader->reader.roots, &root);
+	reader->reader.is_nameless = remote->ref.has_digest;
+	reader->reader.place = remote->endpoints.items[remote->endpoints.count - 1].place;
+	reader->reader.jobs = remote->jobs;
+	if (remote->ref.has_digest)
+		return;
+	image_ref_format(&remote->ref, &name);
+	strlist_add(&reader->reader.names, name.data);
+}
+
+int remote_read(struct remote *remote, struct image_reader **out, struct err *err)
+{
+	struct remote_reader *reader = mem_alloc(sizeof(*reader));
+	auto_image_reader struct image_reader *base = &reader->reader;
+	int result = -1;
+
+	reader->reader.open_blob = open_blob;
+	reader->reader.open_blob_at = open_blob_at;
+	reader->reader.free = reader_free;
+	reader->remote = remote;
+	reader->top = (struct strbuf)STRBUF_INIT;
+	strlist_add(&reader->accept, ACCEPT);
+	for (size_t i = 0; i < remote->endpoints.count && result < 0; i++) {
+		auto_client_response struct client_response response = CLIENT_RESPONSE_INIT;
+
+		if (i > 0) {
+			if (err->kind == ERR_INTERRUPTED)
+				return -1;
+			log_info("%s; asking %s", err->text, remote->endpoints.items[i].host);
+		}
+		err_clear(err);
+		if (ask_for_top(reader, i, &response, err) < 0 ||
+		    check_top(reader, &response, err) < 0)
+			continue;
+		reader->serving = i;
+		take_top(reader, &response);
+		result = 0;
+	}
+	if (result == 0)
+		*out = ptr_steal(&base);
+	return result;
+}

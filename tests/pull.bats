@@ -1,0 +1,148 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Pulls from registries: Debian's docker-registry, plain, with TLS, clients' certificates, passwords and tokens.
+
+load lib
+
+setup_file() {
+	make_scratch
+	. "$top_srcdir/tests/registry.bash"
+	command -v docker-registry >/dev/null || return 0
+	python3 "$top_srcdir/tests/make-layout.py" "$T/in" v1 -
+	chmod -R a+rX "$T/in"
+	local kind
+	for kind in plain tls client htpasswd token; do
+		registry_start "$kind" "$kind"
+		skopeo copy -q --dest-creds "$REGISTRY_USER:$REGISTRY_PASSWORD" --dest-tls-verify=false \
+			--dest-cert-dir "$T/registry/client-certs" "oci:$T/in:v1" "docker://$(registry_of "$kind")/a/b:v1"
+	done
+	chmod a+rX "$T" "$T/registry"
+}
+teardown_file() {
+	registry_stop_all
+	remove_scratch
+}
+setup() {
+	need_registry
+	OUT=$T/out-$BATS_TEST_NUMBER
+	ROOT_STORE=$OUT/root-store
+	USER_STORE=$OUT/user-store
+	CERTS=$T/registry/certs
+	CLIENT_CERTS=$T/registry/client-certs
+	CREDS=$REGISTRY_USER:$REGISTRY_PASSWORD
+	WANT=$(jq -r .config.digest "$T/in/blobs/sha256/$(jq -r '.manifests[0].digest' "$T/in/index.json" | cut -d: -f2)")
+	MANIFEST=$(jq -r '.manifests[0].digest' "$T/in/index.json")
+	mkdir -p "$OUT"
+	if is_root && have_user; then chown "$TEST_USER:" "$OUT"; fi
+}
+teardown() { rm -rf "$OUT" 2>/dev/null || as_user unshare -r rm -rf "$OUT/user-store" || true; }
+. "$top_srcdir/tests/registry.bash"
+
+# pulls WHO KIND OPTIONS...: a/b:v1 comes, whole, and goes on with the same bytes
+pulls() {
+	local who=$1 ref=$(registry_of "$2")/a/b:v1
+	shift 2
+	[ "$(as "$who" imgpull -q "$@" "$ref")" = "$WANT" ]
+	as "$who" imgpush -q "$ref" "oci:$OUT/back-$who:v1"
+	(cd "$T/in/blobs/sha256" && sha256sum *) >"$T/want"
+	(cd "$OUT/back-$who/blobs/sha256" && sha256sum *) >"$T/got"
+	diff "$T/want" "$T/got"
+	assert_store_idle "$OUT/$who-store"
+}
+# is_refused TEXT ARGS...: status 4, and one line that has TEXT
+is_refused() {
+	local text=$1
+	shift
+	run -4 imgpull -q --retry=0 "$@"
+	grep -F -e "$text" <<<"$output"
+	[ "$(wc -l <<<"$output")" = 1 ]
+	not grep -F "$REGISTRY_PASSWORD" <<<"$output"
+}
+
+@test "a plain registry" { pulls root plain; }
+@test "a plain registry, as an ordinary user" {
+	need_user
+	pulls user plain
+}
+@test "plain http is not spoken where certificates are wanted" {
+	is_refused 'does not speak https' --tls-verify=true "$(registry_of plain)/a/b:v1"
+}
+@test "TLS with a CA of one's own" {
+	is_refused '--cert-dir' --tls-verify=true "$(registry_of tls)/a/b:v1"
+	pulls root tls --tls-verify=true --cert-dir "$CERTS"
+}
+@test "TLS without looking at certificates" { pulls root tls --tls-verify=false; }
+@test "TLS with a client's certificate" {
+	is_refused "a client's certificate" --tls-verify=true --cert-dir "$CERTS" "$(registry_of client)/a/b:v1"
+	pulls root client --tls-verify=true --cert-dir "$CLIENT_CERTS"
+}
+@test "a password, and a wrong one" {
+	is_refused 'authentication required' "$(registry_of htpasswd)/a/b:v1"
+	is_refused 'authentication required' --creds "$REGISTRY_USER:other" "$(registry_of htpasswd)/a/b:v1"
+	pulls root htpasswd --creds "$CREDS"
+}
+@test "tokens, for nobody and for somebody" {
+	pulls root token
+	: >"$T/registry/token/token.log"
+	pulls root token --creds "$CREDS"
+}
+@test "a token server that does not know us" {
+	is_refused 'the token server says 401' --creds "$REGISTRY_USER:other" "$(registry_of token)/a/b:v1"
+}
+@test "a token is fetched once for all that a pull asks for" {
+	: >"$T/registry/token/token.log"
+	pulls root token
+	[ "$(wc -l <"$T/registry/token/token.log")" = 1 ]
+}
+@test "by digest, with no name; by docker://; under another name" {
+	local h=$(registry_of plain)
+	[ "$(as root imgpull -q "docker://$h/a/b@$MANIFEST")" = "$WANT" ]
+	[ -z "$(in_store root imgstore ls -q --filter reference='*b*')" ]
+	[ "$(as root imgpull -q "$h/a/b:v1@$MANIFEST")" = "$WANT" ]
+	[ "$(as root imgpull -q "docker://$h/a/b:v1" other:name)" = "$WANT" ]
+	as root imgstore inspect other:name >/dev/null
+}
+@test "what is not there" {
+	local h=$(registry_of plain)
+	is_refused 'says 404: manifest unknown' "$h/a/b:none"
+	is_refused 'says 404' "$h/none:v1"
+	is_refused 'says 404' "$h/a/b@sha256:$(printf '0%.0s' $(seq 64))"
+	is_refused "Couldn't connect" 127.0.0.1:1/a:b
+	is_refused 'resolve' no-such-host.invalid/a:b
+}
+@test "a second pull reads no layer again" {
+	local h=$(registry_of plain)
+	as root imgpull -q "$h/a/b:v1"
+	: >"$T/registry/plain/log"
+	as root imgpull -q "$h/a/b:v1"
+	not grep -q 'GET /v2/a/b/blobs/sha256:[0-9a-f]* HTTP.*octet' "$T/registry/plain/log"
+	[ "$(grep -c '"GET /v2/a/b/blobs' "$T/registry/plain/log")" -le 1 ]
+}
+@test "where a layer was seen is remembered" {
+	local h=$(registry_of plain)
+	as root imgpull -q "$h/a/b:v1"
+	[ "$(sqlite3 "$ROOT_STORE/store.db" "SELECT count(*) FROM origins WHERE place='docker://$h/a/b'")" -ge 3 ]
+}
+@test "the program on the network has no capability, and gets none by an exec" {
+	need_root
+	python3 - "$(dirname "$(command -v imgpull)")/registry/courier" "$OUT/status" <<-'END'
+		import os, socket, subprocess, sys, time
+		ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		p = subprocess.Popen([sys.argv[1]], stdin=theirs)
+		time.sleep(1)
+		open(sys.argv[2], 'w').write(open('/proc/%d/status' % p.pid).read())
+		ours.close()
+		theirs.close()
+		sys.exit(p.wait())
+	END
+	for set in CapInh CapPrm CapEff CapBnd CapAmb; do
+		grep -qE "^$set:\s+0+$" "$OUT/status"
+	done
+	grep -qE '^NoNewPrivs:\s+1$' "$OUT/status"
+}
+@test "neither imgpull nor imgbuild is linked with libcurl" {
+	local p
+	for p in imgpull imgpush imgbuild imgrun imgstore; do
+		not grep -q libcurl <(ldd "$(command -v "$p")")
+	done
+}
