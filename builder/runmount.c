@@ -14,6 +14,7 @@
 #include "builder/value.h"
 #include "common/cmdline.h"
 #include "common/mem.h"
+#include "common/size.h"
 
 const char *const run_mount_type_names[] = {
 	[RUN_MOUNT_BIND] = "bind",     [RUN_MOUNT_CACHE] = "cache", [RUN_MOUNT_TMPFS] = "tmpfs",
@@ -169,7 +170,7 @@ static int set_option(struct draft *draft, enum key key, const char *value, stru
 		return set_bool(&mount->is_required, &draft->has_required, false, value, err);
 	case KEY_SIZE:
 		draft->has_size = true;
-		return value_size(value, &mount->size_bytes, err);
+		return size_parse(value, &mount->size_bytes, err);
 	case KEY_ID:
 		return set_string(&mount->id, value);
 	case KEY_SHARING:

@@ -148,31 +148,6 @@ int value_bool(const char *text, bool *out, struct err *err)
 	return err_set(err, ERR_INPUT, "'%s' is neither true nor false", text);
 }
 
-int value_size(const char *text, uint64_t *out_bytes, struct err *err)
-{
-	static const char units[] = "kmgtp";
-	const char *number_end = text + strspn(text, "0123456789.");
-	const char *unit = number_end + (*number_end == ' ');
-	char *end;
-	double bytes = is_digit(text[0]) ? strtod(text, &end) : -1;
-	const char *found;
-
-	if (bytes < 0 || end != number_end)
-		return err_set(err, ERR_INPUT, "'%s' is no size, such as 64m or 1.5GiB", text);
-	found = *unit ? strchr(units, tolower((unsigned char)*unit)) : NULL;
-	if (found) {
-		for (const char *u = units; u <= found; u++)
-			bytes *= 1024;
-		unit++;
-		unit += (*unit | 0x20) == 'i' && (unit[1] | 0x20) == 'b';
-	}
-	unit += (*unit | 0x20) == 'b';
-	if (*unit || bytes >= 9.2e18)
-		return err_set(err, ERR_INPUT, "'%s' is no size, such as 64m or 1.5GiB", text);
-	*out_bytes = (uint64_t)bytes;
-	return 0;
-}
-
 /* ---- ports ---- */
 
 static bool parse_port(const char *text, size_t len, int *out)

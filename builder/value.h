@@ -22,9 +22,6 @@ int value_signal(const char *text, struct err *err);
 /* "1" "t" "true" … "0" "f" "false" … as in mount options. */
 int value_bool(const char *text, bool *out, struct err *err);
 
-/* "64m", "1.5GiB", "4096": binary units k m g t p, with or without "b" or "ib". */
-int value_size(const char *text, uint64_t *out_bytes, struct err *err);
-
 enum value_port_note {
 	VALUE_PORT_CASE = 1 << 0,    /* "80/TCP": the protocol is not lower case */
 	VALUE_PORT_MAPPING = 1 << 1, /* "8080:80": only the container's port counts */

@@ -13,6 +13,7 @@
 #include "builder/runmount.h"
 #include "builder/value.h"
 #include "common/mem.h"
+#include "common/size.h"
 #include "common/strbuf.h"
 
 static void reads_durations(void **state)
@@ -107,10 +108,10 @@ static void reads_sizes(void **state)
 	struct err err = ERR_INIT;
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		if (value_size(good[i].text, &bytes, &err) < 0 || bytes != good[i].bytes)
+		if (size_parse(good[i].text, &bytes, &err) < 0 || bytes != good[i].bytes)
 			fail_msg("'%s' %s", good[i].text, err.text);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		if (value_size(bad[i], &bytes, &err) == 0)
+		if (size_parse(bad[i], &bytes, &err) == 0)
 			fail_msg("'%s' was taken", bad[i]);
 		assert_non_null(strstr(err.text, "is no size"));
 	}
