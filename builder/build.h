@@ -13,11 +13,11 @@
 #include "builder/grants.h"
 #include "builder/plan-changes.h"
 #include "builder/progress.h"
-#include "builder/run-settings.h"
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/strlist.h"
 #include "sandbox/initlayer.h"
+#include "sandbox/run-settings.h"
 #include "storage/store.h"
 
 /* What the time that a build was given means for the files of the layers that are made. */

@@ -24,6 +24,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/userns.h"
+#include "sandbox/cgroup.h"
 #include "storage/mount.h"
 
 /* Signals that ask us to stop become readable; a step in a sandbox is stopped and nothing is left.
@@ -195,6 +196,7 @@ static int build(const struct options *options, const char *context_path,
 	if (store_open(options->root, &store, err) < 0 ||
 	    (options->storage_driver &&
 	     mount_choose_driver(store, options->storage_driver, err) < 0) ||
+	    cgroup_sweep(store, err) < 0 ||
 	    load_input(options, context_path, store, request, &input, err) < 0 ||
 	    open_named(options, store, request, &named, err) < 0)
 		return -1;

@@ -6,9 +6,9 @@
 
 #include "builder/build.h"
 #include "builder/output.h"
-#include "builder/run-settings.h"
 #include "common/err.h"
 #include "common/strlist.h"
+#include "sandbox/run-settings.h"
 
 /* The options of imgbuild as they were given: texts, not yet looked at. */
 struct options {

@@ -17,6 +17,7 @@
 #include "common/beneath.h"
 #include "common/fd.h"
 #include "common/mem.h"
+#include "sandbox/cgroup.h"
 #include "sandbox/description.h"
 #include "sandbox/launch.h"
 #include "sandbox/seccomp.h"
@@ -41,6 +42,41 @@ static enum sandbox_network network_of(const struct stage_run *run, const struct
 	return run->build->request->network;
 }
 
+static void volumes_key(const struct volumes *volumes, struct cachekey *key)
+{
+	for (size_t i = 0; i < volumes->count; i++) {
+		cachekey_string(key, "volume", volumes->items[i].target);
+		cachekey_number(key, "read-only", volumes->items[i].read_only);
+		cachekey_number(key, "overlay", volumes->items[i].is_overlay);
+	}
+}
+
+/*
+ * What of the command line a step's result may depend on by right: no address, no file of the
+ * host, and neither how fast it runs nor how much memory it has.
+ */
+static void settings_key(const struct run_settings *settings, struct cachekey *key)
+{
+	for (size_t i = 0; i < settings->host_names.count; i++)
+		cachekey_string(key, "host", settings->host_names.items[i]);
+	for (size_t i = 0; i < settings->limits.count; i++) {
+		cachekey_number(key, "limit", settings->limits.items[i].resource);
+		cachekey_number(key, "soft", (int64_t)settings->limits.items[i].soft);
+		cachekey_number(key, "hard", (int64_t)settings->limits.items[i].hard);
+	}
+	for (size_t i = 0; i < settings->groups.count; i++)
+		cachekey_string(key, "group", settings->groups.items[i]);
+	if (settings->shm_bytes)
+		cachekey_number(key, "shm", (int64_t)settings->shm_bytes);
+	if (settings->no_hosts)
+		cachekey_number(key, "no hosts", 1);
+	if (settings->no_hostname)
+		cachekey_number(key, "no hostname", 1);
+	if (settings->no_resolv_conf)
+		cachekey_number(key, "no resolv.conf", 1);
+	volumes_key(&settings->volumes, key);
+}
+
 /* Proxies and the contents of the init layer are not in the key: they leave no trace. */
 static int run_key(const struct stage_run *run, const struct plan_run *plan,
 		   const struct step_mounts *mounts, bool by_content, struct digest *out,
@@ -61,7 +97,7 @@ static int run_key(const struct stage_run *run, const struct plan_run *plan,
 	cachekey_string(&key, "hostname", run->build->plan->hostname);
 	if (plan->is_insecure)
 		cachekey_number(&key, "insecure", 1);
-	run_settings_key(&run->build->request->run_settings, &key);
+	settings_key(&run->build->request->run_settings, &key);
 	if (step_mounts_key(mounts, by_content, &key, err) < 0)
 		return -1;
 	cachekey_final(&key, out);
@@ -143,20 +179,6 @@ static void open_up(struct sandbox_description *out)
 			out->mounts[i].flags &= ~(unsigned)SANDBOX_MOUNT_READ_ONLY;
 }
 
-/* What the command line says about every step. */
-static int apply_settings(const struct run_settings *settings, int root_fd, struct user_ids *ids,
-			  struct sandbox_description *out, struct err *err)
-{
-	for (size_t i = 0; i < settings->groups.count; i++)
-		if (user_add_group(root_fd, settings->groups.items[i], ids, err) < 0)
-			return err_prefix(err, "--group-add");
-	for (size_t i = 0; i < settings->limits.count; i++)
-		sandbox_description_add_rlimit(out, &settings->limits.items[i]);
-	if (settings->shm_bytes)
-		sandbox_description_set_shm(out, settings->shm_bytes);
-	return 0;
-}
-
 static int describe(struct stage_run *run, const struct plan_run *plan,
 		    const struct step_mounts *mounts, int root_fd, struct sandbox_description *out,
 		    struct err *err)
@@ -165,7 +187,7 @@ static int describe(struct stage_run *run, const struct plan_run *plan,
 
 	sandbox_description_defaults(out);
 	if (user_resolve(root_fd, plan->user, &ids, err) < 0 ||
-	    apply_settings(&run->build->request->run_settings, root_fd, &ids, out, err) < 0)
+	    run_settings_apply(&run->build->request->run_settings, root_fd, &ids, out, err) < 0)
 		return -1;
 	out->root_fd = root_fd;
 	out->hostname = str_dup(run->build->plan->hostname);
@@ -313,8 +335,8 @@ static int start(const struct sandbox_description *description, struct sandbox *
 }
 
 /* "Buildfile:7:1: RUN make: exit status 2", with the end of what was written. */
-static int fail(struct stage_run *run, const struct step *step, int status, struct tail *tail,
-		struct err *err)
+static int fail(struct stage_run *run, const struct step *step, int status, unsigned memory_kills,
+		struct tail *tail, struct err *err)
 {
 	struct store *store = run->build->request->store;
 	struct position at = { step->instruction->line_start, step->instruction->column };
@@ -324,7 +346,8 @@ static int fail(struct stage_run *run, const struct step *step, int status, stru
 
 	title = len > TITLE_BYTES ? str_format("%.*s...", TITLE_BYTES, step->title)
 				  : str_ndup(step->title, len);
-	err_set(err, ERR_STEP, "%s", proc_status_text(status, text));
+	err_set(err, ERR_STEP, "%s%s", proc_status_text(status, text),
+		memory_kills > 0 ? " (out of memory: --memory)" : "");
 	/* not the command's fault, whatever it says of it */
 	if (store_is_full(store))
 		err_set(err, ERR_SYSTEM, "%s: the store '%s' is full: No space left on device",
@@ -339,6 +362,7 @@ static int execute(struct stage_run *run, const struct step *step, const struct 
 		   unsigned progress_id, int root_fd, struct err *err)
 {
 	auto_sandbox_description struct sandbox_description description = SANDBOX_DESCRIPTION_INIT;
+	auto_cgroup struct cgroup cgroup = CGROUP_INIT;
 	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
 	auto_free char *buffer = mem_alloc(OUTPUT_BYTES);
 	auto_close int pipe_fd = -1;
@@ -353,7 +377,11 @@ static int execute(struct stage_run *run, const struct step *step, const struct 
 
 	if (ensure_cwd(root_fd, step->run.cwd, err) < 0 ||
 	    describe(run, &step->run, mounts, root_fd, &description, err) < 0 ||
-	    start(&description, &sandbox, &pipe_fd, err) < 0)
+	    cgroup_create(run->build->request->store, NULL, &description.resources, &cgroup, err) <
+		    0)
+		return step_locate(err, step, NULL);
+	cgroup_give(&cgroup, &description);
+	if (start(&description, &sandbox, &pipe_fd, err) < 0)
 		return step_locate(err, step, NULL);
 	watch.pipe_fd = pipe_fd;
 	result = layer_work_prepare(run, err);
@@ -362,7 +390,7 @@ static int execute(struct stage_run *run, const struct step *step, const struct 
 	if (result == 0)
 		result = sandbox_wait(&sandbox, &status, err);
 	if (result == 0 && status != 0)
-		result = fail(run, step, status, &tail, err);
+		result = fail(run, step, status, cgroup_memory_kills(&cgroup), &tail, err);
 	strbuf_release(&tail.text);
 	return result;
 }

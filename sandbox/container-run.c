@@ -21,6 +21,7 @@
 #include "common/strbuf.h"
 #include "layers/entry.h"
 #include "sandbox/attend.h"
+#include "sandbox/cgroup.h"
 #include "sandbox/description.h"
 #include "sandbox/foreign.h"
 #include "sandbox/launch.h"
@@ -38,8 +39,7 @@ void run_options_release(struct run_options *options)
 {
 	strlist_release(&options->command);
 	strlist_release(&options->env);
-	strlist_release(&options->volumes);
-	strlist_release(&options->add_hosts);
+	run_settings_release(&options->settings);
 	strlist_release(&options->cap_add);
 	strlist_release(&options->cap_drop);
 }
@@ -48,8 +48,9 @@ void run_options_release(struct run_options *options)
 struct run {
 	struct store *store;
 	const struct run_options *options;
+	const struct run_settings *settings;
+	struct volumes *volumes;
 	struct image image;
-	struct volumes volumes;
 	uint64_t capabilities;
 	struct strlist argv;
 	struct container container;
@@ -85,7 +86,6 @@ static void run_release(struct run *run)
 	user_ids_release(&run->user);
 	container_release(&run->container);
 	strlist_release(&run->argv);
-	volumes_release(&run->volumes);
 	image_release(&run->image);
 }
 #define auto_run __attribute__((cleanup(run_release)))
@@ -100,17 +100,16 @@ static int check_terminal(const struct run_options *options, struct err *err)
 	return 0;
 }
 
-static int take_volumes(struct run *run, struct err *err)
+/* They are opened in the user namespace, which the options know nothing of. */
+static int open_volumes(struct run *run, struct err *err)
 {
-	const struct strlist *texts = &run->options->volumes;
+	const struct volumes *volumes = run->volumes;
 
-	if (volumes_parse(texts, &run->volumes, err) < 0)
-		return -1;
-	for (size_t i = 0; i < run->volumes.count; i++)
-		if (run->volumes.items[i].is_overlay)
+	for (size_t i = 0; i < volumes->count; i++)
+		if (volumes->items[i].is_overlay)
 			return err_set(err, ERR_USAGE, "--volume '%s': 'O' is not supported here",
-				       texts->items[i]);
-	return 0;
+				       volumes->items[i].source);
+	return volumes_open(run->volumes, err);
 }
 
 /* Nobody asked for another machine's image: it may be a mistake, and may run all the same. */
@@ -135,10 +134,9 @@ static int prepare(struct run *run, struct err *err)
 {
 	const struct run_options *options = run->options;
 
-	if (check_terminal(options, err) < 0 || take_volumes(run, err) < 0 ||
-	    initlayer_hosts_check(&options->add_hosts, options->network, err) < 0 ||
+	if (check_terminal(options, err) < 0 ||
 	    run_plan_capabilities(options, &run->capabilities, err) < 0 ||
-	    volumes_open(&run->volumes, err) < 0)
+	    open_volumes(run, err) < 0)
 		return -1;
 	if (image_get_for(run->store, options->image, options->platform, &run->image, err) < 0)
 		return -1;
@@ -192,25 +190,26 @@ static int make_initlayer(struct run *run, struct err *err)
 	auto_strbuf struct strbuf resolv_conf = STRBUF_INIT;
 	auto_free char *hostname = str_format("%s\n", run->hostname);
 	auto_free struct initlayer_point *points =
-		mem_array(run->volumes.count + 1, sizeof(points[0]));
+		mem_array(run->volumes->count + 1, sizeof(points[0]));
 	struct initlayer_options options = {
 		.view_fd = run->view_fd,
 		.dir_fd = run->container.init_fd,
 		.ns = store_overlay_ns(run->store),
-		.hostname = hostname,
+		.hostname = run->settings->no_hostname ? NULL : hostname,
 		.points = points,
-		.point_count = run->volumes.count,
+		.point_count = run->volumes->count,
 	};
 
-	if (initlayer_hosts_text(run->hostname, &run->options->add_hosts, run->options->network,
+	if (initlayer_hosts_text(run->hostname, &run->settings->add_hosts, run->options->network,
 				 &hosts, err) < 0 ||
-	    initlayer_resolv_text(run->options->network, NULL, &resolv_conf, err) < 0)
+	    initlayer_resolv_text(run->options->network, &run->settings->dns, &resolv_conf, err) <
+		    0)
 		return -1;
-	options.hosts = hosts.data;
-	options.resolv_conf = resolv_conf.data;
-	for (size_t i = 0; i < run->volumes.count; i++)
-		points[i] = (struct initlayer_point){ run->volumes.items[i].target,
-						      run->volumes.items[i].is_file };
+	options.hosts = run->settings->no_hosts ? NULL : hosts.data;
+	options.resolv_conf = run->settings->no_resolv_conf ? NULL : resolv_conf.data;
+	for (size_t i = 0; i < run->volumes->count; i++)
+		points[i] = (struct initlayer_point){ run->volumes->items[i].target,
+						      run->volumes->items[i].is_file };
 	return initlayer_make(&options, NULL, err);
 }
 
@@ -272,8 +271,8 @@ static int describe_workdir(struct run *run, struct sandbox_description *out, st
 
 static void describe_volumes(const struct run *run, struct sandbox_description *out)
 {
-	for (size_t i = 0; i < run->volumes.count; i++) {
-		const struct volume *volume = &run->volumes.items[i];
+	for (size_t i = 0; i < run->volumes->count; i++) {
+		const struct volume *volume = &run->volumes->items[i];
 
 		sandbox_description_add_mount(
 			out, SANDBOX_MOUNT_BIND, volume->target,
@@ -289,6 +288,8 @@ static int describe(struct run *run, struct sandbox_description *out, struct err
 
 	sandbox_description_defaults(out);
 	out->root_fd = run->root_fd;
+	if (run_settings_apply(run->settings, run->root_fd, &run->user, out, err) < 0)
+		return -1;
 	out->read_only_root = options->read_only;
 	out->namespaces |= options->network == SANDBOX_NETWORK_NONE ? SANDBOX_NS_NET : 0U;
 	out->hostname = str_dup(run->hostname);
@@ -346,13 +347,22 @@ static int print_description(const struct sandbox_description *description, stru
 static int make_and_run(struct run *run, bool *out_began, int *out_status, int *out_exec_errno,
 			struct err *err)
 {
+	auto_cgroup struct cgroup cgroup = CGROUP_INIT;
 	auto_sandbox_description struct sandbox_description description = SANDBOX_DESCRIPTION_INIT;
+	int result;
 
 	if (make_tree(run, err) < 0 || describe(run, &description, err) < 0)
 		return -1;
 	if (run->options->print_description)
 		return print_description(&description, err);
-	return run_sandbox(run, &description, out_began, out_status, out_exec_errno, err);
+	if (cgroup_create(run->store, run->container.id, &description.resources, &cgroup, err) < 0)
+		return -1;
+	cgroup_give(&cgroup, &description);
+	result = run_sandbox(run, &description, out_began, out_status, out_exec_errno, err);
+	if (cgroup_memory_kills(&cgroup) > 0)
+		log_warn("the container ran out of memory (--memory), and the kernel killed a "
+			 "process of it");
+	return result;
 }
 
 /* A container that stays has all that was written in its own directory. */
@@ -378,7 +388,7 @@ static int end(struct run *run, bool began, struct err *err)
 	return 0;
 }
 
-int container_run(struct store *store, const struct run_options *options, int *out_status,
+int container_run(struct store *store, struct run_options *options, int *out_status,
 		  int *out_exec_errno, struct err *err)
 {
 	auto_run struct run run = RUN_INIT;
@@ -388,7 +398,9 @@ int container_run(struct store *store, const struct run_options *options, int *o
 
 	run.store = store;
 	run.options = options;
-	if (prepare(&run, err) < 0)
+	run.settings = &options->settings;
+	run.volumes = &options->settings.volumes;
+	if (cgroup_sweep(store, err) < 0 || prepare(&run, err) < 0)
 		return -1;
 	r = make_and_run(&run, &began, out_status, out_exec_errno, err);
 	if (run.container.dir_fd < 0)

@@ -7,6 +7,7 @@
 #include "common/err.h"
 #include "common/strlist.h"
 #include "sandbox/initlayer.h"
+#include "sandbox/run-settings.h"
 #include "storage/store.h"
 
 /* What imgrun is asked for. All strings and lists are the caller's. */
@@ -21,8 +22,7 @@ struct run_options {
 	enum sandbox_network network;
 	struct strlist command; /* empty: the image's, unless entrypoint is given */
 	struct strlist env;     /* "K=V", the later one wins */
-	struct strlist volumes; /* "HOST:CONTAINER[:ro|rw]" */
-	struct strlist add_hosts;
+	struct run_settings settings;
 	struct strlist cap_add;
 	struct strlist cap_drop;
 	bool remove_after;
@@ -37,9 +37,10 @@ void run_options_release(struct run_options *options);
 /*
  * Run a container of the image to its end. *out_status is its waitpid status.
  * The command could not be executed: ERR_STEP, *out_exec_errno set. The
- * container stays in the store, unless remove_after or its command never began.
+ * container stays in the store, unless remove_after or its command never began. Opens the
+ * volumes of @options.
  */
-int container_run(struct store *store, const struct run_options *options, int *out_status,
+int container_run(struct store *store, struct run_options *options, int *out_status,
 		  int *out_exec_errno, struct err *err);
 
 #endif

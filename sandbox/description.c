@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/mem.h"
 #include "sandbox/caps.h"
@@ -20,6 +21,12 @@ void sandbox_description_release(struct sandbox_description *description)
 		free(description->mounts[i].data);
 	}
 	free(description->mounts);
+	for (size_t i = 0; i < description->device_count; i++)
+		free(description->devices[i].name);
+	free(description->devices);
+	free(description->joins);
+	resources_release(&description->resources);
+	free(description->cgroup_fds);
 	free(description->hostname);
 	free(description->cwd);
 	free(description->groups);
@@ -57,6 +64,26 @@ void sandbox_description_add_rlimit(struct sandbox_description *description,
 	description->rlimits =
 		mem_resize(description->rlimits, count + 1, sizeof(description->rlimits[0]));
 	description->rlimits[count] = *limit;
+}
+
+void sandbox_description_add_join(struct sandbox_description *description, unsigned ns, int fd)
+{
+	size_t count = description->join_count++;
+
+	description->joins =
+		mem_resize(description->joins, count + 1, sizeof(description->joins[0]));
+	description->joins[count] = (struct sandbox_join){ .ns = ns, .fd = fd };
+}
+
+void sandbox_description_add_device(struct sandbox_description *description,
+				    const struct sandbox_device *device)
+{
+	size_t count = description->device_count++;
+
+	description->devices =
+		mem_resize(description->devices, count + 1, sizeof(description->devices[0]));
+	description->devices[count] = *device;
+	description->devices[count].name = str_dup(device->name);
 }
 
 void sandbox_description_set_shm(struct sandbox_description *description, uint64_t size_bytes)
@@ -175,6 +202,8 @@ static void print_flags(struct strbuf *out, const struct sandbox_description *de
 		strbuf_puts(out, " 32bit");
 	if (description->seccomp_fd >= 0)
 		strbuf_puts(out, " seccomp");
+	if (description->has_init)
+		strbuf_puts(out, " init");
 	if (description->terminal)
 		strbuf_printf(out, " terminal=%ux%u", description->terminal_rows,
 			      description->terminal_columns);
@@ -185,26 +214,48 @@ static void print_flags(struct strbuf *out, const struct sandbox_description *de
 	strbuf_putc(out, '\n');
 }
 
-void sandbox_description_print(const struct sandbox_description *description, struct strbuf *out)
+static void print_namespaces(struct strbuf *out, const struct sandbox_description *description)
 {
 	static const struct bit_name namespaces[] = {
-		{ SANDBOX_NS_MOUNT, "mount" },
-		{ SANDBOX_NS_PID, "pid" },
-		{ SANDBOX_NS_IPC, "ipc" },
-		{ SANDBOX_NS_UTS, "uts" },
-		{ SANDBOX_NS_CGROUP, "cgroup" },
-		{ SANDBOX_NS_NET, "net" },
-		{ 0, NULL },
+		{ SANDBOX_NS_MOUNT, "mount" },   { SANDBOX_NS_PID, "pid" },
+		{ SANDBOX_NS_IPC, "ipc" },       { SANDBOX_NS_UTS, "uts" },
+		{ SANDBOX_NS_CGROUP, "cgroup" }, { SANDBOX_NS_NET, "net" },
+		{ SANDBOX_NS_TIME, "time" },     { 0, NULL },
 	};
 
 	strbuf_puts(out, "namespaces");
 	print_bits(out, description->namespaces, namespaces);
 	strbuf_putc(out, '\n');
+	for (size_t i = 0; i < description->join_count; i++) {
+		strbuf_puts(out, "join");
+		print_bits(out, description->joins[i].ns, namespaces);
+		strbuf_putc(out, '\n');
+	}
+	if (description->namespaces & SANDBOX_NS_TIME)
+		strbuf_printf(out, "time-offset %" PRId64 "\n", description->time_offset_s);
+}
+
+static void print_devices(struct strbuf *out, const struct sandbox_description *description)
+{
+	for (size_t i = 0; i < description->device_count; i++) {
+		const struct sandbox_device *device = &description->devices[i];
+
+		strbuf_printf(out, "node %c %u:%u %04o %ju:%ju", S_ISBLK(device->mode) ? 'b' : 'c',
+			      device->major, device->minor, device->mode & 07777,
+			      (uintmax_t)device->uid, (uintmax_t)device->gid);
+		print_text(out, "", device->name);
+	}
+}
+
+void sandbox_description_print(const struct sandbox_description *description, struct strbuf *out)
+{
+	print_namespaces(out, description);
 	print_flags(out, description);
 	if (description->hostname)
 		print_text(out, "hostname", description->hostname);
 	for (size_t i = 0; i < description->mount_count; i++)
 		print_mount(out, &description->mounts[i]);
+	print_devices(out, description);
 	print_list(out, "masked", &description->masked_paths);
 	print_list(out, "read-only", &description->read_only_paths);
 	print_ids(out, description);
@@ -212,6 +263,7 @@ void sandbox_description_print(const struct sandbox_description *description, st
 		strbuf_printf(out, "rlimit %d %" PRIu64 " %" PRIu64 "\n",
 			      description->rlimits[i].resource, description->rlimits[i].soft,
 			      description->rlimits[i].hard);
+	resources_print(&description->resources, out);
 	if (description->cwd)
 		print_text(out, "cwd", description->cwd);
 	print_list(out, "arg", &description->argv);

@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/strbuf.h"
 #include "common/strlist.h"
+#include "sandbox/resources.h"
 
 /*
  * All that the sandbox program will do, as plain values: it can be printed,
@@ -22,8 +23,10 @@ enum sandbox_namespace {
 	SANDBOX_NS_IPC = 1 << 2,
 	SANDBOX_NS_UTS = 1 << 3,
 	SANDBOX_NS_CGROUP = 1 << 4,
-	SANDBOX_NS_NET = 1 << 5, /* own network: only the loopback, brought up */
+	SANDBOX_NS_NET = 1 << 5,  /* own network: only the loopback, brought up */
+	SANDBOX_NS_TIME = 1 << 6, /* clocks that are @time_offset ahead */
 };
+#define SANDBOX_NS_END (1 << 7)
 
 enum sandbox_mount_kind {
 	SANDBOX_MOUNT_PROC,
@@ -75,6 +78,22 @@ struct sandbox_rlimit {
 	uint64_t hard;
 };
 
+/* A node of the container's own /dev; only for real root. */
+struct sandbox_device {
+	char *name;  /* below /dev, "net/tun" */
+	mode_t mode; /* with its kind */
+	uid_t uid;
+	gid_t gid;
+	unsigned major;
+	unsigned minor;
+};
+
+/* A namespace of somebody else's that takes the place of one of its own. */
+struct sandbox_join {
+	unsigned ns; /* one SANDBOX_NS_ bit, which is not in namespaces */
+	int fd;
+};
+
 struct sandbox_description {
 	/*
 	 * Detached mount (storage/mount.h) that becomes "/". It can do so once: it
@@ -89,6 +108,9 @@ struct sandbox_description {
 	 */
 	bool opens_devices;
 	unsigned namespaces;
+	struct sandbox_join *joins;
+	size_t join_count;
+	int64_t time_offset_s;        /* of the monotonic and the boot clock */
 	char *hostname;               /* NULL: leave */
 	struct sandbox_mount *mounts; /* in order */
 	size_t mount_count;
@@ -112,6 +134,17 @@ struct sandbox_description {
 	int seccomp_fd; /* a file with the BPF program, or -1 for none */
 	struct sandbox_rlimit *rlimits;
 	size_t rlimit_count;
+	/* What all its processes may have together, and the doors of the groups that give it. */
+	struct resources resources;
+	int *cgroup_fds; /* cgroup.procs files, opened for writing; borrowed */
+	size_t cgroup_fd_count;
+	struct sandbox_device *devices; /* besides those that every container has */
+	size_t device_count;
+	/*
+	 * The first process is not the command but ours: it hands on signals, and takes
+	 * in whoever lost its parent.
+	 */
+	bool has_init;
 	bool terminal; /* one of the container's own devpts becomes 0, 1, 2 and /dev/console */
 	uint16_t terminal_rows; /* that it has from the beginning; 0: none is known */
 	uint16_t terminal_columns;
@@ -147,6 +180,10 @@ void sandbox_description_add_mount(struct sandbox_description *description,
 
 void sandbox_description_add_rlimit(struct sandbox_description *description,
 				    const struct sandbox_rlimit *limit);
+void sandbox_description_add_join(struct sandbox_description *description, unsigned ns, int fd);
+/* Copies the name. */
+void sandbox_description_add_device(struct sandbox_description *description,
+				    const struct sandbox_device *device);
 /* The size of /dev/shm that defaults gave another one. */
 void sandbox_description_set_shm(struct sandbox_description *description, uint64_t size_bytes);
 

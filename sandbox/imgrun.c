@@ -21,6 +21,7 @@ struct imgrun {
 	const char *root;
 	const char *storage_driver;
 	const char *network;
+	struct run_setting_texts settings;
 	struct strlist env; /* as given; run.env has the values */
 	struct strlist env_files;
 	struct strlist args;
@@ -30,6 +31,7 @@ struct imgrun {
 static void imgrun_release(struct imgrun *imgrun)
 {
 	run_options_release(&imgrun->run);
+	run_setting_texts_release(&imgrun->settings);
 	strlist_release(&imgrun->env);
 	strlist_release(&imgrun->env_files);
 	strlist_release(&imgrun->args);
@@ -54,7 +56,7 @@ static int parse_table(int argc, char **argv, struct imgrun *out, struct err *er
 		  NULL },
 		{ 'u', "user", OPTION_STRING, &run->user, "USER[:GROUP]",
 		  "run as this user of the image, or as a number", NULL },
-		{ 'v', "volume", OPTION_LIST, &run->volumes, "HOST:CONTAINER[:ro|rw]",
+		{ 'v', "volume", OPTION_LIST, &out->settings.volumes, "HOST:CONTAINER[:ro|rw]",
 		  "show a file or directory of the host", NULL },
 		{ 0, "entrypoint", OPTION_STRING, &run->entrypoint, "COMMAND",
 		  "run this instead of the image's entrypoint", NULL },
@@ -62,8 +64,7 @@ static int parse_table(int argc, char **argv, struct imgrun *out, struct err *er
 		  "the host's network (default), or none", NULL },
 		{ 'h', "hostname", OPTION_STRING, &run->hostname, "NAME",
 		  "the container's host name", NULL },
-		{ 0, "add-host", OPTION_LIST, &run->add_hosts, "NAME:ADDRESS",
-		  "add a line to /etc/hosts", NULL },
+		RUN_SETTING_OPTIONS(&out->settings),
 		{ 0, "read-only", OPTION_FLAG, &run->read_only, NULL,
 		  "the container's root cannot be written to", NULL },
 		{ 0, "cap-add", OPTION_LIST, &run->cap_add, "CAPABILITY", "grant a capability",
@@ -106,6 +107,8 @@ static int parse(int argc, char **argv, struct imgrun *out, struct err *err)
 		return 0;
 	if (out->network && sandbox_network_parse(out->network, &out->run.network, err) < 0)
 		return -1;
+	if (run_settings_make(&out->settings, out->run.network, &out->run.settings, err) < 0)
+		return -1;
 	for (size_t i = 0; i < out->env_files.count; i++) {
 		if (run_env_file(out->env_files.items[i], &out->run.env, err) < 0)
 			return err_prefix(err, "--env-file");
@@ -120,7 +123,7 @@ static int parse(int argc, char **argv, struct imgrun *out, struct err *err)
 	return 0;
 }
 
-static int run(const struct imgrun *imgrun, int *out_status, int *out_exec_errno, struct err *err)
+static int run(struct imgrun *imgrun, int *out_status, int *out_exec_errno, struct err *err)
 {
 	auto_store struct store *store = NULL;
 	struct userns userns;

@@ -9,14 +9,18 @@
 #include "sandbox/perform-internal.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "common/beneath.h"
 #include "common/fd.h"
+#include "common/mem.h"
 #include "sandbox/report.h"
 #include "sandbox/wire.h"
 
@@ -74,18 +78,20 @@ static int bind_devices(int dev_fd, struct err *err)
 }
 
 /* A node of the container's own, and over it a mount of it that keeps the present flags. */
-static int make_device(int dev_fd, size_t i, struct err *err)
+static int make_device(int dir_fd, const char *name, const struct sandbox_device *device,
+		       struct err *err)
 {
-	const char *name = devices[i].name;
 	auto_close int node_fd = -1;
 	auto_close int mount_fd = -1;
 
-	if (mknodat(dev_fd, name, S_IFCHR | 0600, makedev(devices[i].major, devices[i].minor)) < 0)
+	if (mknodat(dir_fd, name, (device->mode & S_IFMT) | 0600,
+		    makedev(device->major, device->minor)) < 0)
 		return err_sys(err, "make '/dev/%s'", name);
 	/* whatever the umask is */
-	if (fchmodat(dev_fd, name, 0666, 0) < 0)
-		return err_sys(err, "change mode of '/dev/%s'", name);
-	node_fd = openat(dev_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fchownat(dir_fd, name, device->uid, device->gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fchmodat(dir_fd, name, device->mode & 07777, 0) < 0)
+		return err_sys(err, "change owner and mode of '/dev/%s'", name);
+	node_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (node_fd < 0)
 		return err_sys(err, "open '/dev/%s'", name);
 	mount_fd = mountfd_clone(node_fd, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, name, err);
@@ -94,16 +100,48 @@ static int make_device(int dev_fd, size_t i, struct err *err)
 	return mountfd_attach(mount_fd, node_fd, name, err);
 }
 
+/* The directory in our own tmpfs that @path goes to, made; its last part in @name. */
+static int open_dir_of(int dev_fd, const char *path, char *name, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	auto_free char *parent = str_ndup(path, slash ? (size_t)(slash - path) : 0);
+
+	if (strlen(slash ? slash + 1 : path) > NAME_MAX)
+		return err_set(err, ERR_INPUT, "the name of device '/dev/%s' is too long", path);
+	snprintf(name, NAME_MAX + 1, "%s", slash ? slash + 1 : path);
+	return beneath_mkdirs(dev_fd, parent, BENEATH_NO_LINKS, 0755, err);
+}
+
+/* Those that were asked for; "net/tun" gets its directory. */
+static int make_others(int dev_fd, const struct sandbox_description *description, struct err *err)
+{
+	for (size_t i = 0; i < description->device_count; i++) {
+		const struct sandbox_device *device = &description->devices[i];
+		char name[NAME_MAX + 1];
+		auto_close int dir_fd = open_dir_of(dev_fd, device->name, name, err);
+
+		if (dir_fd < 0 || make_device(dir_fd, name, device, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* While the tmpfs still opens devices its copies do; then it does so no longer, as a rule. */
-static int make_devices(int dev_fd, bool opens_devices, struct err *err)
+static int make_devices(int dev_fd, const struct sandbox_description *description, struct err *err)
 {
 	struct mount_attr closed = { .attr_set = MOUNT_ATTR_NODEV };
 
 	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
-		if (make_device(dev_fd, i, err) < 0)
+		const struct sandbox_device device = { .mode = S_IFCHR | 0666,
+						       .major = devices[i].major,
+						       .minor = devices[i].minor };
+
+		if (make_device(dev_fd, devices[i].name, &device, err) < 0)
 			return -1;
 	}
-	if (opens_devices)
+	if (make_others(dev_fd, description, err) < 0)
+		return -1;
+	if (description->opens_devices)
 		return 0;
 	if (mount_setattr(dev_fd, "", AT_EMPTY_PATH, &closed, sizeof(closed)) < 0)
 		return err_sys(err, "set the flags of '/dev'");
@@ -113,7 +151,7 @@ static int make_devices(int dev_fd, bool opens_devices, struct err *err)
 int perform_dev(const struct sandbox_description *description, int dev_fd, struct err *err)
 {
 	if ((description->nested ? bind_devices(dev_fd, err)
-				 : make_devices(dev_fd, description->opens_devices, err)) < 0)
+				 : make_devices(dev_fd, description, err)) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
 		if (mkdirat(dev_fd, directories[i], 0755) < 0)

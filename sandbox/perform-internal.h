@@ -19,6 +19,14 @@ int perform_clone_sources(struct sandbox_description *description, struct err *e
 void perform_close_sources(struct sandbox_description *description);
 
 /*
+ * In the outer process, before the clone: what is inherited by children only (clocks, somebody
+ * else's process ids).
+ */
+int perform_outside(const struct sandbox_description *description, struct err *err);
+/* In the container's first process, before all else: its groups, and the namespaces of others. */
+int perform_enter(const struct sandbox_description *description, struct err *err);
+
+/*
  * The kernel kills this process with its parent, unless that died before it was
  * asked to: @alive_fd, a pipe that only the parent can write to, tells. To be
  * repeated after a change of ids, which undoes it.
@@ -30,6 +38,13 @@ struct perform_ties {
 	int alive_fd;      /* see perform_tie */
 	int supervisor_fd; /* supervised: where supervise_install sends; else -1 */
 };
+
+/*
+ * With an init of ours: fork the command's process, which returns, and look after it. In
+ * the parent it does not come back: it ends as the command did.
+ */
+int perform_init(const struct sandbox_description *description, const struct perform_ties *ties,
+		 struct err *err);
 
 /*
  * In the container's first process: everything, then exec. Returns -1 only;

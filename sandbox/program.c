@@ -39,6 +39,7 @@ static const struct {
 	unsigned sandbox;
 	int clone;
 } clone_flags[] = {
+	/* time is unshared beforehand, for its offsets are set before anybody is in it */
 	{ SANDBOX_NS_MOUNT, CLONE_NEWNS }, { SANDBOX_NS_PID, CLONE_NEWPID },
 	{ SANDBOX_NS_IPC, CLONE_NEWIPC },  { SANDBOX_NS_UTS, CLONE_NEWUTS },
 	{ SANDBOX_NS_NET, CLONE_NEWNET },  { SANDBOX_NS_CGROUP, CLONE_NEWCGROUP },
@@ -131,7 +132,8 @@ static int run_inner(void *data)
 	int exec_errno = 0;
 
 	close(inner->alive[1]);
-	perform(inner->description, &ties, &exec_errno, &err);
+	if (perform_enter(inner->description, &err) == 0)
+		perform(inner->description, &ties, &exec_errno, &err);
 	report_failure(&err, exec_errno);
 	return EXIT_SETUP;
 }
@@ -139,24 +141,52 @@ static int run_inner(void *data)
 /*
  * As vfork(2) does: the inner process uses our memory, on a stack of its own,
  * while we stand still until it has exec'd. Copying what it is about to throw
- * away would take a tenth of the time of a short step. One that is supervised is
- * a copy: it needs us before it execs.
+ * away would take a tenth of the time of a short step. Not so where it stays
+ * (init), needs us before it execs (supervised), or where the kernel wants it
+ * apart (other clocks).
  */
 static pid_t clone_inner(struct inner *inner, int *out_pidfd, struct err *err)
 {
 	static char stack[INNER_STACK_BYTES] __attribute__((aligned(64)));
-	const int sharing = inner->description->supervised ? 0 : CLONE_VM | CLONE_VFORK;
-	int flags = sharing | CLONE_PIDFD | SIGCHLD;
+	const struct sandbox_description *description = inner->description;
+	const bool is_apart = description->has_init || description->supervised ||
+			      (description->namespaces & SANDBOX_NS_TIME);
+	int flags = CLONE_PIDFD | SIGCHLD | (is_apart ? 0 : CLONE_VM | CLONE_VFORK);
 	pid_t pid;
 
 	for (size_t i = 0; i < sizeof(clone_flags) / sizeof(clone_flags[0]); i++) {
-		if (inner->description->namespaces & clone_flags[i].sandbox)
+		if (description->namespaces & clone_flags[i].sandbox)
 			flags |= clone_flags[i].clone;
 	}
+	/* its root is the group that it is in: it goes there first (perform_enter) */
+	if (description->cgroup_fd_count > 0)
+		flags &= ~CLONE_NEWCGROUP;
 	pid = clone(run_inner, stack + sizeof(stack), flags, inner, out_pidfd);
 	if (pid < 0)
 		return err_sys(err, "make the namespaces of the sandbox");
 	return pid;
+}
+
+/*
+ * Without a PID namespace the kernel does not end them with their first process: whoever
+ * lost its parent has become our child, and is killed until there is none.
+ */
+static void kill_orphans(void)
+{
+	char path[64];
+	long pid;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	for (;;) {
+		FILE *file = fopen(path, "re");
+
+		while (file && fscanf(file, "%ld", &pid) == 1)
+			(void)kill((pid_t)pid, SIGKILL); /* gone already is as good */
+		if (file)
+			fclose(file);
+		if (waitpid(-1, NULL, 0) < 0 && errno == ECHILD)
+			return;
+	}
 }
 
 /* The container ends when its first process does; its own status comes back to us. */
@@ -245,13 +275,19 @@ static int run_outer(struct err *err)
 	struct wire_head head = { .launcher = 0 };
 	auto_supervisor struct supervisor *supervisor = NULL;
 	struct inner inner = INNER_INIT;
+	bool has_own_pids;
 	int pidfd = -1;
+	int status;
 	pid_t pid;
 
 	if (read_description(&head, &description, err) < 0 || close_others(&head, err) < 0 ||
-	    tie_to_launcher(&head, err) < 0 || perform_clone_sources(&description, err) < 0)
+	    tie_to_launcher(&head, err) < 0 || perform_clone_sources(&description, err) < 0 ||
+	    perform_outside(&description, err) < 0)
 		return -1;
 	inner.description = &description;
+	has_own_pids = description.namespaces & SANDBOX_NS_PID;
+	if (!has_own_pids && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return err_sys(err, "take in what the container leaves behind");
 	if (pipe2(inner.alive, O_CLOEXEC) < 0)
 		return err_sys(err, "make a pipe");
 	if (description.supervised &&
@@ -267,7 +303,10 @@ static int run_outer(struct err *err)
 	/* neither the report, whose end is the exec, nor any mount is held from here on */
 	syscall(SYS_close_range, WIRE_REPORT_FD, WIRE_FIRST_FD + (unsigned)head.fd_count - 1, 0);
 	perform_close_sources(&description);
-	end_like(supervisor ? answer_until_end(supervisor, pid, pidfd) : wait_for_end(pid, pidfd));
+	status = supervisor ? answer_until_end(supervisor, pid, pidfd) : wait_for_end(pid, pidfd);
+	if (!has_own_pids)
+		kill_orphans();
+	end_like(status);
 }
 
 int main(void)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers for what the command line says about every RUN step: whether it can be,
- * and what of it is in the keys of steps.
+ * Answers for what the command line says about how commands run, in steps of a build as in
+ * containers: whether it can be, and what of a description it decides.
  */
-#include "builder/run-settings.h"
+#include "sandbox/run-settings.h"
 
 #include <string.h>
 
-#include "builder/value.h"
+#include "common/size.h"
 
 static void dns_release(struct initlayer_dns *dns)
 {
@@ -25,6 +25,7 @@ void run_setting_texts_release(struct run_setting_texts *texts)
 	strlist_release(&texts->ulimits);
 	strlist_release(&texts->groups);
 	strlist_release(&texts->volumes);
+	resource_texts_release(&texts->resources);
 }
 
 void run_settings_release(struct run_settings *settings)
@@ -35,6 +36,7 @@ void run_settings_release(struct run_settings *settings)
 	limits_release(&settings->limits);
 	strlist_release(&settings->groups);
 	volumes_release(&settings->volumes);
+	resources_release(&settings->resources);
 	*settings = (struct run_settings){ .shm_bytes = 0 };
 }
 
@@ -79,7 +81,7 @@ static int take_shm(const char *text, uint64_t *out, struct err *err)
 {
 	if (!text)
 		return 0;
-	if (value_size(text, out, err) < 0) {
+	if (size_parse(text, out, err) < 0) {
 		err->kind = ERR_USAGE;
 		return err_prefix(err, "--shm-size");
 	}
@@ -102,7 +104,8 @@ int run_settings_make(const struct run_setting_texts *texts, enum sandbox_networ
 {
 	if (take_hosts(texts, network, out, err) < 0 || take_dns(texts, network, out, err) < 0 ||
 	    take_shm(texts->shm_size, &out->shm_bytes, err) < 0 ||
-	    take_groups(&texts->groups, &out->groups, err) < 0)
+	    take_groups(&texts->groups, &out->groups, err) < 0 ||
+	    resources_parse(&texts->resources, &out->resources, err) < 0)
 		return -1;
 	for (size_t i = 0; i < texts->ulimits.count; i++)
 		if (limits_add(&out->limits, texts->ulimits.items[i], err) < 0)
@@ -110,33 +113,16 @@ int run_settings_make(const struct run_setting_texts *texts, enum sandbox_networ
 	return volumes_parse(&texts->volumes, &out->volumes, err);
 }
 
-static void volumes_key(const struct volumes *volumes, struct cachekey *key)
+int run_settings_apply(const struct run_settings *settings, int root_fd, struct user_ids *ids,
+		       struct sandbox_description *out, struct err *err)
 {
-	for (size_t i = 0; i < volumes->count; i++) {
-		cachekey_string(key, "volume", volumes->items[i].target);
-		cachekey_number(key, "read-only", volumes->items[i].read_only);
-		cachekey_number(key, "overlay", volumes->items[i].is_overlay);
-	}
-}
-
-void run_settings_key(const struct run_settings *settings, struct cachekey *key)
-{
-	for (size_t i = 0; i < settings->host_names.count; i++)
-		cachekey_string(key, "host", settings->host_names.items[i]);
-	for (size_t i = 0; i < settings->limits.count; i++) {
-		cachekey_number(key, "limit", settings->limits.items[i].resource);
-		cachekey_number(key, "soft", (int64_t)settings->limits.items[i].soft);
-		cachekey_number(key, "hard", (int64_t)settings->limits.items[i].hard);
-	}
 	for (size_t i = 0; i < settings->groups.count; i++)
-		cachekey_string(key, "group", settings->groups.items[i]);
+		if (user_add_group(root_fd, settings->groups.items[i], ids, err) < 0)
+			return err_prefix(err, "--group-add");
+	for (size_t i = 0; i < settings->limits.count; i++)
+		sandbox_description_add_rlimit(out, &settings->limits.items[i]);
 	if (settings->shm_bytes)
-		cachekey_number(key, "shm", (int64_t)settings->shm_bytes);
-	if (settings->no_hosts)
-		cachekey_number(key, "no hosts", 1);
-	if (settings->no_hostname)
-		cachekey_number(key, "no hostname", 1);
-	if (settings->no_resolv_conf)
-		cachekey_number(key, "no resolv.conf", 1);
-	volumes_key(&settings->volumes, key);
+		sandbox_description_set_shm(out, settings->shm_bytes);
+	resources_copy(&out->resources, &settings->resources);
+	return 0;
 }

@@ -30,6 +30,10 @@ enum wire_tag {
 	WIRE_SECCOMP,
 	WIRE_RLIMIT,
 	WIRE_TERMINAL_SIZE,
+	WIRE_JOIN,
+	WIRE_CGROUP,
+	WIRE_TIME_OFFSET,
+	WIRE_DEVICE,
 };
 
 enum wire_flag {
@@ -40,12 +44,14 @@ enum wire_flag {
 	WIRE_FLAG_NESTED = 1 << 4,
 	WIRE_FLAG_SUPERVISED = 1 << 5,
 	WIRE_FLAG_32BIT = 1 << 6,
-	WIRE_FLAG_END = 1 << 7,
+	WIRE_FLAG_INIT = 1 << 7,
+	WIRE_FLAG_END = 1 << 8,
 };
 
-#define HEAD_BYTES  (4 * sizeof(uint32_t))
-#define MOUNT_BYTES (4 * sizeof(uint32_t))
-#define GROUPS_MAX  65536
+#define HEAD_BYTES     (4 * sizeof(uint32_t))
+#define MOUNT_BYTES    (4 * sizeof(uint32_t))
+#define GROUPS_MAX     65536
+#define DEVICE_NUMBERS 5
 
 /* ---- writing ---- */
 
@@ -122,8 +128,37 @@ static uint64_t flags_of(const struct sandbox_description *description)
 	       (description->no_new_privileges ? WIRE_FLAG_NO_NEW_PRIVILEGES : 0U) |
 	       (description->is_32bit ? WIRE_FLAG_32BIT : 0U) |
 	       (description->terminal ? WIRE_FLAG_TERMINAL : 0U) |
+	       (description->has_init ? WIRE_FLAG_INIT : 0U) |
 	       (description->nested ? WIRE_FLAG_NESTED : 0U) |
 	       (description->supervised ? WIRE_FLAG_SUPERVISED : 0U);
+}
+
+static void put_joins(struct strbuf *out, const struct sandbox_description *description,
+		      struct wire_fds *fds)
+{
+	for (size_t i = 0; i < description->join_count; i++) {
+		uint32_t row[2] = { description->joins[i].ns,
+				    fd_index(fds, description->joins[i].fd) };
+
+		put_field(out, WIRE_JOIN, row, sizeof(row));
+	}
+	for (size_t i = 0; i < description->cgroup_fd_count; i++)
+		put_number(out, WIRE_CGROUP, fd_index(fds, description->cgroup_fds[i]));
+	put_number(out, WIRE_TIME_OFFSET, (uint64_t)description->time_offset_s);
+}
+
+static void put_devices(struct strbuf *out, const struct sandbox_description *description)
+{
+	for (size_t i = 0; i < description->device_count; i++) {
+		const struct sandbox_device *device = &description->devices[i];
+		uint32_t row[DEVICE_NUMBERS] = { device->mode, device->uid, device->gid,
+						 device->major, device->minor };
+
+		put_u32(out, WIRE_DEVICE);
+		put_u32(out, (uint32_t)(sizeof(row) + strlen(device->name)));
+		strbuf_add(out, row, sizeof(row));
+		strbuf_puts(out, device->name);
+	}
 }
 
 static void put_fields(struct strbuf *out, const struct sandbox_description *description,
@@ -142,6 +177,8 @@ static void put_fields(struct strbuf *out, const struct sandbox_description *des
 	put_text(out, WIRE_CWD, description->cwd);
 	put_ids(out, description);
 	put_number(out, WIRE_SECCOMP, fd_index(fds, description->seccomp_fd));
+	put_joins(out, description, fds);
+	put_devices(out, description);
 	put_number(out, WIRE_TERMINAL_SIZE,
 		   (uint64_t)description->terminal_rows << 16 | description->terminal_columns);
 	for (size_t i = 0; i < description->rlimit_count; i++) {
@@ -326,6 +363,7 @@ static int take_flags(const struct field *field, struct sandbox_description *out
 	out->no_new_privileges = flags & WIRE_FLAG_NO_NEW_PRIVILEGES;
 	out->is_32bit = flags & WIRE_FLAG_32BIT;
 	out->terminal = flags & WIRE_FLAG_TERMINAL;
+	out->has_init = flags & WIRE_FLAG_INIT;
 	out->nested = flags & WIRE_FLAG_NESTED;
 	out->supervised = flags & WIRE_FLAG_SUPERVISED;
 	return 0;
@@ -361,9 +399,75 @@ static int take_namespaces(const struct field *field, struct sandbox_description
 {
 	uint64_t namespaces = 0;
 
-	if (take_number(field, 2 * SANDBOX_NS_NET - 1, &namespaces, err) < 0)
+	if (take_number(field, SANDBOX_NS_END - 1, &namespaces, err) < 0)
 		return -1;
 	out->namespaces = (unsigned)namespaces;
+	return 0;
+}
+
+static int take_join(const struct field *field, const struct wire_head *head,
+		     struct sandbox_description *out, struct err *err)
+{
+	uint32_t row[2];
+	int fd = -1;
+
+	if (field->len != sizeof(row))
+		return broken(err, "a namespace to join has another length");
+	memcpy(row, field->data, sizeof(row));
+	if (row[0] == 0 || row[0] >= SANDBOX_NS_END || (row[0] & (row[0] - 1)))
+		return broken(err, "a namespace of an unknown kind");
+	if (fd_from_index(row[1], head, &fd, err) < 0)
+		return -1;
+	if (fd < 0)
+		return broken(err, "a namespace without a descriptor");
+	sandbox_description_add_join(out, row[0], fd);
+	return 0;
+}
+
+static int take_cgroup(const struct field *field, const struct wire_head *head,
+		       struct sandbox_description *out, struct err *err)
+{
+	size_t count = out->cgroup_fd_count;
+	int fd = -1;
+
+	if (take_fd(field, head, &fd, err) < 0)
+		return -1;
+	if (fd < 0)
+		return broken(err, "a cgroup without a descriptor");
+	out->cgroup_fds = mem_resize(out->cgroup_fds, count + 1, sizeof(out->cgroup_fds[0]));
+	out->cgroup_fds[count] = fd;
+	out->cgroup_fd_count++;
+	return 0;
+}
+
+static int take_time_offset(const struct field *field, struct sandbox_description *out,
+			    struct err *err)
+{
+	uint64_t offset = 0;
+
+	if (take_number(field, UINT64_MAX, &offset, err) < 0)
+		return -1;
+	out->time_offset_s = (int64_t)offset;
+	return 0;
+}
+
+static int take_device(const struct field *field, struct sandbox_description *out, struct err *err)
+{
+	uint32_t row[DEVICE_NUMBERS];
+	auto_free char *name = NULL;
+
+	if (field->len <= sizeof(row))
+		return broken(err, "a device is cut short");
+	memcpy(row, field->data, sizeof(row));
+	if (check_text(field->data + sizeof(row), field->len - sizeof(row), err) < 0)
+		return -1;
+	name = str_ndup(field->data + sizeof(row), field->len - sizeof(row));
+	sandbox_description_add_device(out, &(struct sandbox_device){ .name = name,
+								      .mode = row[0],
+								      .uid = row[1],
+								      .gid = row[2],
+								      .major = row[3],
+								      .minor = row[4] });
 	return 0;
 }
 
@@ -404,6 +508,14 @@ static int take_field(const struct field *field, const struct wire_head *head,
 		return take_rlimit(field, out, err);
 	case WIRE_TERMINAL_SIZE:
 		return take_terminal_size(field, out, err);
+	case WIRE_JOIN:
+		return take_join(field, head, out, err);
+	case WIRE_CGROUP:
+		return take_cgroup(field, head, out, err);
+	case WIRE_TIME_OFFSET:
+		return take_time_offset(field, out, err);
+	case WIRE_DEVICE:
+		return take_device(field, out, err);
 	}
 	return broken(err, "an unknown field");
 }

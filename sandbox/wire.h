@@ -20,6 +20,8 @@
  *   mount  = kind:u32 flags:u32 fd:u32 target-length:u32 byte{target-length} data:text
  *   rlimit = resource:u64 soft:u64 hard:u64
  *   groups = u32*
+ *   join   = kind:u32 fd:u32
+ *   device = mode:u32 uid:u32 gid:u32 major:u32 minor:u32 name:text
  *
  * A descriptor is an index into the list that is passed beside the bytes; the
  * list begins at WIRE_FIRST_FD in the program. WIRE_NO_FD is none. A mount's

@@ -212,8 +212,8 @@ static void fields_that_lie_are_refused(void **state)
 	refused_field((struct field){ .tag = 1, .words = { 3 } }, 8, "not passed");
 	refused_field((struct field){ .tag = 1, .words = { 0, 1 } }, 8, "out of its range");
 	refused_field((struct field){ .tag = 1, .words = { 0 } }, 4, "another length");
-	refused_field((struct field){ .tag = 2, .words = { 128 } }, 8, "out of its range");
-	refused_field((struct field){ .tag = 3, .words = { 64 } }, 8, "out of its range");
+	refused_field((struct field){ .tag = 2, .words = { 256 } }, 8, "out of its range");
+	refused_field((struct field){ .tag = 3, .words = { 128 } }, 8, "out of its range");
 	refused_field((struct field){ .tag = 4, .words = { 0x610061 } }, 4, "NUL");
 	refused_field((struct field){ .tag = 5, .words = { 0, 0, UINT32_MAX } }, 12, "cut short");
 	refused_field((struct field){ .tag = 5, .words = { 9, 0, UINT32_MAX, 0 } }, 16,
@@ -235,6 +235,12 @@ static void fields_that_lie_are_refused(void **state)
 	refused_field((struct field){ .tag = 13 }, 6, "groups");
 	refused_field((struct field){ .tag = 16 }, 16, "another length");
 	refused_field((struct field){ .tag = 16, .words = { 0, 1 } }, 24, "unknown resource");
+	refused_field((struct field){ .tag = 18 }, 4, "another length");
+	refused_field((struct field){ .tag = 18, .words = { 3, 0 } }, 8, "unknown kind");
+	refused_field((struct field){ .tag = 18, .words = { 1, 9 } }, 8, "not passed");
+	refused_field((struct field){ .tag = 18, .words = { 1, UINT32_MAX } }, 8, "without a");
+	refused_field((struct field){ .tag = 19, .words = { UINT32_MAX } }, 8, "without a");
+	refused_field((struct field){ .tag = 21 }, 20, "cut short");
 	refused_field((struct field){ .tag = 10, .words = { 0x61616161 } }, 4,
 		      "no working directory");
 }

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Limits from the command line, and what a host says of its cgroups: a first byte chooses. A rule
+ * for devices that was taken is one again when it was written; no plan has a value of two lines.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "sandbox/cgroup-internal.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_device(const char *text)
+{
+	struct resource_device device, again;
+	struct err err = ERR_INIT;
+	char buf[RESOURCE_DEVICE_TEXT];
+
+	if (resource_device_parse(text, &device, &err) < 0)
+		return;
+	if (resource_device_parse(resource_device_format(&device, buf), &again, &err) < 0 ||
+	    again.major != device.major || again.minor != device.minor)
+		abort();
+}
+
+static void check_numbers(const char *text)
+{
+	const struct resource_texts texts = { .memory = text,
+					      .memory_swap = text,
+					      .cpus = text,
+					      .cpuset_cpus = text,
+					      .pids_limit = text };
+	struct resources resources = { .rates = NULL };
+	auto_cgroup_plan struct cgroup_plan plan = { .items = NULL };
+	struct err err = ERR_INIT;
+
+	if (resources_parse(&texts, &resources, &err) == 0) {
+		cgroup_v1_plan("memory", &resources, &plan);
+		cgroup_v2_plan("cpu", &resources, &plan);
+		for (size_t i = 0; i < plan.count; i++)
+			if (!plan.items[i].value || strchr(plan.items[i].value, '\n'))
+				abort();
+	}
+	resources_release(&resources);
+}
+
+static void check_host(char *text)
+{
+	auto_cgroup_host struct cgroup_host host = { .items = NULL };
+	char *own = strchr(text, '\f');
+
+	if (own)
+		*own++ = '\0';
+	cgroup_host_parse(text, own, &host);
+	for (size_t i = 0; i < host.count; i++)
+		if (!host.items[i].mount || !host.items[i].own)
+			abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	auto_free char *text = size ? str_ndup((const char *)data + 1, size - 1) : NULL;
+
+	if (!text)
+		return 0;
+	if (data[0] == 'd')
+		check_device(text);
+	else if (data[0] == 'h')
+		check_host(text);
+	else
+		check_numbers(text);
+	return 0;
+}
