@@ -56,10 +56,12 @@ static bool is_lowest(const struct search *search, uint16_t layer)
 static void add_lower(struct found *found, uint16_t layer, char *path)
 {
 	struct dir *dir = found->dir;
-	uint16_t count = dir ? dir->lower_count : 0;
+	uint16_t count;
 
+	if (!dir)
+		dir = dir_new(0);
+	count = dir->lower_count;
 	dir = mem_resize(dir, 1, sizeof(*dir) + (count + 1u) * sizeof(struct spot));
-	dir->version = 0;
 	dir->lower_count = (uint16_t)(count + 1);
 	dir->lowers[count] = (struct spot){ .layer = layer, .path = path };
 	found->dir = dir;
@@ -118,6 +120,21 @@ static char *spot_path(const struct search *search, uint16_t layer, const char *
 	return str_format("%s/%s", parent_path, name);
 }
 
+/* Where a redirect of the upper leads in the union of the layers below. */
+static char *path_below(const struct search *search)
+{
+	auto_free char *parent_path = NULL;
+
+	if (search->redirect)
+		return str_dup(search->redirect);
+	if (!search->sibling)
+		return NULL;
+	pthread_rwlock_rdlock(&search->overlay->shape);
+	parent_path = place_path(search->parent, NO_LAYER);
+	pthread_rwlock_unlock(&search->overlay->shape);
+	return str_format("%s/%s", parent_path, search->sibling);
+}
+
 static int take_dir(struct search *search, uint16_t index, int dir_fd, const char *name)
 {
 	const struct layer *layer = &search->overlay->layers[index];
@@ -131,14 +148,19 @@ static int take_dir(struct search *search, uint16_t index, int dir_fd, const cha
 	} else {
 		add_lower(found, index, spot_path(search, index, name));
 	}
-	if (is_lowest(search, index))
+	/* with no layer below in its parent, a redirect may still lead elsewhere */
+	if (index == search->overlay->layer_count - 1 ||
+	    (is_lowest(search, index) && !layer->has_redirects))
 		return 0;
 	r = dir_marks_load(layer, dir_fd, name, &marks);
 	if (r < 0)
 		return r;
 	search->is_over = marks.is_opaque;
-	if (marks.redirect)
+	if (marks.redirect) {
 		take_redirect(search, marks.redirect, search->before, "");
+		if (layer->is_upper)
+			found->dir->redirect = path_below(search);
+	}
 	free(marks.redirect);
 	return 0;
 }

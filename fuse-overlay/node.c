@@ -68,6 +68,7 @@ void dir_free(struct dir *dir)
 		return;
 	for (uint16_t i = 0; i < dir->lower_count; i++)
 		free(dir->lowers[i].path);
+	free(dir->redirect);
 	free(dir);
 }
 

@@ -24,6 +24,8 @@ struct spot {
 };
 
 struct dir {
+	/* where the union of the lower layers has it, if a redirect in the upper says so */
+	char *redirect;
 	_Atomic uint32_t version; /* changes with what the directory holds */
 	uint16_t lower_count;
 	struct spot lowers[];

@@ -26,6 +26,7 @@ struct layer {
 	uint16_t device; /* which of the different file systems: 0 is that of layers[0] */
 	bool is_upper;
 	bool has_whiteout_files; /* ".wh." names may be in there */
+	bool has_redirects;      /* directories may say where the layers below have them */
 };
 
 /* How deletions and opaque directories are written to the upper. */

@@ -48,6 +48,7 @@ static int open_layer(const char *path, struct layer *layer, struct err *err)
 		return err_sys(err, "stat layer '%s'", path);
 	layer->dev = st.st_dev;
 	layer->has_whiteout_files = true;
+	layer->has_redirects = true;
 	layer->fd = fd_steal(&fd);
 	return 0;
 }
@@ -186,6 +187,7 @@ static int prepare_upper(struct overlay *overlay, struct err *err)
 		/* what is in there in future is known */
 		overlay->has_origins = false;
 		upper->has_whiteout_files = overlay->whiteouts == WHITEOUT_DOT_FILE;
+		upper->has_redirects = overlay->options->redirect_dirs;
 	}
 	return 0;
 }

@@ -72,6 +72,8 @@ void place_put(struct place *place)
 
 static const char *explicit_path(const struct node *node, uint16_t layer)
 {
+	if (layer == NO_LAYER)
+		return node->dir->redirect;
 	for (uint16_t i = 0; i < node->dir->lower_count; i++)
 		if (node->dir->lowers[i].layer == layer)
 			return node->dir->lowers[i].path;

@@ -24,7 +24,10 @@ void place_put(struct place *place);
 /* The directory @node in @layer, which is one of those it consists of. */
 int place_get(struct overlay *overlay, struct node *node, uint16_t layer, struct place *out);
 
-/* The path of a directory below the root of a layer; the caller frees. Under shape. */
+/*
+ * The path of a directory below the root of a layer; with NO_LAYER below that of the union of all
+ * lower layers. The caller frees. Under shape.
+ */
 char *place_path(struct node *node, uint16_t layer);
 
 struct places *places_new(void);

@@ -101,7 +101,9 @@ static int redirect(struct overlay *overlay, struct node *node)
 	for (uint16_t i = 0; i < dir->lower_count; i++)
 		if (!dir->lowers[i].path)
 			dir->lowers[i].path = place_path(node, dir->lowers[i].layer);
-	path = str_dup(dir->lowers[0].path);
+	if (!dir->redirect)
+		dir->redirect = place_path(node, NO_LAYER);
+	path = str_dup(dir->redirect);
 	pthread_rwlock_unlock(&overlay->shape);
 	return mark_set_redirect(overlay, place.fd, path);
 }
