@@ -95,6 +95,7 @@ static size_t write_path(struct node *node, uint16_t layer, char *end)
 
 		if (!part)
 			part = node->names->text;
+		part += is_last; /* its own slash */
 		part_len = strlen(part);
 		len += part_len + 1;
 		if (end) {
