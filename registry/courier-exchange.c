@@ -158,7 +158,9 @@ static size_t deliver(struct errand *errand, const char *data, size_t len)
 	size_t skipped = len < exchange->skip ? len : (size_t)exchange->skip;
 	size_t left = len - skipped;
 
-	if (left > 0 && errand->pending.len - errand->pending_done >= PENDING_MAX) {
+	/* a token's answer stays here, and has a limit of its own */
+	if (left > 0 && !errand->token &&
+	    errand->pending.len - errand->pending_done >= PENDING_MAX) {
 		errand->is_paused = true;
 		return CURL_WRITEFUNC_PAUSE;
 	}

@@ -111,8 +111,9 @@ static void no_answer(struct errand *errand, CURLcode code)
 	const char *why = errand->exchange.error[0] ? errand->exchange.error
 						    : curl_easy_strerror(code);
 
-	if (code == CURLE_OUT_OF_MEMORY)
-		mem_exhausted();
+	/* which is what libcurl calls a line of a header that exceeds its limit */
+	if (code == CURLE_OUT_OF_MEMORY && !errand->has_failed)
+		errand_fail(errand, ERR_REMOTE, "a header is too long, or no memory is left");
 	if (errand->has_failed) {
 		errand_end(errand);
 		return;

@@ -161,8 +161,11 @@ static int transfer_error(struct exchange *exchange, CURLcode code)
 
 	if (exchange->has_failed)
 		return -1;
+	/* which is what libcurl calls a line of a header that exceeds its limit */
 	if (code == CURLE_OUT_OF_MEMORY)
-		mem_exhausted();
+		return err_set(exchange->err, ERR_REMOTE,
+			       "get '%s': a header is too long, or no memory is left",
+			       exchange->url);
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return err_set(exchange->err, ERR_REMOTE,
 			       "get '%s': nothing, or nearly nothing, came for %llu seconds",

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Pulls from registries: Debian's docker-registry, plain, with TLS, clients' certificates, passwords and tokens.
 
+bats_require_minimum_version 1.5.0
 load lib
 
 setup_file() {

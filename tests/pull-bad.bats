@@ -1,0 +1,286 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Pulls from a registry that misbehaves: each ends with the image, or with one clear error and status 4 (3 where the
+# content is wrong) in its time, and credentials go nowhere else.
+
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() {
+	make_scratch
+	. "$top_srcdir/tests/registry.bash"
+	mkdir "$T/context"
+	head -c 3000000 /dev/urandom >"$T/context/big"
+	printf 'FROM scratch\nCOPY big /big\nCOPY Buildfile /small\n' >"$T/context/Buildfile"
+	(
+		export IMGBUILD_ROOT=$T/maker
+		imgbuild -q -t image "$T/context" >&2
+		imgpush -q image "oci:$T/in:v1" >&2
+	)
+	bad_registry_start bad
+	skopeo copy -q --dest-tls-verify=false "oci:$T/in:v1" "docker://$(registry_of bad)/a/b:v1"
+}
+teardown_file() {
+	registry_stop_all
+	remove_scratch
+}
+setup() {
+	H=$(registry_of bad)
+	IMAGE=$H/a/b:v1
+	MANIFEST=$(jq -r '.manifests[0].digest' "$T/in/index.json")
+	WANT=$(jq -r .config.digest "$T/in/blobs/sha256/${MANIFEST#*:}")
+	BIG=$(jq -r '.layers[0].digest' "$T/in/blobs/sha256/${MANIFEST#*:}")
+	SIZE=$(stat -c %s "$T/in/blobs/sha256/${BIG#*:}")
+	export IMGBUILD_ROOT=$T/store-$BATS_TEST_NUMBER IMGBUILD_REGISTRY_TIMEOUT=2
+	CREDS=$REGISTRY_USER:$REGISTRY_PASSWORD
+}
+teardown() { rm -rf "$IMGBUILD_ROOT"; }
+. "$top_srcdir/tests/registry.bash"
+
+rules() { bad_registry_rules bad "$1"; }
+asked() { bad_registry_log bad "$1"; }
+pull() { timeout 60 imgpull -q --retry-delay=10ms "$@"; }
+comes() { [ "$(pull "$@" "$IMAGE")" = "$WANT" ]; }
+# fails STATUS TEXT OPTIONS...: one line that says TEXT, nothing named, no lock left; what is secret is not said
+fails() {
+	local status=$1 text=$2
+	shift 2
+	run "-$status" pull "$@" "$IMAGE"
+	echo "$output"
+	grep -E -e "$text" <<<"$output"
+	[ "$(wc -l <<<"$output")" = 1 ]
+	not grep -F "$REGISTRY_PASSWORD" <<<"$output"
+	[ -z "$(imgstore ls -q)" ]
+}
+# bytes of the big layer's body that were sent
+big_bytes() { asked "select(.path|endswith(\"$BIG\"))|.out" | paste -sd+ | bc; }
+
+@test "all is well" {
+	rules '{}'
+	comes
+}
+@test "a body that breaks off is gone on with" {
+	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"cut","after":1000000,"times":2}]}'
+	comes
+	[ "$(asked "select(.path|endswith(\"$BIG\"))|.range" | sort)" = "$(printf 'bytes=1000000-\nbytes=2000000-\nnull')" ]
+	[ "$(big_bytes)" = "$SIZE" ]
+}
+@test "broken off at random bytes, again and again" {
+	for seed in 1 2 3 4 5; do
+		rules '{"rules":[{"match":"GET .*/blobs/","do":"cut","seed":'$seed',"times":3}]}'
+		comes
+		rm -rf "$IMGBUILD_ROOT"
+	done
+}
+@test "broken off for ever: an error, and the next pull goes on" {
+	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"cut","after":100000}]}'
+	fails 4 "$BIG.*(closed|bytes)" --retry=2
+	rules '{}'
+	comes
+	[ "$(asked "select(.path|endswith(\"$BIG\"))|.range")" = "bytes=300000-" ]
+}
+@test "broken off where ranges are not known" {
+	rules '{"range":false,"rules":[{"match":"GET .*'"$BIG"'","do":"cut","after":1000000,"times":2}]}'
+	comes
+}
+@test "a killed pull is gone on with; what was kept and is damaged is not" {
+	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"drip","bytes":400000,"seconds":0.5}]}'
+	imgpull -q "$IMAGE" & pid=$!
+	sleep 1.5
+	kill -9 "$pid"
+	wait "$pid" || true
+	local part=$(echo "$IMGBUILD_ROOT"/blobs/sha256/.part-*)
+	local have=$(stat -c %s "$part")
+	[ "$have" -gt 0 ]
+	cmp -n "$have" "$part" "$T/in/blobs/sha256/${BIG#*:}"
+	cp "$part" "$T/part"
+	rules '{}'
+	comes
+	[ "$(asked "select(.path|endswith(\"$BIG\"))|.range")" = "bytes=$have-" ]
+	not compgen -G "$IMGBUILD_ROOT/blobs/sha256/.part-*"
+	# the same with other bytes in it
+	rm -rf "$IMGBUILD_ROOT"
+	imgstore ls -q
+	tr '\000-\377' '\001-\377\000' <"$T/part" >"$part"
+	comes
+}
+@test "prune removes what was kept" {
+	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"cut","after":100000}]}'
+	fails 4 "$BIG" --retry=0
+	[ -n "$(compgen -G "$IMGBUILD_ROOT/blobs/sha256/.part-*")" ]
+	imgstore prune -f
+	not compgen -G "$IMGBUILD_ROOT/blobs/sha256/.part-*"
+}
+@test "not now: 429 and 503 are waited for, by seconds and by date" {
+	rules '{"rules":[{"match":"manifests","do":"status","status":429,"headers":{"Retry-After":"1"},"times":1},
+		{"match":"manifests","do":"status","status":503,"times":1},
+		{"match":"blobs","do":"status","status":429,"headers":{"Retry-After":"Wed, 21 Oct 2015 07:28:00 GMT"},"times":3}]}'
+	comes
+	[ "$(asked 'select(.path|contains("manifests"))|.time' | jq -s '.[1]-.[0] >= 1')" = true ]
+}
+@test "never: 500 is an error at last" {
+	rules '{"rules":[{"match":"manifests","do":"status","status":500,"body":"{\"errors\":[{\"code\":\"UNKNOWN\",\"message\":\"a\\u001b[2Jb\"}]}"}]}'
+	fails 4 'says 500: a \[2Jb' --retry=2
+	[ "$(asked .status | sort | uniq -c | tr -s ' ')" = ' 3 500' ]
+}
+@test "a name that is not there is asked for once" {
+	rules '{"rules":[{"match":"manifests","do":"status","status":404}]}'
+	fails 4 'says 404 \(not found\)'
+	[ "$(asked .status)" = 404 ]
+}
+@test "tokens: fetched, refused in the middle, fetched again" {
+	rules '{"auth":"bearer","rules":[{"match":"GET .*blobs","do":"revoke","times":2}]}'
+	comes
+	comes --creds "$CREDS"
+}
+@test "tokens that never do" {
+	rules '{"auth":"bearer","token_life":-100}'
+	fails 4 '401'
+	[ "$(asked 'select(.path|startswith("/token"))|.status' | wc -l)" -le 3 ]
+}
+@test "a password is sent when it is asked for, and to nobody else" {
+	rules '{"auth":"basic","rules":[{"match":"^host GET .*blobs","do":"redirect","to":"http://OTHER{path}"}]}'
+	fails 4 'says 401' --creds "$CREDS" # the other host wants one too
+	[ "$(asked 'select(.door=="other")|.auth' | sort -u)" = null ]
+	rules '{"auth":"bearer","rules":[{"match":"^host GET .*blobs","do":"redirect","to":"http://OTHER{path}"},
+		{"match":"^other GET .*blobs","do":"status","status":401,"headers":{"WWW-Authenticate":"Basic realm=\"x\""}}]}'
+	fails 4 'says 401' --creds "$CREDS"
+	[ "$(asked 'select(.door=="other")|.auth' | sort -u)" = null ]
+}
+@test "blobs elsewhere come without credentials" {
+	rules '{"rules":[{"match":"^host GET .*blobs","do":"redirect","to":"http://OTHER{path}"}]}'
+	comes --creds "$CREDS"
+	[ "$(asked 'select(.door=="other")|.auth' | sort -u)" = null ]
+}
+@test "round in circles" {
+	rules '{"rules":[{"match":"GET .*blobs","do":"redirect","to":"http://'"$H"'{path}"}]}'
+	fails 4 'more than 10 redirects'
+	[ "$(asked 'select(.path|contains("blobs"))|.status' | wc -l)" -le 33 ]
+}
+@test "from https to http" {
+	IMAGE=$(bad_registry_door bad tls)/a/b:v1
+	rules '{"rules":[{"match":"^tls GET .*blobs","do":"redirect","to":"http://OTHER{path}"}]}'
+	fails 4 'redirect from https to http'
+	[ -z "$(asked 'select(.door=="other")|.path')" ]
+}
+@test "to where no registry is" {
+	local to
+	for to in file:///etc/passwd gopher://127.0.0.1/ ftp://127.0.0.1/x; do
+		rules '{"rules":[{"match":"GET .*blobs","do":"redirect","to":"'$to'"}]}'
+		fails 4 'redirect to nowhere'
+	done
+	rules '{"rules":[{"match":"GET .*blobs","do":"redirect","to":"http://169.254.169.254/x"}]}'
+	fails 4 'an address where no registry sends anybody'
+}
+@test "a token server that must not be asked" {
+	rules '{"auth":"bearer","realm":"http://169.254.169.254/token"}'
+	fails 4 'an address where no registry sends anybody' --creds "$CREDS"
+	rules '{"auth":"bearer","realm":"file:///etc/passwd"}'
+	fails 4 'is no URL' --creds "$CREDS"
+	IMAGE=$(bad_registry_door bad tls)/a/b:v1
+	rules '{"auth":"bearer","realm":"http://OTHER/token"}'
+	fails 4 'not reached by https' --creds "$CREDS" --tls-verify=true --cert-dir "$T/registry/certs"
+	[ -z "$(asked 'select(.door=="other")|.path')" ]
+}
+@test "a token server that sends us on, or says nonsense" {
+	rules '{"auth":"bearer","rules":[{"match":"GET /token","do":"redirect","to":"http://OTHER{path}"}]}'
+	fails 4 'must not send us elsewhere' --creds "$CREDS"
+	[ -z "$(asked 'select(.door=="other")|.path')" ]
+	local body
+	for body in '{}' '[' '{\"token\":\"a b\"}'; do
+		rules '{"auth":"bearer","rules":[{"match":"GET /token","do":"bytes","body":"'"$body"'"}]}'
+		fails 4 '/token.*its answer'
+	done
+	rules '{"auth":"bearer","rules":[{"match":"GET /token","do":"endless"}]}'
+	fails 4 'more than 1048576 bytes'
+}
+@test "other content than the digest says" {
+	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"corrupt"}]}'
+	fails 3 "$BIG"
+	rules '{}'
+	comes
+}
+@test "a manifest with other content than its digest says" {
+	IMAGE=$H/a/b@$MANIFEST
+	rules '{"digest_header":false,"rules":[{"match":"GET .*manifests","do":"corrupt"}]}'
+	fails 3 'not the one asked for'
+	IMAGE=$H/a/b:v1
+	rules '{"rules":[{"match":"GET .*manifests","do":"headers","headers":{"Docker-Content-Digest":"sha256:'$(printf '0%.0s' {1..64})'"}}]}'
+	fails 3 'and sent sha256'
+}
+@test "a manifest of another type than it says" {
+	local type
+	for type in application/vnd.oci.image.index.v1+json application/vnd.docker.distribution.manifest.v2+json; do
+		rules '{"rules":[{"match":"GET .*manifests","do":"headers","headers":{"Content-Type":"'$type'"}}]}'
+		fails 3 'manifest'
+	done
+	rules '{"rules":[{"match":"GET .*manifests","do":"headers","headers":{"Content-Type":"application/vnd.oci.image.manifest.v1+json; charset=utf-8"}}]}'
+	comes
+}
+@test "a manifest of the first schema" {
+	rules '{"digest_header":false,"rules":[{"match":"GET .*manifests","do":"bytes","body":"{\"schemaVersion\":1,\"name\":\"a/b\",\"tag\":\"v1\",\"fsLayers\":[]}"}]}'
+	fails 3 'schema'
+}
+@test "lengths that are wrong" {
+	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"length","add":1000}]}'
+	fails 4 "$BIG.*bytes" --retry=1
+	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"length","add":-1000}]}'
+	fails 4 "$BIG.*bytes" --retry=1
+}
+@test "bodies without end" {
+	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"endless"}]}'
+	fails 4 "$BIG.*more than $SIZE bytes"
+	[ "$(big_bytes)" -lt 30000000 ]
+	rules '{"rules":[{"match":"GET .*manifests","do":"endless"}]}'
+	fails 4 "more than 4194304 bytes"
+	rules '{"rules":[{"match":"GET .*manifests","do":"endless","size":0},{"match":"","do":"status","status":404}]}'
+	fails 3 'v1'
+}
+@test "errors without end" {
+	rules '{"rules":[{"match":"GET .*manifests","do":"redirect","to":"http://'"$H"'/x"},{"match":"/x","do":"endless"}]}'
+	fails 4 'more than'
+}
+@test "headers without end" {
+	rules '{"rules":[{"match":"GET .*manifests","do":"headers","headers":{"X-Long":"'$(head -c 300000 /dev/zero | tr '\0' x)'"}}]}'
+	fails 4 "manifests/v1'.*too long" --retry=0
+}
+@test "drop by drop, and silence" {
+	rules '{"rules":[{"match":"GET .*manifests","do":"drip","bytes":1,"seconds":0.05}]}'
+	fails 4 'nothing, or nearly nothing, came' --retry=0
+	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"drip","bytes":10,"seconds":0.1}]}'
+	fails 4 'nothing, or nearly nothing, came' --retry=0
+	rules '{"rules":[{"match":"GET .*manifests","do":"hang","seconds":4}]}'
+	fails 4 'nothing, or nearly nothing, came' --retry=0
+}
+@test "ranges that were not asked for" {
+	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"cut","after":1000000,"times":1},
+		{"match":"GET .*'"$BIG"'","do":"headers","headers":{"Content-Range":"bytes 0-5/10"}}]}'
+	fails 4 'a range that was not asked for'
+}
+@test "a warning is shown once" {
+	rules '{"rules":[{"match":"GET","do":"headers","headers":{"Warning":"299 - \"this is old\""}}]}'
+	run -0 pull "$IMAGE"
+	[ "$(grep -c 'this is old' <<<"$output")" = 1 ]
+}
+@test "Ctrl-C ends it at once" {
+	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"hang","seconds":30}]}'
+	imgpull -q "$IMAGE" & pid=$!
+	sleep 1
+	kill -TERM "$pid"
+	how=0
+	timeout 5 tail --pid="$pid" -f /dev/null
+	wait "$pid" || how=$?
+	[ "$how" = 130 ]
+}
+@test "three at once fetch each layer once" {
+	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"drip","bytes":500000,"seconds":0.1}]}'
+	pull "$IMAGE" >"$T/1" & one=$!
+	pull "$IMAGE" >"$T/2" & two=$!
+	pull "$IMAGE" >"$T/3"
+	wait "$one"
+	wait "$two"
+	cmp "$T/1" "$T/2"
+	cmp "$T/1" "$T/3"
+	sleep 0.5 # it writes its log when the last drop has fallen
+	[ "$(asked "select(.path|endswith(\"$BIG\"))|.out")" = "$SIZE" ]
+}
