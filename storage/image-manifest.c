@@ -64,32 +64,47 @@ static int kept_serves(struct store *store, const struct manifest *manifest,
 	return 0;
 }
 
+/* The blob that is to be sent for a layer, if it is there. */
+static int find_form(struct store *store, const struct layer *layer,
+		     const struct manifest_options *options, struct image_layer_form *out,
+		     struct err *err)
+{
+	struct image_layer_form form = { .blob = { .codec = options->codec,
+						   .level = options->level } };
+	struct layer_blob found;
+
+	/* what was pulled goes out as it came, unless told otherwise */
+	if (layer_blob_find(store, &layer->diff_id, !options->force_compression, options->codec,
+			    options->level, &form.is_made, &found, err) < 0)
+		return -1;
+	/* a plain tar was kept because an archive held it, not because it should be sent so */
+	if (form.is_made && found.codec == CODEC_NONE)
+		form.is_made = options->codec == CODEC_NONE;
+	form.is_made = form.is_made && layer_media_type(options->format, found.codec);
+	if (form.is_made)
+		form.blob = found;
+	*out = form;
+	return 0;
+}
+
 static int add_layer(struct store *store, const struct layer *layer,
 		     const struct manifest_options *options, struct manifest *manifest,
 		     struct err *err)
 {
 	auto_descriptor struct descriptor descriptor = { .media_type = NULL };
-	struct layer_blob blob;
+	struct image_layer_form form;
+	struct layer_blob *blob = &form.blob;
 	const char *media_type;
-	bool found = false;
 
-	/* what was pulled goes out as it came, unless told otherwise */
-	if (layer_blob_find(store, &layer->diff_id, !options->force_compression, options->codec,
-			    options->level, &found, &blob, err) < 0)
+	if (find_form(store, layer, options, &form, err) < 0 ||
+	    (!form.is_made &&
+	     layer_blob_make(store, layer, options->codec, options->level, blob, err) < 0))
 		return -1;
-	/* a plain tar was kept because an archive held it, not because it should be sent so */
-	if (found && blob.codec == CODEC_NONE)
-		found = options->codec == CODEC_NONE;
-	media_type = found ? layer_media_type(options->format, blob.codec) : NULL;
-	if (!media_type) {
-		if (layer_blob_make(store, layer, options->codec, options->level, &blob, err) < 0)
-			return -1;
-		media_type = layer_media_type(options->format, blob.codec);
-	}
+	media_type = layer_media_type(options->format, blob->codec);
 	if (!media_type)
 		return err_set(err, ERR_USAGE, "layers cannot be compressed with %s",
-			       codec_name(blob.codec));
-	descriptor_set(&descriptor, media_type, &blob.digest, blob.size_bytes);
+			       codec_name(blob->codec));
+	descriptor_set(&descriptor, media_type, &blob->digest, blob->size_bytes);
 	manifest_add_layer(manifest, &descriptor);
 	return 0;
 }
@@ -119,19 +134,56 @@ static int make_manifest(struct store *store, const struct image *image,
 	return 0;
 }
 
+static const struct manifest_options usual = { .format = IMAGE_OCI,
+					       .codec = CODEC_GZIP,
+					       .level = CODEC_LEVEL_DEFAULT };
+
+/* The manifest that the image came with; *out_serves false when there is none, or it does not fit.
+ */
+static int find_kept(struct store *store, const struct image *image,
+		     const struct manifest_options *options, struct strbuf *out_bytes,
+		     struct manifest *out, bool *out_serves, struct err *err)
+{
+	*out_serves = false;
+	if (!image->has_manifest)
+		return 0;
+	if (load_kept(store, image, out_bytes, out, err) < 0)
+		return -1;
+	return kept_serves(store, out, options, out_serves, err);
+}
+
+int image_layer_forms(struct store *store, const struct image *image,
+		      const struct manifest_options *options, struct image_layer_form *out,
+		      struct err *err)
+{
+	auto_manifest struct manifest manifest = { .format = IMAGE_OCI };
+	auto_strbuf struct strbuf bytes = STRBUF_INIT;
+	bool serves;
+
+	if (find_kept(store, image, options, &bytes, &manifest, &serves, err) < 0)
+		return -1;
+	for (size_t i = 0; i < image->config.diff_id_count; i++) {
+		if (serves && i < manifest.layer_count) {
+			out[i] = (struct image_layer_form){ .is_made = true };
+			out[i].blob.digest = manifest.layers[i].digest;
+			out[i].blob.size_bytes = manifest.layers[i].size_bytes;
+		} else if (find_form(store, &image->layers[i], options ? options : &usual, &out[i],
+				     err) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
 int image_manifest(struct store *store, const struct image *image,
 		   const struct manifest_options *options, struct strbuf *out_bytes,
 		   struct manifest *out, struct err *err)
 {
-	static const struct manifest_options usual = { .format = IMAGE_OCI,
-						       .codec = CODEC_GZIP,
-						       .level = CODEC_LEVEL_DEFAULT };
 	auto_manifest struct manifest manifest = { .format = IMAGE_OCI };
 	auto_strbuf struct strbuf bytes = STRBUF_INIT;
-	bool serves = false;
+	bool serves;
 
-	if (image->has_manifest && (load_kept(store, image, &bytes, &manifest, err) < 0 ||
-				    kept_serves(store, &manifest, options, &serves, err) < 0))
+	if (find_kept(store, image, options, &bytes, &manifest, &serves, err) < 0)
 		return -1;
 	if (!serves) {
 		manifest_release(&manifest);

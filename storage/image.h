@@ -130,6 +130,19 @@ int image_manifest(struct store *store, const struct image *image,
 		   const struct manifest_options *options, struct strbuf *out_bytes,
 		   struct manifest *out, struct err *err);
 
+/*
+ * The blob of each layer that image_manifest with these @options would name: made already, or still to be
+ * made with blob.codec and blob.level. For who makes them in another way (layer_blob_make_watched)
+ * before the manifest is asked for. @out: config.diff_id_count of them.
+ */
+struct image_layer_form {
+	bool is_made;
+	struct layer_blob blob;
+};
+int image_layer_forms(struct store *store, const struct image *image,
+		      const struct manifest_options *options, struct image_layer_form *out,
+		      struct err *err);
+
 /* A root file system tar (any codec) as an image of one layer: `imgstore import`. */
 struct import_options {
 	const char *comment;

@@ -194,15 +194,59 @@ int layer_write_tar(struct store *store, const struct layer *layer, struct sink 
 
 /* ---- the blob -------------------------------------------------------------- */
 
-static int make_blob(struct store *store, const struct layer *layer, struct layer_blob *blob,
-		     struct err *err)
+/* Into a descriptor, telling somebody how far it is. */
+struct watched_sink {
+	struct sink sink;
+	const struct layer_blob_watch *watch;
+	int fd;
+	uint64_t written_bytes;
+};
+
+static int watched_write(struct sink *sink, const void *data, size_t len, struct err *err)
+{
+	struct watched_sink *self = (struct watched_sink *)sink;
+
+	if (fd_write_all(self->fd, data, len, "blob", err) < 0)
+		return -1;
+	self->written_bytes += len;
+	return self->watch->grown(self->watch->context, self->fd, self->written_bytes, err);
+}
+
+static int watched_finish(struct sink *sink, struct err *err)
+{
+	return 0;
+}
+
+static void watched_free(struct sink *sink)
+{
+	free(sink);
+}
+
+/* @watch NULL: the plain one. */
+static struct sink *sink_watched(int fd, const struct layer_blob_watch *watch)
+{
+	struct watched_sink *self;
+
+	if (!watch)
+		return sink_to_fd(fd, "blob");
+	self = mem_alloc(sizeof(*self));
+	self->sink = (struct sink){ .write = watched_write,
+				    .finish = watched_finish,
+				    .free = watched_free };
+	self->watch = watch;
+	self->fd = fd;
+	return &self->sink;
+}
+
+static int make_blob(struct store *store, const struct layer *layer,
+		     const struct layer_blob_watch *watch, struct layer_blob *blob, struct err *err)
 {
 	auto_blob_writer struct blob_writer writer = BLOB_WRITER_INIT;
 	auto_sink struct sink *sink = NULL;
 
 	if (blob_writer_open(store, &writer, err) < 0)
 		return -1;
-	sink = sink_digest(sink_to_fd(writer.tmp.fd, "blob"), &blob->digest, &blob->size_bytes);
+	sink = sink_digest(sink_watched(writer.tmp.fd, watch), &blob->digest, &blob->size_bytes);
 	/* to write takes as long as to compress: both at the same time */
 	sink = codec_compress(sink_thread(sink), blob->codec, blob->level, err);
 	if (!sink)
@@ -214,6 +258,13 @@ static int make_blob(struct store *store, const struct layer *layer, struct laye
 
 int layer_blob_make(struct store *store, const struct layer *layer, enum codec codec, int level,
 		    struct layer_blob *out, struct err *err)
+{
+	return layer_blob_make_watched(store, layer, codec, level, NULL, out, err);
+}
+
+int layer_blob_make_watched(struct store *store, const struct layer *layer, enum codec codec,
+			    int level, const struct layer_blob_watch *watch, struct layer_blob *out,
+			    struct err *err)
 {
 	auto_layer_lock struct layer_lock lock = LAYER_LOCK_INIT;
 	struct layer_blob blob = { .codec = codec, .level = level };
@@ -232,7 +283,7 @@ int layer_blob_make(struct store *store, const struct layer *layer, enum codec c
 		return -1;
 	if (found)
 		return 0;
-	if (make_blob(store, layer, &blob, err) < 0 ||
+	if (make_blob(store, layer, watch, &blob, err) < 0 ||
 	    layer_blob_record(store, &layer->diff_id, &blob, err) < 0)
 		return err_prefix(err, "compress layer %s", digest_hex(&layer->diff_id, hex));
 	*out = blob;

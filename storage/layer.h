@@ -121,6 +121,19 @@ int layer_blob_record(struct store *store, const struct digest *diff_id,
 int layer_blob_make(struct store *store, const struct layer *layer, enum codec codec, int level,
 		    struct layer_blob *out, struct err *err);
 
+/*
+ * The same for who sends the beginning on while the rest is still being made: @grown is told, in
+ * another thread, whenever @written_bytes of the blob can be read from @fd; -1 from it stops the
+ * work. Never told when the blob is found.
+ */
+struct layer_blob_watch {
+	int (*grown)(void *context, int fd, uint64_t written_bytes, struct err *err);
+	void *context;
+};
+int layer_blob_make_watched(struct store *store, const struct layer *layer, enum codec codec,
+			    int level, const struct layer_blob_watch *watch,
+			    struct layer_blob *out, struct err *err);
+
 /* Write the uncompressed tar of a layer, whose digest is its diff ID (checked): from the directory
  * when is_ours, else from a kept blob. Does not finish @sink. */
 int layer_write_tar(struct store *store, const struct layer *layer, struct sink *sink,
