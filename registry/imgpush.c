@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command imgpush: writes an image of the store to another place. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cmdline.h"
+#include "common/fd.h"
 #include "common/log.h"
 #include "common/userns.h"
 #include "layers/codec.h"
+#include "registry/flags.h"
 #include "registry/interrupt.h"
 #include "registry/push.h"
+#include "registry/remote.h"
 
 struct imgpush {
 	const char *root;
@@ -18,6 +22,10 @@ struct imgpush {
 	const char *level;
 	const char *force;
 	const char *platform;
+	const char *digest_file;
+	const char *jobs;
+	struct registry_flags registry;
+	bool all_platforms;
 	bool is_quiet;
 	struct strlist args;
 	bool is_done;
@@ -26,6 +34,8 @@ struct imgpush {
 static int parse_options(int argc, char **argv, struct imgpush *options, struct err *err)
 {
 	const struct cmdline_option table[] = {
+		{ 0, "all-platforms", OPTION_FLAG, &options->all_platforms, NULL,
+		  "an image for several platforms whole (what is done without --platform)", NULL },
 		{ 0, "compression", OPTION_CHOICE, &options->compression, "CODEC",
 		  "compress the layers so, even those that are compressed otherwise",
 		  "gzip|zstd|none|uncompressed" },
@@ -33,12 +43,16 @@ static int parse_options(int argc, char **argv, struct imgpush *options, struct 
 		  "the same", "gzip|zstd|none|uncompressed" },
 		{ 0, "compression-level", OPTION_STRING, &options->level, "N",
 		  "gzip 0 to 9 (default 1), zstd 0 to 22 (default 3)", NULL },
+		{ 0, "digestfile", OPTION_STRING, &options->digest_file, "FILE",
+		  "write the digest of what is there then into FILE", NULL },
 		{ 0, "force-compression", OPTION_SWITCH, &options->force, NULL,
 		  "compress again what is compressed otherwise (default: true with --compression "
 		  "or --compression-level); with false, layers go out as they came",
 		  NULL },
 		{ 0, "format", OPTION_CHOICE, &options->format, "FORMAT",
 		  "the media types of the manifest", "oci|docker" },
+		{ 0, "jobs", OPTION_STRING, &options->jobs, "NUMBER",
+		  "how many blobs to send to a registry at a time (default: 5)", NULL },
 		{ 0, "platform", OPTION_STRING, &options->platform, "OS/ARCH[/VARIANT]",
 		  "of an image for several platforms, this one's (default: all where DEST can "
 		  "hold them, else this machine's)",
@@ -46,18 +60,23 @@ static int parse_options(int argc, char **argv, struct imgpush *options, struct 
 		{ 0, "root", OPTION_STRING, &options->root, "DIR",
 		  "the store (default: $IMGBUILD_ROOT, else the user's own)", NULL },
 		OPTION_ADD_STORE,
+		REGISTRY_FLAG_ROWS(&options->registry),
 		{ 'q', "quiet", OPTION_FLAG, &options->is_quiet, NULL, "say nothing on the way",
 		  NULL },
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
 	};
 	const struct cmdline cmdline = {
 		.program = "imgpush",
-		.synopsis = "[OPTIONS] IMAGE DEST",
+		.synopsis = "[OPTIONS] IMAGE [DEST]",
 		.summary =
-			"Write an image of the store to another place and print its ID. DEST is\n"
-			"oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:REF].",
+			"Write an image of the store to another place and print its ID, or for a\n"
+			"registry its digest there. DEST is [docker://]REF (the registry that "
+			"IMAGE is\n"
+			"named after when there is no DEST), oci:DIR[:TAG], oci-archive:FILE[:TAG] "
+			"or\n"
+			"docker-archive:FILE[:REF].",
 		.options = table,
-		.min_args = 2,
+		.min_args = 1,
 		.max_args = 2,
 	};
 
@@ -88,29 +107,73 @@ static int make_manifest_options(const struct imgpush *options, struct manifest_
 	return 0;
 }
 
+/* A file of the user's, for scripts; without a newline, as podman writes it. */
+static int write_digest_file(const char *path, const char *digest, struct err *err)
+{
+	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return err_sys(err, "open '%s'", path);
+	return fd_write_all(fd, digest, strlen(digest), path, err);
+}
+
+static int tell(const struct imgpush *options, const struct push_result *result, struct err *err)
+{
+	char text[DIGEST_NAME_MAX];
+
+	digest_name(&result->id, text);
+	if (options->digest_file && write_digest_file(options->digest_file, text, err) < 0)
+		return -1;
+	if (result->used_stdout)
+		return 0;
+	if (printf("%s\n", text) < 0 || fflush(stdout) < 0)
+		return err_sys(err, "write to standard output");
+	return 0;
+}
+
+/* What needs the user's own files and programs, before it is root in a namespace. */
+static int find_registry(const struct imgpush *options, const char *place,
+			 struct destination *destination, struct client_options *client,
+			 struct push_options *out, struct err *err)
+{
+	struct access_options access;
+
+	if (options->all_platforms && options->platform)
+		return err_set(err, ERR_USAGE, "--platform and --all-platforms exclude each other");
+	if (options->jobs &&
+	    registry_flags_number(options->jobs, "--jobs", 1, PUSH_JOBS_MAX, &out->jobs, err) < 0)
+		return -1;
+	if (registry_flags_take(&options->registry, &access, client, err) < 0)
+		return -1;
+	if (!remote_is_place(place))
+		return 0;
+	out->destination = destination;
+	out->client = client;
+	return destination_find(place, &access, destination, err);
+}
+
 static int push(const struct imgpush *options, struct err *err)
 {
 	auto_store struct store *store = NULL;
+	auto_destination struct destination destination = { .ref = IMAGE_REF_INIT };
+	struct client_options client;
 	struct manifest_options manifest_options;
 	struct push_options push_options = { .platform = options->platform };
 	struct push_result result;
 	struct userns userns;
-	char text[DIGEST_NAME_MAX];
+	const char *image = options->args.items[0];
+	const char *place = options->args.count > 1 ? options->args.items[1] : image;
 	bool has_options = false;
 
 	if (make_manifest_options(options, &manifest_options, &has_options, err) < 0 ||
-	    userns_enter(&userns, err) < 0 || store_open_reading(options->root, &store, err) < 0)
+	    find_registry(options, place, &destination, &client, &push_options, err) < 0 ||
+	    userns_enter(&userns, err) < 0 || store_open(options->root, &store, err) < 0)
 		return -1;
 	interrupt_hold();
 	push_options.manifest = has_options ? &manifest_options : NULL;
-	if (push_image(store, options->args.items[0], options->args.items[1], &push_options,
-		       &result, err) < 0)
+	if (push_image(store, image, place, &push_options, &result, err) < 0)
 		return -1;
-	if (result.used_stdout)
-		return 0;
-	if (printf("%s\n", digest_name(&result.id, text)) < 0 || fflush(stdout) < 0)
-		return err_sys(err, "write to standard output");
-	return 0;
+	return tell(options, &result, err);
 }
 
 int main(int argc, char **argv)

@@ -90,8 +90,15 @@ int push_image(struct store *store, const char *text, const char *place,
 	auto_image_index struct image_index index = IMAGE_INDEX_INIT;
 	auto_free char *name = NULL;
 	const char *rest;
-	const struct transport *transport = transport_find(place, &rest, err);
-	struct push_job job = { .store = store, .options = options->manifest };
+	const struct transport *transport =
+		transport_find(options->destination ? "docker:" : place, &rest, err);
+	struct push_job job = {
+		.store = store,
+		.options = options->manifest,
+		.destination = options->destination,
+		.client = options->client,
+		.jobs = options->jobs,
+	};
 	const struct digest *id;
 
 	if (!transport)
@@ -108,6 +115,9 @@ int push_image(struct store *store, const char *text, const char *place,
 	job.name = name;
 	if (transport->write(rest, &job, err) < 0)
 		return err_prefix(err, "push '%s' to '%s'", text, place);
-	*out = (struct push_result){ .id = *id, .used_stdout = job.out_used_stdout };
+	*out = (struct push_result){
+		.id = transport->is_registry ? job.out_digest : *id,
+		.used_stdout = job.out_used_stdout,
+	};
 	return 0;
 }

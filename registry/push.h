@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "common/err.h"
+#include "registry/registry-push.h"
 #include "storage/image.h"
 #include "storage/store.h"
 
@@ -15,13 +16,17 @@
  * else this machine's image of it.
  */
 struct push_result {
-	struct digest id; /* of the image, or of the index */
+	struct digest id; /* of the image, or of the index; for a registry, of the manifest there */
 	bool used_stdout; /* the image itself was written to standard output */
 };
 
 struct push_options {
 	const struct manifest_options *manifest; /* NULL: as it came, or the defaults */
 	const char *platform; /* as given: one image of an index; NULL: all, where the place can */
+	/* for a place in a registry, and only then; @place is for messages then */
+	const struct destination *destination;
+	const struct client_options *client;
+	unsigned jobs; /* blobs at a time; 0: PUSH_JOBS_DEFAULT */
 };
 
 /*

@@ -9,8 +9,9 @@
 #include "registry/docker-archive.h"
 #include "registry/oci-archive.h"
 #include "registry/oci-layout.h"
+#include "registry/registry-push.h"
 
-#define SUPPORTED "use oci:DIR[:TAG] or docker-archive:FILE[:REF]"
+#define SUPPORTED "use docker://REF, oci:DIR[:TAG] or docker-archive:FILE[:REF]"
 
 static const struct transport transports[] = {
 	{
@@ -27,7 +28,14 @@ static const struct transport transports[] = {
 		.read = docker_archive_read,
 		.write = docker_archive_write,
 	},
-	{ .name = "docker", .instead = "registries are not supported yet; " SUPPORTED },
+	{
+		.name = "docker",
+		.form = "docker://[HOST[:PORT]/]PATH[:TAG]",
+		.write = registry_write,
+		.has_compression = true,
+		.has_indexes = true,
+		.is_registry = true,
+	},
 	{
 		.name = "oci-archive",
 		.form = OCI_ARCHIVE_FORM,
@@ -82,7 +90,7 @@ const struct transport *transport_find(const char *place, const char **out_rest,
 	const struct transport *transport = row_of(place);
 
 	if (!transport) {
-		err_set(err, ERR_USAGE, "'%s': registries are not supported yet; " SUPPORTED, place);
+		err_set(err, ERR_USAGE, "'%s' is no place for images; " SUPPORTED, place);
 		return NULL;
 	}
 	if (!transport->write) {

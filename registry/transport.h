@@ -9,6 +9,7 @@
 #include "layers/descriptor.h"
 #include "layers/manifest.h"
 #include "layers/stream.h"
+#include "registry/client.h"
 #include "storage/image-index.h"
 #include "storage/image.h"
 #include "storage/store.h"
@@ -30,8 +31,8 @@ struct image_reader {
 	struct source *(*open_blob)(struct image_reader *reader, const struct descriptor *blob,
 				    struct err *err);
 	/*
-	 * The same from a byte on, for a place that is far away: what comes is kept even when not all
-	 * of it does. NULL: the place is at hand.
+	 * The same from a byte on, for a place that is far away: what comes is kept even when not
+	 * all of it does. NULL: the place is at hand.
 	 */
 	struct source *(*open_blob_at)(struct image_reader *reader, const struct descriptor *blob,
 				       uint64_t offset, struct err *err);
@@ -48,6 +49,11 @@ void image_reader_free(struct image_reader *reader);
 #define auto_image_reader __attribute__((cleanup(image_reader_auto_free)))
 void image_reader_auto_free(struct image_reader **reader);
 
+struct destination;
+
+#define PUSH_JOBS_DEFAULT 5
+#define PUSH_JOBS_MAX     64
+
 /* What goes out. */
 struct push_job {
 	struct store *store;
@@ -55,7 +61,12 @@ struct push_job {
 	const struct image_index *index;        /* then there is no image; NULL: an image */
 	const char *name;                       /* how the user called it, or NULL when by ID */
 	const struct manifest_options *options; /* NULL: as it was pulled, else the defaults */
-	bool out_used_stdout; /* set by a writer whose place was our standard output */
+	/* for a registry (registry/registry-push.h); else NULL */
+	const struct destination *destination;
+	const struct client_options *client;
+	unsigned jobs;            /* blobs at a time; 0: PUSH_JOBS_DEFAULT */
+	bool out_used_stdout;     /* set by a writer whose place was our standard output */
+	struct digest out_digest; /* of the manifest or index, set by a registry's writer */
 };
 
 struct transport {
@@ -68,6 +79,7 @@ struct transport {
 	int (*write)(const char *rest, struct push_job *job, struct err *err);
 	bool has_compression; /* layers can be compressed there */
 	bool has_indexes;     /* images for several platforms can go there as one */
+	bool is_registry;
 };
 
 /*
