@@ -369,8 +369,42 @@ static bool is_root(void)
 	return geteuid() == 0 && isolation_has_capability(CAP_SYS_ADMIN);
 }
 
+/* In a namespace of processes: may its /proc be mounted? The exit status is the answer. */
+static _Noreturn void mount_proc_and_exit(void)
+{
+	auto_close int fs_fd = fsopen("proc", FSOPEN_CLOEXEC);
+
+	if (fs_fd < 0 || fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ||
+	    fsmount(fs_fd, FSMOUNT_CLOEXEC, 0) < 0)
+		_exit(1);
+	_exit(0);
+}
+
+/* The kernel refuses that where parts of the /proc that is there are hidden. */
+static int try_proc(struct err *err)
+{
+	struct child child = CHILD_INIT;
+	int status = 1;
+
+	if (unshare(CLONE_NEWPID) < 0)
+		return err_sys(err, "make a namespace of processes");
+	child.pid = fork();
+	if (child.pid < 0)
+		return err_sys(err, "make a process");
+	if (child.pid == 0)
+		mount_proc_and_exit();
+	if (child_wait(&child, &status, err) < 0)
+		return -1;
+	if (status == 0)
+		return 0;
+	err_set(err, ERR_SYSTEM, "no /proc may be mounted");
+	return err_detail(
+		err, "the container around this hides parts of its own; it does not when "
+		     "started with --security-opt unmask=ALL (docker: systempaths=unconfined)");
+}
+
 /* Try it in a child; if it cannot be done, @why (of @why_size bytes) says why not. */
-static bool try_enter(char *why, size_t why_size)
+static bool try_enter(bool wants_proc, char *why, size_t why_size)
 {
 	struct userns ignored = { .host_uid = getuid(), .host_gid = getgid() };
 	struct err err = ERR_INIT;
@@ -382,7 +416,7 @@ static bool try_enter(char *why, size_t why_size)
 
 	child.pid = fork();
 	if (child.pid == 0) {
-		bool failed = enter(maps, &ignored, &err) < 0;
+		bool failed = enter(maps, &ignored, &err) < 0 || (wants_proc && try_proc(&err) < 0);
 
 		dprintf(log_fd, "%s%s%s\n", err.text, err.detail[0] ? ": " : "", err.detail);
 		_exit(failed);
@@ -400,7 +434,7 @@ static bool try_enter(char *why, size_t why_size)
 
 bool userns_is_possible(void)
 {
-	return is_root() || try_enter(NULL, 0);
+	return is_root() || try_enter(false, NULL, 0);
 }
 
 /* ---- the rungs ------------------------------------------------------------- */
@@ -451,7 +485,7 @@ static int stay(struct userns *out, struct err *err)
 /* Root without the right to mount: of a container, most often. */
 static int enter_as_weak_root(struct userns *out, struct err *err)
 {
-	const bool is_possible = try_enter(out->why, sizeof(out->why));
+	const bool is_possible = try_enter(true, out->why, sizeof(out->why));
 
 	/* should neither be possible, the namespace's error tells more */
 	if (!is_possible && isolation_has_capability(CAP_SYS_CHROOT))

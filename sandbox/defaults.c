@@ -7,6 +7,7 @@
 #include "sandbox/description.h"
 
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "common/isolation.h"
 #include "common/mem.h"
 #include "common/userns.h"
+#include "sandbox/caps.h"
 
 #define TTY_GID 5
 
@@ -85,15 +87,23 @@ void sandbox_description_bare(struct sandbox_description *description)
 {
 	description->nested = userns_is_nested();
 	description->supervised = isolation_current() != ISOLATION_NAMESPACES;
-	description->namespaces = SANDBOX_NS_MOUNT | SANDBOX_NS_PID | SANDBOX_NS_IPC |
-				  SANDBOX_NS_UTS | SANDBOX_NS_CGROUP;
+	if (isolation_current() != ISOLATION_CHROOT)
+		description->namespaces = SANDBOX_NS_MOUNT | SANDBOX_NS_PID | SANDBOX_NS_IPC |
+					  SANDBOX_NS_UTS | SANDBOX_NS_CGROUP;
+	/* without a right over the whole system a filter can be loaded only so */
+	description->no_new_privileges = sandbox_is_chroot(description);
 	description->capabilities = SANDBOX_CAPS_DEFAULT;
+	/* by which root leaves one chroot through another */
+	if (sandbox_is_chroot(description))
+		description->capabilities &= ~CAPS_BIT(CAP_SYS_CHROOT);
 	description->cwd = str_dup("/");
 }
 
 void sandbox_description_defaults(struct sandbox_description *description)
 {
 	sandbox_description_bare(description);
+	if (sandbox_is_chroot(description))
+		return;
 	add_mounts(description);
 	for (size_t i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
 		strlist_add(&description->masked_paths, masked[i]);

@@ -18,7 +18,7 @@
  * bottom (sandbox/program.c).
  */
 enum sandbox_namespace {
-	SANDBOX_NS_MOUNT = 1 << 0, /* always */
+	SANDBOX_NS_MOUNT = 1 << 0, /* always, but where the host allows nothing (chroot) */
 	SANDBOX_NS_PID = 1 << 1,
 	SANDBOX_NS_IPC = 1 << 2,
 	SANDBOX_NS_UTS = 1 << 3,
@@ -186,6 +186,12 @@ void sandbox_description_add_device(struct sandbox_description *description,
 				    const struct sandbox_device *device);
 /* The size of /dev/shm that defaults gave another one. */
 void sandbox_description_set_shm(struct sandbox_description *description, uint64_t size_bytes);
+
+/* Nothing but chroot(2): no namespace, and no mount either. */
+static inline bool sandbox_is_chroot(const struct sandbox_description *description)
+{
+	return !(description->namespaces & SANDBOX_NS_MOUNT);
+}
 
 /* A stable text, a line per value: for tests and --debug. */
 void sandbox_description_print(const struct sandbox_description *description, struct strbuf *out);

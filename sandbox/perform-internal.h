@@ -64,6 +64,13 @@ int perform_mounts(const struct sandbox_description *description, struct perform
 		   struct err *err);
 
 /*
+ * confine.c: instead of all that, "/" is the root, by chroot(2). Where the kernel has Landlock, files
+ * outside of it cannot be reached all the same, nor processes that are not in it. ERR_SYSTEM for what
+ * such a description cannot have.
+ */
+int confine(const struct sandbox_description *description, struct err *err);
+
+/*
  * perform-target.c: what @mount is to be put on, opened in the root; @source_fd: the
  * mount, a directory or not. Made when it is missing and may be made.
  */

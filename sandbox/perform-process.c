@@ -178,7 +178,7 @@ static int load_filters(const struct sandbox_description *description,
 {
 	if (description->seccomp_fd >= 0 && load_filter(description->seccomp_fd, err) < 0)
 		return -1;
-	return description->supervised ? supervise_install(ties->supervisor_fd, err) : 0;
+	return description->supervised ? supervise_install(ties->supervisor_fd, sandbox_is_chroot(description), err) : 0;
 }
 
 /*

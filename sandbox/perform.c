@@ -35,7 +35,7 @@ static int bring_loopback_up(struct err *err)
 
 static int set_hostname(const struct sandbox_description *description, struct err *err)
 {
-	if (!description->hostname)
+	if (!description->hostname || sandbox_is_chroot(description))
 		return 0;
 	if (!(description->namespaces & SANDBOX_NS_UTS))
 		return err_set(err, ERR_BUG, "a host name without a namespace of its own");
@@ -65,7 +65,8 @@ int perform(const struct sandbox_description *description, const struct perform_
 	/* no way back to the caller's terminal: TIOCSTI works on one's own only */
 	if (setsid() < 0)
 		return err_sys(err, "make a session");
-	if (perform_mounts(description, &fds, err) < 0)
+	if (sandbox_is_chroot(description) ? confine(description, err) < 0
+					   : perform_mounts(description, &fds, err) < 0)
 		return -1;
 	if (description->terminal && perform_terminal(description, &fds, err) < 0)
 		return -1;

@@ -171,12 +171,12 @@ static pid_t clone_inner(struct inner *inner, int *out_pidfd, struct err *err)
  * Without a PID namespace the kernel does not end them with their first process: whoever
  * lost its parent has become our child, and is killed until there is none.
  */
-static void kill_orphans(void)
+static void kill_orphans(const char *proc)
 {
 	char path[64];
 	long pid;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	snprintf(path, sizeof(path), "%s/self/task/%d/children", proc, getpid());
 	for (;;) {
 		FILE *file = fopen(path, "re");
 
@@ -211,9 +211,15 @@ static bool take_signal(int signal_fd, pid_t pid, int pidfd, int *out_status)
 {
 	struct signalfd_siginfo info;
 
+	pid_t ended;
+
 	if (read(signal_fd, &info, sizeof(info)) == sizeof(info) && info.ssi_signo == SIGTERM)
 		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-	return waitpid(pid, out_status, WNOHANG) == pid;
+	/* orphans are given to us where there is no namespace of processes */
+	do {
+		ended = waitpid(-1, out_status, WNOHANG);
+	} while (ended > 0 && ended != pid);
+	return ended == pid;
 }
 
 /* The same while the container's calls are answered. */
@@ -304,8 +310,9 @@ static int run_outer(struct err *err)
 	syscall(SYS_close_range, WIRE_REPORT_FD, WIRE_FIRST_FD + (unsigned)head.fd_count - 1, 0);
 	perform_close_sources(&description);
 	status = supervisor ? answer_until_end(supervisor, pid, pidfd) : wait_for_end(pid, pidfd);
+	/* a supervisor's root is no longer the host's, but it is in /proc */
 	if (!has_own_pids)
-		kill_orphans();
+		kill_orphans(supervisor ? "." : "/proc");
 	end_like(status);
 }
 

@@ -142,11 +142,29 @@ static int hand_over(struct call *call, int fd, bool closes_on_exec)
 	return CALL_SENT;
 }
 
+/* In /proc or /dev of the outer tree; CALL_PASS when it is not. */
+static int open_outer(struct call *call, uint64_t path, uint64_t flags)
+{
+	auto_close int fd = -1;
+	char text[PATH_MAX];
+
+	if (call->supervisor->dev_fd < 0 || call_read_text(call, path, text, sizeof(text)) < 0)
+		return CALL_PASS;
+	fd = call_open_outer(call, text, (int)flags);
+	if (fd >= 0)
+		return hand_over(call, fd, flags & O_CLOEXEC);
+	return fd == -ENOENT ? CALL_PASS : fd;
+}
+
 static int make_file(struct call *call, int dir_fd, uint64_t path, uint64_t flags, mode_t mode)
 {
 	auto_birth struct birth birth = BIRTH_INIT;
 	auto_close int fd = -1;
-	int result = find_birth(call, dir_fd, path, &birth);
+	int result = open_outer(call, path, flags);
+
+	if (result != CALL_PASS || !(flags & O_CREAT))
+		return result;
+	result = find_birth(call, dir_fd, path, &birth);
 
 	if (result != 0)
 		return result;
@@ -181,7 +199,7 @@ int answer_open(struct call *call)
 	case SYS_openat2:
 		/* its own ways of resolving are for the kernel */
 		if (args[3] < sizeof(how) || call_read(call, args[2], &how, sizeof(how)) < 0 ||
-		    !(how.flags & O_CREAT) || how.resolve)
+		    how.resolve)
 			return CALL_PASS;
 		return make_file(call, (int)args[0], args[1], how.flags, (mode_t)how.mode & 07777);
 	}

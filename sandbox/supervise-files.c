@@ -96,7 +96,7 @@ int answer_chown(struct call *call)
 	int result;
 
 	/* through a magic link: nothing that a layer holds, most often a pipe or a terminal */
-	if (fd == -ELOOP)
+	if (fd == -ELOOP || call->is_outer)
 		return 0;
 	if (fd < 0)
 		return fd;
@@ -183,7 +183,8 @@ int answer_stat(struct call *call)
 	struct stat st;
 
 	/* whatever is wrong, the kernel finds out too */
-	if (fd < 0 || supervise_stat(call, fd, &st, &is_recorded) < 0 || !is_recorded)
+	if (fd < 0 || supervise_stat(call, fd, &st, &is_recorded) < 0 ||
+	    !(is_recorded || call->is_outer))
 		return CALL_PASS;
 	return call_write(call, call->args[buffer], &st, sizeof(st));
 }
@@ -196,7 +197,8 @@ int answer_statx(struct call *call)
 	struct statx stx;
 	struct stat st;
 
-	if (fd < 0 || supervise_stat(call, fd, &st, &is_recorded) < 0 || !is_recorded)
+	if (fd < 0 || supervise_stat(call, fd, &st, &is_recorded) < 0 ||
+	    !(is_recorded || call->is_outer))
 		return CALL_PASS;
 	if (statx(fd, "", flags | AT_EMPTY_PATH, (unsigned)call->args[3], &stx) < 0)
 		return -errno;

@@ -32,12 +32,14 @@ struct ids {
 
 struct supervisor {
 	int listener_fd;
+	int dev_fd;        /* the host's /dev where the command has none mounted, else -1 */
 	int proc_fd;       /* the host's /proc, which is our working directory too */
 	uint64_t root_ino; /* where our root is: that of the process we answered last */
 	uint64_t root_mount;
 	struct ids *ids; /* every set that was asked for; the first is the container's */
 	size_t ids_count;
 	uint64_t capabilities;         /* the most that anybody has */
+	bool reads_by_file;            /* memory by /proc: the other way is forbidden here */
 	struct seccomp_notif *request; /* as large as this kernel's */
 	struct seccomp_notif_resp *response;
 	size_t request_bytes;
@@ -52,6 +54,7 @@ struct call {
 	int number;
 	const uint64_t *args;
 	int64_t value; /* what it returns, when the answer is 0 */
+	bool is_outer; /* call_open gave a file of the outer /proc or /dev */
 };
 typedef int (*call_fn)(struct call *call);
 
@@ -61,6 +64,11 @@ struct held {
 	call_fn answer;
 	unsigned arg;  /* only when this argument */
 	uint32_t mask; /* has one of these bits; 0: always */
+	enum {
+		HELD_ALIKE,
+		HELD_ALL_IN_CHROOT,
+		HELD_ONLY_IN_CHROOT
+	} in_chroot; /* mask or no mask */
 };
 extern const struct held supervise_held[];
 extern const size_t supervise_held_count;
@@ -83,6 +91,11 @@ int call_open_fd(const struct call *call, int fd);
 int call_open(struct call *call, int dir_fd, uint64_t path, int flags);
 /* The directory of what it calls so, and the last name ("" for none: it ends with a slash). */
 int call_open_parent(struct call *call, int dir_fd, uint64_t path, char name[NAME_MAX + 1]);
+/*
+ * supervise-outer.c: what it calls so of /proc and /dev, where the command has none mounted, opened
+ * with @flags. -ENOENT when it is nothing that it may see.
+ */
+int call_open_outer(const struct call *call, const char *text, int flags);
 /* An O_PATH descriptor as one that reads. */
 int call_reopen(const struct call *call, int fd);
 mode_t call_umask(const struct call *call);
@@ -112,6 +125,9 @@ int answer_exec(struct call *call);
 int answer_prctl(struct call *call);
 int answer_capset(struct call *call);
 int answer_capget(struct call *call);
+
+int answer_access(struct call *call);
+int answer_readlink(struct call *call);
 
 int answer_chown(struct call *call);
 int answer_utimens(struct call *call);

@@ -76,13 +76,17 @@ static size_t arg_offset(unsigned arg)
 	return offsetof(struct seccomp_data, args) + arg * sizeof(uint64_t) + half;
 }
 
-static void put_held(struct filter *filter, const struct held *held)
+static void put_held(struct filter *filter, const struct held *held, bool is_chroot)
 {
-	const uint8_t rest = held->mask ? 4 : 1;
+	const bool has_mask = held->mask && !(is_chroot && held->in_chroot == HELD_ALL_IN_CHROOT);
+	const uint8_t rest = has_mask ? 4 : 1;
+
+	if (held->in_chroot == HELD_ONLY_IN_CHROOT && !is_chroot)
+		return;
 
 	put(filter, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)held->number,
 						 0, rest));
-	if (held->mask) {
+	if (has_mask) {
 		put_load(filter, arg_offset(held->arg));
 		put(filter,
 		    (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, held->mask, 1, 0));
@@ -91,7 +95,7 @@ static void put_held(struct filter *filter, const struct held *held)
 	put_return(filter, SECCOMP_RET_USER_NOTIF);
 }
 
-static void build_filter(struct filter *filter)
+static void build_filter(struct filter *filter, bool is_chroot)
 {
 	filter->len = 0;
 	put_load(filter, offsetof(struct seccomp_data, arch));
@@ -100,7 +104,7 @@ static void build_filter(struct filter *filter)
 	put_load(filter, offsetof(struct seccomp_data, nr));
 	for (size_t i = 0; i < supervise_held_count; i++)
 		if (filter->len + PER_CALL_MAX < FILTER_MAX)
-			put_held(filter, &supervise_held[i]);
+			put_held(filter, &supervise_held[i], is_chroot);
 	put_return(filter, SECCOMP_RET_ALLOW);
 }
 
@@ -116,14 +120,14 @@ static int load_filter(const struct sock_fprog *program)
 	return fd;
 }
 
-int supervise_install(int socket_fd, struct err *err)
+int supervise_install(int socket_fd, bool is_chroot, struct err *err)
 {
 	const struct report report = { .type = REPORT_LISTENER };
 	auto_close int listener_fd = -1;
 	struct filter filter;
 	struct sock_fprog program = { .filter = filter.code };
 
-	build_filter(&filter);
+	build_filter(&filter, is_chroot);
 	program.len = filter.len;
 	listener_fd = load_filter(&program);
 	if (listener_fd < 0 && errno == EBUSY)
@@ -145,6 +149,7 @@ static struct supervisor *supervisor_new(int listener_fd, int proc_fd)
 
 	supervisor->listener_fd = listener_fd;
 	supervisor->proc_fd = proc_fd;
+	supervisor->dev_fd = -1;
 	return supervisor;
 }
 
@@ -157,6 +162,7 @@ void supervisor_free(struct supervisor **pointer)
 	supervise_ids_release(supervisor);
 	fd_close(&supervisor->listener_fd);
 	fd_close(&supervisor->proc_fd);
+	fd_close(&supervisor->dev_fd);
 	free(supervisor->request);
 	free(supervisor->response);
 	free(supervisor);
@@ -190,6 +196,13 @@ struct supervisor *supervisor_open(int socket_fd, const struct sandbox_descripti
 	if (supervisor->proc_fd < 0 || fchdir(supervisor->proc_fd) < 0) {
 		err_sys(err, "supervise the command: open '/proc'");
 		return NULL;
+	}
+	if (sandbox_is_chroot(description)) {
+		supervisor->dev_fd = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (supervisor->dev_fd < 0) {
+			err_sys(err, "supervise the command: open '/dev'");
+			return NULL;
+		}
 	}
 	supervise_ids_init(supervisor, description);
 	if (make_buffers(supervisor, err) < 0 ||

@@ -18,9 +18,10 @@
 
 /*
  * In the container's first process, still with its privileges or with no_new_privs: hold such calls
- * from here on, and hand the means to answer them over @socket_fd.
+ * from here on, and hand the means to answer them over @socket_fd. @is_chroot: those by which /proc
+ * and /dev are seen too.
  */
-int supervise_install(int socket_fd, struct err *err);
+int supervise_install(int socket_fd, bool is_chroot, struct err *err);
 
 struct supervisor;
 

@@ -543,8 +543,9 @@ static int check_whole(const struct sandbox_description *description, struct err
 		return broken(err, "no command");
 	if (!description->cwd || description->cwd[0] != '/')
 		return broken(err, "no working directory");
-	if (!(description->namespaces & SANDBOX_NS_MOUNT))
-		return broken(err, "no mount namespace");
+	/* all that is to be seen as /proc and /dev is answered for then */
+	if (sandbox_is_chroot(description) && !description->supervised)
+		return broken(err, "neither a mount namespace nor a supervisor");
 	return 0;
 }
 

@@ -122,7 +122,7 @@ static int copy_collect(struct store *store, const struct mount_request *request
 	tree_fd = openat(request->work_fd, "tree", DIR_FLAGS);
 	if (tree_fd < 0)
 		return err_sys(err, "open the tree of a mount");
-	if (inventory_collect(tree_fd, inventory_fd, request->upper_fd, store->ns, err) < 0)
+	if (inventory_collect(tree_fd, inventory_fd, request, store->ns, err) < 0)
 		return -1;
 	return clear_work(request->work_fd, err);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/isolation.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/strbuf.h"
@@ -25,8 +26,8 @@ static const struct mount_driver *const drivers[MOUNT_DRIVER_COUNT] = {
 /* The name holds all that the outcome depends on besides the store's own file system. */
 static char *trial_name(const struct store *store, const struct mount_driver *driver)
 {
-	return str_format("%s-%s-%s", driver->name, store->ns == OVERLAY_TRUSTED ? "host" : "user",
-			  store->boot_id);
+	return str_format("%s-%s-%s-%s", driver->name, isolation_name(isolation_current()),
+			  store->ns == OVERLAY_TRUSTED ? "host" : "user", store->boot_id);
 }
 
 static bool is_remembered(const struct store *store, const char *name)

@@ -100,6 +100,7 @@ int inventory_take(int tree_fd, int file_fd, struct err *err)
 
 struct collecting {
 	FILE *file;
+	const char *const *covered; /* see struct mount_request */
 	enum overlay_ns ns;
 	struct record next; /* read, and not yet used */
 	char name[NAME_MAX + 1];
@@ -227,6 +228,17 @@ static int descend(struct collecting *collecting, struct level *parent, const ch
 	return 0;
 }
 
+static bool is_covered(const struct collecting *collecting, const struct level *level,
+		       const char *name)
+{
+	if (!collecting->covered || level->parent)
+		return false;
+	for (const char *const *covered = collecting->covered; *covered; covered++)
+		if (strcmp(*covered, name) == 0)
+			return true;
+	return false;
+}
+
 /* What has the name of a record: the same file, or another. */
 static int compare(struct collecting *collecting, struct level *level, const char *name,
 		   struct err *err)
@@ -238,6 +250,8 @@ static int compare(struct collecting *collecting, struct level *level, const cha
 
 	if (fstatat(level->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(err, "stat '%s'", name);
+	if (is_covered(collecting, level, name))
+		return skip(collecting, err);
 	if (was_directory && S_ISDIR(st.st_mode) && was->ino == st.st_ino)
 		return descend(collecting, level, name, &st, err);
 	if (was_directory && S_ISDIR(st.st_mode))
@@ -296,14 +310,15 @@ static int collect(struct collecting *collecting, struct level *root, struct err
 	return 0;
 }
 
-int inventory_collect(int tree_fd, int file_fd, int upper_fd, enum overlay_ns ns, struct err *err)
+int inventory_collect(int tree_fd, int file_fd, const struct mount_request *request,
+		      enum overlay_ns ns, struct err *err)
 {
 	__attribute__((cleanup(level_release))) struct level root = { .name = "", .fd = -1 };
 	auto_close int fd = fcntl(file_fd, F_DUPFD_CLOEXEC, 0);
-	struct collecting collecting = { .ns = ns };
+	struct collecting collecting = { .ns = ns, .covered = request->covered };
 	int result;
 
-	root.upper_fd = fcntl(upper_fd, F_DUPFD_CLOEXEC, 0);
+	root.upper_fd = fcntl(request->upper_fd, F_DUPFD_CLOEXEC, 0);
 	root.fd = openat(tree_fd, ".", DIR_FLAGS);
 	if (fd < 0 || root.upper_fd < 0 || root.fd < 0 || fstat(root.fd, &root.st) < 0 ||
 	    lseek(fd, 0, SEEK_SET) < 0)

@@ -5,6 +5,7 @@
  */
 #include "storage/mount.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/isolation.h"
 #include "common/mem.h"
 #include "layers/whiteout.h"
 #include "storage/driver-internal.h"
@@ -163,9 +165,13 @@ int mount_directory(int dir_fd, bool is_read_only, struct err *err)
 		open_tree(dir_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 
+	/* nothing can be mounted: the directory itself */
+	if (fd < 0 && errno == EPERM && isolation_current() == ISOLATION_CHROOT)
+		fd = openat(dir_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	else if (fd >= 0 && is_read_only &&
+		 mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return err_sys(err, "mount layers: make it read-only");
 	if (fd < 0)
 		return err_sys(err, "mount layers: open a directory as a tree");
-	if (is_read_only && mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-		return err_sys(err, "mount layers: make it read-only");
 	return fd_steal(&fd);
 }

@@ -21,6 +21,11 @@ struct mount_request {
 	size_t lower_count;
 	int upper_fd; /* -1: read-only view */
 	int work_fd;  /* beside the upper on the same file system */
+	/*
+	 * mount_collect: names in the root, ended by NULL, or NULL. What was written below them
+	 * would not have been the upper's had something been mounted there: it is left out.
+	 */
+	const char *const *covered;
 };
 
 #define MOUNT_LOWERS_MAX 500 /* of the kernel's overlayfs */

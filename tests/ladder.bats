@@ -5,6 +5,7 @@
 
 bats_require_minimum_version 1.5.0
 load lib
+load peers
 
 LONE=4242 # nobody knows this user: no name, no subordinate ids
 
@@ -17,7 +18,11 @@ setup() {
 	chown $LONE:$LONE "$T/lone"
 	export SOURCE_DATE_EPOCH=1700000000
 }
-teardown() { remove_scratch; }
+teardown() {
+	docker_stop
+	peers_unmount
+	remove_scratch
+}
 
 # on RUNG CMD…: RUNG is root, user, lone (no subordinate ids), single (root, by force) or chroot (likewise)
 on() {
@@ -29,7 +34,30 @@ on() {
 		SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH IMGBUILD_ROOT="$LONE_STORE" "$@" ;;
 	single) IMGBUILD_ISOLATION=single-id IMGBUILD_ROOT=$T/single/store "$@" ;;
 	chroot) IMGBUILD_ISOLATION=chroot IMGBUILD_ROOT=$CHROOT_STORE "$@" ;;
+	podman | docker) "in_$rung" env PATH=/build:/bin SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH IMGBUILD_ROOT=/store "$@" ;;
 	esac
+}
+
+# What an ordinary container is made of that runs our programs: static ones, and the libraries of the others.
+make_outer() {
+	local f
+	mkdir -p "$T/outer/bin" "$T/outer/etc" "$T/outer/tmp" "$T/outer/store" "$T/outer/build" "$T/outer/context"
+	cp "$(command -v busybox)" "$T/outer/bin/busybox"
+	for f in env sh cat id; do ln -s busybox "$T/outer/bin/$f"; done
+	echo 'root:x:0:0:root:/root:/bin/sh' >"$T/outer/etc/passwd"
+	ldd "$top_builddir/imgbuild" "$top_builddir/imgstore" | grep -o '/[^ )]*' | grep -v ':$' | sort -u | while read -r f; do
+		mkdir -p "$T/outer$(dirname "$f")"
+		cp -L "$f" "$T/outer$f"
+	done
+}
+# in_podman CMD…, in_docker CMD…: in a container with no right but what these give by default
+in_podman() {
+	XDG_RUNTIME_DIR=$T/run podman --root "$T/podman" --runroot "$T/podman-run" --cgroup-manager cgroupfs --runtime runc \
+		--log-level error run --rm --network host --ulimit nofile=1024:1024 --ulimit nproc=4096:4096 \
+		-v "$top_builddir:/build:ro" -v "$T/context:$T/context:ro" -v "$T/podman-store:/store" --rootfs "$T/outer" "$@"
+}
+in_docker() {
+	p_docker run --rm --network host -v "$top_builddir:/build:ro" -v "$T/context:$T/context:ro" -v "$T/docker-store:/store" outer "$@"
 }
 
 # build_on RUNG: the image's ID; what it says goes to $T/RUNG.log
@@ -80,7 +108,7 @@ same_on() {
 		COPY --chown=12:13 --chmod=600 files/one /new/way/one
 		WORKDIR /work
 	END
-	same_on lone single
+	same_on lone single chroot
 }
 
 @test "RUN chown, mknod, setgid directories, and what another user makes" {
@@ -98,5 +126,39 @@ same_on() {
 		USER alice
 		RUN id >/srv/id && echo hers >/srv/hers && mkdir /srv/hers.d && ln -s hers /srv/hers.link && touch /srv/shared/three
 	END
-	same_on lone single
+	same_on lone single chroot
+}
+
+# What the small image has: users, modes, owners, devices, and what nobody but root may change.
+write_mixed() {
+	cat >"$T/context/Buildfile" <<-'END'
+		FROM scratch
+		ADD base.tar /
+		RUN echo one >/one && chown 33:44 /one && chmod 4755 /one && mknod /tmp/null c 1 3 && ln -s one /link && chown -h alice /link
+		RUN echo lost >/dev/null && [ -c /dev/null ] && [ "$(head -c 9 /dev/zero | wc -c)" = 9 ] && [ -x /proc/self/exe ] \
+			&& grep -q '^Name' /proc/self/status && echo seen >/dev/stderr && rm -f /dev/lost && stat -c '%u %g %a' /one >/stat
+		COPY --chown=alice Buildfile /home/alice/
+		USER alice
+		RUN id -u >/tmp/id && cp /one /tmp/two
+	END
+}
+
+@test "in an ordinary container of podman" {
+	command -v podman >/dev/null || skip "podman is not installed"
+	mkdir "$T/podman-store"
+	write_mixed
+	make_outer
+	same_on podman
+	grep -F "isolation 'chroot'" "$T/podman.log"
+}
+
+@test "in an ordinary container of docker" {
+	command -v dockerd >/dev/null || skip "docker is not installed"
+	mkdir "$T/docker-store"
+	write_mixed
+	make_outer
+	docker_start || skip "dockerd does not start here"
+	tar -C "$T/outer" -c . | p_docker import - outer >/dev/null
+	same_on docker
+	grep -F "isolation 'chroot'" "$T/docker.log"
 }
