@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/idmap.h"
 #include "common/mem.h"
 #include "storage/attach-internal.h"
 #include "storage/cmd-internal.h"
@@ -71,11 +72,54 @@ static char *given_target(const char *path, struct err *err)
 	return ptr_steal(&target);
 }
 
-static int mount_at(struct store *store, const struct image *image, const char *target,
-		    struct err *err)
+struct idmaps {
+	struct idmap uids;
+	struct idmap gids;
+};
+
+/* Of --idmap: a user, or ranges for users and groups alike. */
+static int load_maps(const struct strlist *values, struct idmaps *out, struct err *err)
 {
-	auto_close int mount_fd =
-		mount_view(store, image->layers, image->config.diff_id_count, err);
+	if (values->count == 1 && !strchr(values->items[0], ':'))
+		return idmap_of_user(values->items[0], &out->uids, &out->gids, err);
+	for (size_t i = 0; i < values->count; i++)
+		if (idmap_parse(values->items[i], &out->uids, err) < 0)
+			return err_prefix(err, "--idmap");
+	out->gids = out->uids;
+	return 0;
+}
+
+static int open_owners(const struct strlist *values, struct mount_owners *out, struct err *err)
+{
+	auto_free struct idmaps *maps = mem_alloc(sizeof(*maps));
+
+	if (load_maps(values, maps, err) < 0)
+		return -1;
+	if (!idmap_find(&maps->uids, 0, &out->root_uid) ||
+	    !idmap_find(&maps->gids, 0, &out->root_gid))
+		return err_set(err, ERR_USAGE, "--idmap: the id 0 of the image is not mapped");
+	out->userns_fd = idmap_open(&maps->uids, &maps->gids, err);
+	return out->userns_fd < 0 ? -1 : 0;
+}
+
+static int open_view(struct store *store, const struct image *image, const struct strlist *idmap,
+		     struct err *err)
+{
+	struct mount_owners owners = { .userns_fd = -1 };
+	int fd;
+
+	if (idmap->count > 0 && open_owners(idmap, &owners, err) < 0)
+		return -1;
+	fd = mount_view_for(store, image->layers, image->config.diff_id_count,
+			    idmap->count > 0 ? &owners : NULL, err);
+	fd_close(&owners.userns_fd);
+	return fd;
+}
+
+static int mount_at(struct store *store, const struct image *image, const struct strlist *idmap,
+		    const char *target, struct err *err)
+{
+	auto_close int mount_fd = open_view(store, image, idmap, err);
 
 	if (mount_fd < 0 || mount_attach(mount_fd, target, true, err) < 0)
 		return -1;
@@ -86,8 +130,13 @@ static int mount_at(struct store *store, const struct image *image, const char *
 	return -1;
 }
 
-static int do_mount(const char *root, const char *platform, const struct strlist *args,
-		    struct err *err)
+struct mount_values {
+	const char *root;
+	const char *platform;
+	struct strlist idmap;
+};
+
+static int do_mount(const struct mount_values *values, const struct strlist *args, struct err *err)
 {
 	const char *dir = args->count > 1 ? args->items[1] : NULL;
 	auto_store struct store *store = NULL;
@@ -96,9 +145,12 @@ static int do_mount(const char *root, const char *platform, const struct strlist
 	struct userns userns;
 	bool is_known = false;
 
-	if (command_open(root, &userns, &store, err) < 0 || check_mode(&userns, err) < 0 ||
+	if (values->idmap.count > 0 && !dir)
+		return err_set(err, ERR_USAGE,
+			       "--idmap needs a directory: the store is closed to others");
+	if (command_open(values->root, &userns, &store, err) < 0 || check_mode(&userns, err) < 0 ||
 	    mount_check_lasting(store, err) < 0 ||
-	    image_get_for(store, args->items[0], platform, &image, err) < 0)
+	    image_get_for(store, args->items[0], values->platform, &image, err) < 0)
 		return -1;
 	target = dir ? given_target(dir, err) : own_target(store, &image, err);
 	if (!target || attach_sweep(store, err) < 0 ||
@@ -106,7 +158,7 @@ static int do_mount(const char *root, const char *platform, const struct strlist
 		return -1;
 	if (is_known && dir)
 		return err_set(err, ERR_INPUT, "there is an image mounted at '%s' already", dir);
-	if (!is_known && mount_at(store, &image, target, err) < 0)
+	if (!is_known && mount_at(store, &image, &values->idmap, target, err) < 0)
 		return -1;
 	printf("%s\n", target);
 	return 0;
@@ -114,10 +166,14 @@ static int do_mount(const char *root, const char *platform, const struct strlist
 
 int cmd_mount(int argc, char **argv)
 {
-	const char *root = NULL;
-	const char *platform = NULL;
-	const struct cmdline_option options[] = { OPTION_PLATFORM(&platform), OPTION_ROOT(&root),
-						  OPTION_END };
+	struct mount_values values = { .idmap = STRLIST_INIT };
+	const struct cmdline_option options[] = {
+		{ 0, "idmap", OPTION_LIST, &values.idmap, "USER|INSIDE:OUTSIDE[:COUNT]",
+		  "show the files' owners as ids of a user namespace: USER's, or these", NULL },
+		OPTION_PLATFORM(&values.platform),
+		OPTION_ROOT(&values.root),
+		OPTION_END
+	};
 	const struct cmdline cmdline = { .program = "imgstore mount",
 					 .synopsis = "[OPTIONS] IMAGE [DIR]",
 					 .summary = "Show an image's files, read-only, at DIR or "
@@ -130,7 +186,8 @@ int cmd_mount(int argc, char **argv)
 	struct err err = ERR_INIT;
 
 	if (command_begin(&cmdline, argc, argv, &args, &err))
-		do_mount(root, platform, &args, &err);
+		do_mount(&values, &args, &err);
+	strlist_release(&values.idmap);
 	return command_end(&err);
 }
 

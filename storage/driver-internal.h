@@ -17,6 +17,7 @@ struct mount_driver {
 	const char *description;
 	size_t lowers_max; /* 0: any number */
 	bool is_lasting;   /* a mount goes on when the process that made it has ended */
+	bool has_owners;   /* takes requests with owners */
 	bool needs_room;   /* makes things in the store, for a view to read, too */
 	int (*mount)(struct store *store, const struct mount_request *request, struct err *err);
 	/* See mount_collect; NULL: the upper has all at all times. */

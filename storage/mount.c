@@ -89,6 +89,11 @@ int mount_layers(struct store *store, const struct mount_request *request, struc
 		lowers[shown.lower_count++] = root_fd;
 	if (drop_hidden(store, &shown, err) < 0 || drop_repeated(&shown, distinct, err) < 0)
 		return -1;
+	if (shown.owners && (!driver->has_owners || store->ns != OVERLAY_TRUSTED))
+		return err_set(
+			err, ERR_INPUT,
+			"the owners of files can be shown as others by root of the host, and by "
+			"the overlay driver, only");
 	if (driver->lowers_max > 0 && shown.lower_count > driver->lowers_max)
 		return err_set(err, ERR_INPUT,
 			       "%zu layers are more than the %s driver can put together (%zu)",
@@ -136,9 +141,15 @@ int mount_open_layers(struct store *store, const struct layer *layers, size_t co
 
 int mount_view(struct store *store, const struct layer *layers, size_t count, struct err *err)
 {
+	return mount_view_for(store, layers, count, NULL, err);
+}
+
+int mount_view_for(struct store *store, const struct layer *layers, size_t count,
+		   const struct mount_owners *owners, struct err *err)
+{
 	auto_free int *fds = mem_array(count + 1, sizeof(*fds));
 	struct mount_request request = {
-		.lowers = fds, .lower_count = count, .upper_fd = -1, .work_fd = -1
+		.lowers = fds, .lower_count = count, .upper_fd = -1, .work_fd = -1, .owners = owners
 	};
 	int mount_fd;
 

@@ -26,6 +26,19 @@ struct mount_request {
 	 * would not have been the upper's had something been mounted there: it is left out.
 	 */
 	const char *const *covered;
+	const struct mount_owners *owners; /* NULL: as on disk */
+};
+
+/*
+ * For processes of another user namespace: files show the owners that they have there, so that what
+ * is 0 in the image is its root; on disk all stays, and becomes, as it is in the image. For root of
+ * the host, by the overlay driver alone. Ids that the namespace does not have show as nobody's, and
+ * nothing can be made in the union by who has none in it.
+ */
+struct mount_owners {
+	int userns_fd;  /* common/idmap.h */
+	uid_t root_uid; /* what its 0 is outside */
+	gid_t root_gid;
 };
 
 #define MOUNT_LOWERS_MAX 500 /* of the kernel's overlayfs */
@@ -59,6 +72,9 @@ int mount_open_layers(struct store *store, const struct layer *layers, size_t co
 
 /* A chain as one read-only tree: opened, put together, closed again. A detached mount, or -1. */
 int mount_view(struct store *store, const struct layer *layers, size_t count, struct err *err);
+/* The same with @owners, which may be NULL. */
+int mount_view_for(struct store *store, const struct layer *layers, size_t count,
+		   const struct mount_owners *owners, struct err *err);
 
 /*
  * After the last use of a mount with an upper, when its descriptor is closed everywhere: whatever

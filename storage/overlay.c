@@ -20,6 +20,7 @@
 #include "common/tree.h"
 #include "layers/whiteout.h"
 #include "storage/driver-internal.h"
+#include "storage/owners-internal.h"
 #include "storage/store-internal.h"
 
 /* What the kernel wrote into the context's log, the last line, without "e ". */
@@ -147,6 +148,18 @@ static int overlay_mount(const struct mount_request *request, enum overlay_ns ns
 	return mount_fd;
 }
 
+static int mount_owned(const struct mount_request *request, enum overlay_ns ns, struct err *err)
+{
+	auto_owned_dirs struct owned_dirs dirs = OWNED_DIRS_INIT;
+	int mount_fd;
+
+	if (owned_dirs_open(request, &dirs, err) < 0 || owners_become(request->owners, err) < 0)
+		return -1;
+	mount_fd = overlay_mount(&dirs.request, ns, err);
+	owners_unbecome();
+	return mount_fd;
+}
+
 /* ---- trying it out --------------------------------------------------------- */
 
 static int trial_dir(int dir_fd, const char *name, struct err *err)
@@ -227,7 +240,8 @@ static int driver_mount(struct store *store, const struct mount_request *request
 		shown.lowers = two;
 		shown.lower_count = 2;
 	}
-	return overlay_mount(&shown, store->ns, err);
+	return shown.owners ? mount_owned(&shown, store->ns, err)
+			    : overlay_mount(&shown, store->ns, err);
 }
 
 static int driver_probe(struct store *store, struct err *err)
@@ -240,6 +254,7 @@ const struct mount_driver mount_driver_overlay = {
 	.description = "the kernel's overlayfs",
 	.lowers_max = MOUNT_LOWERS_MAX,
 	.is_lasting = true,
+	.has_owners = true,
 	.probe = driver_probe,
 	.mount = driver_mount,
 };
