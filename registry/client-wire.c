@@ -58,6 +58,7 @@ void wire_request_format(const struct client_request *request, struct strbuf *ou
 	json_set_string(root, "path", request->path);
 	json_set_string(root, "repository", request->repository);
 	json_set_bool(root, "push", request->is_push);
+	json_set_bool(root, "noRetry", request->no_retry);
 	json_set_string(root, "from", request->from_repository);
 	if (request->headers)
 		json_set_strlist(root, "headers", request->headers);
@@ -150,6 +151,7 @@ static int take_request(struct wire_message *message, struct err *err)
 	    take_line(root, "repository", '!', &request->repository, err) < 0 ||
 	    take_line(root, "from", '!', &request->from_repository, err) < 0 ||
 	    json_take_bool(root, "push", &request->is_push, MESSAGE, err) < 0 ||
+	    json_take_bool(root, "noRetry", &request->no_retry, MESSAGE, err) < 0 ||
 	    take_headers(root, &message->request_headers, err) < 0)
 		return -1;
 	if (!request->path || method < CLIENT_GET || method > CLIENT_DELETE ||

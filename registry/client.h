@@ -86,6 +86,7 @@ struct client_request {
 	const char *path;
 	const char *repository;        /* "library/debian": what a token is asked for; or NULL */
 	bool is_push;                  /* and whether to push there too */
+	bool no_retry;                 /* who asks knows better what to do when it fails */
 	const char *from_repository;   /* also to pull from this one (mounts); or NULL */
 	const struct strlist *headers; /* "Name: value"; or NULL */
 	struct client_body body;

@@ -31,7 +31,8 @@ static bool is_worth_again(struct errand *errand)
 	if (errand->delivered - errand->delivered_before >= PROGRESS_BYTES)
 		errand->attempts = 0;
 	errand->delivered_before = errand->delivered;
-	return can_be_sent_again(errand) && errand->attempts < errand->courier->settings.retries;
+	return can_be_sent_again(errand) && !errand->request->no_retry &&
+	       errand->attempts < errand->courier->settings.retries;
 }
 
 static void again_later(struct errand *errand)
