@@ -77,6 +77,7 @@ static int finish(const struct options *options, const struct build_request *req
 		  const struct digest *id, struct err *err)
 {
 	const struct output_job job = { .store = request->store,
+					.registry = &options->registry,
 					.platforms = &request->platforms,
 					.image = id,
 					.tags = request->tags };

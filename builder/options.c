@@ -42,15 +42,13 @@ void options_release(struct options *options)
 
 static int take_outputs(struct options *options, struct err *err)
 {
-	if (options->push)
-		return err_set(err, ERR_USAGE,
-			       "--push: registries are not supported yet; use --output "
-			       "type=oci,dest=FILE and another program that pushes it");
+	if (options->push && outputs_add(&options->outputs, "type=registry", err) < 0)
+		return -1;
 	for (size_t i = 0; i < options->output.count; i++)
 		if (outputs_add(&options->outputs, options->output.items[i], err) < 0)
 			return -1;
 	outputs_names(&options->outputs, &options->tags);
-	return 0;
+	return outputs_check_names(&options->outputs, &options->tags, err);
 }
 
 int options_parse(int argc, char **argv, struct options *out, struct strlist *out_args,
@@ -102,12 +100,15 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		{ 0, "squash-all", OPTION_FLAG, &out->squash_all, NULL,
 		  "put all layers into one, those of the base too", NULL },
 		{ 'o', "output", OPTION_LIST, &out->output, "type=TYPE[,NAME=VALUE]|DIR|-",
-		  "also write the image (type oci, docker) or its files (local, tar) somewhere: "
-		  "dest=, name=, tar=, compression=, compression-level=, force-compression=, "
-		  "oci-mediatypes=; cacheonly makes no image",
+		  "also write the image (type registry, oci, docker) or its files (local, tar) "
+		  "somewhere: dest=, name=, tar=, compression=, compression-level=, "
+		  "force-compression=, oci-mediatypes=, registry.insecure=; image,push=true is "
+		  "registry; cacheonly makes no image",
 		  NULL },
 		{ 0, "push", OPTION_FLAG, &out->push, NULL,
-		  "refused: registries are not supported yet", NULL },
+		  "send the image to the registries that its tags name: --output type=registry",
+		  NULL },
+		REGISTRY_FLAG_ROWS(&out->registry),
 		{ 0, "load", OPTION_IGNORED, NULL, NULL, "accepted; the image is in the store",
 		  NULL },
 		{ 0, "report", OPTION_FLAG, &out->report, NULL,

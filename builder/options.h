@@ -8,6 +8,7 @@
 #include "builder/output.h"
 #include "common/err.h"
 #include "common/strlist.h"
+#include "registry/flags.h"
 #include "sandbox/run-settings.h"
 
 /* The options of imgbuild as they were given: texts, not yet looked at. */
@@ -56,6 +57,7 @@ struct options {
 	struct strlist output; /* texts; parsed into outputs */
 	struct outputs outputs;
 	bool push;
+	struct registry_flags registry;
 	bool squash;
 	bool squash_all;
 	bool quiet;

@@ -18,7 +18,7 @@
 #include "layers/codec.h"
 #include "layers/ref.h"
 
-#define TYPES "image, oci, docker, local, tar, cacheonly"
+#define TYPES "image, registry, oci, docker, local, tar, cacheonly"
 
 void outputs_release(struct outputs *outputs)
 {
@@ -41,26 +41,28 @@ struct words {
 	const char *dest;
 };
 
-static int parse_type(const char *name, enum output_type *out, struct err *err)
+static int parse_type(const char *name, struct output *out, struct err *err)
 {
 	static const struct {
 		const char *name;
 		enum output_type type;
 	} types[] = {
-		{ "image", OUTPUT_IMAGE }, { "oci", OUTPUT_OCI }, { "docker", OUTPUT_DOCKER },
-		{ "local", OUTPUT_LOCAL }, { "tar", OUTPUT_TAR }, { "cacheonly", OUTPUT_CACHEONLY },
+		{ "image", OUTPUT_IMAGE },
+		{ "registry", OUTPUT_IMAGE },
+		{ "oci", OUTPUT_OCI },
+		{ "docker", OUTPUT_DOCKER },
+		{ "local", OUTPUT_LOCAL },
+		{ "tar", OUTPUT_TAR },
+		{ "cacheonly", OUTPUT_CACHEONLY },
 	};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		if (strcmp(types[i].name, name) != 0)
 			continue;
-		*out = types[i].type;
+		out->type = types[i].type;
+		out->is_pushed = strcmp(name, "registry") == 0;
 		return 0;
 	}
-	if (strcmp(name, "registry") == 0)
-		return err_set(err, ERR_USAGE,
-			       "--output: type=registry: registries are not supported yet; use "
-			       "type=oci,dest=FILE and another program that pushes it");
 	return err_set(err, ERR_USAGE, "--output: there is no type '%s' (known: " TYPES ")", name);
 }
 
@@ -132,17 +134,19 @@ static int take_media_types(struct output *out, const char *value, struct err *e
 	return 0;
 }
 
-/* Only what would ask for a registry is an error. */
 static int take_push(struct output *out, const char *value, struct err *err)
 {
-	bool is_pushed = false;
+	return parse_bool("push", value, &out->is_pushed, err);
+}
 
-	if (parse_bool("push", value, &is_pushed, err) < 0)
+static int take_insecure(struct output *out, const char *value, struct err *err)
+{
+	bool is_insecure = false;
+
+	if (parse_bool("registry.insecure", value, &is_insecure, err) < 0)
 		return -1;
-	if (is_pushed)
-		return err_set(err, ERR_USAGE,
-			       "--output: push=true: registries are not supported yet; use "
-			       "type=oci,dest=FILE and another program that pushes it");
+	if (is_insecure)
+		strlist_add(&out->push_options, "--tls-verify=false");
 	return 0;
 }
 
@@ -156,6 +160,7 @@ static int take_mode(struct output *out, const char *value, struct err *err)
 }
 
 #define FOR(type) (1u << (type))
+#define SENT      (FOR(OUTPUT_IMAGE) | FOR(OUTPUT_OCI))
 
 static int take_field(struct output *out, const char *name, const char *value, struct err *err)
 {
@@ -167,10 +172,11 @@ static int take_field(struct output *out, const char *name, const char *value, s
 		{ "name", FOR(OUTPUT_IMAGE) | FOR(OUTPUT_OCI) | FOR(OUTPUT_DOCKER), take_names },
 		{ "push", FOR(OUTPUT_IMAGE), take_push },
 		{ "tar", FOR(OUTPUT_OCI), take_tar },
-		{ "compression", FOR(OUTPUT_OCI), take_compression },
-		{ "compression-level", FOR(OUTPUT_OCI), take_level },
-		{ "force-compression", FOR(OUTPUT_OCI), take_force },
-		{ "oci-mediatypes", FOR(OUTPUT_OCI), take_media_types },
+		{ "compression", SENT, take_compression },
+		{ "compression-level", SENT, take_level },
+		{ "force-compression", SENT, take_force },
+		{ "oci-mediatypes", SENT, take_media_types },
+		{ "registry.insecure", FOR(OUTPUT_IMAGE), take_insecure },
 		{ "mode", FOR(OUTPUT_LOCAL), take_mode },
 	};
 	bool is_known = false;
@@ -251,7 +257,7 @@ static int parse(const char *text, struct output *out, struct err *err)
 	int level;
 
 	if (result == 0)
-		result = parse_type(words.type, &out->type, err);
+		result = parse_type(words.type, out, err);
 	for (size_t i = 0; i < words.fields.count && result == 0; i++) {
 		char *equals = strchr(words.fields.items[i], '=');
 
@@ -262,6 +268,11 @@ static int parse(const char *text, struct output *out, struct err *err)
 		result = err_prefix(err, "--output: compression-level");
 	if (result == 0)
 		result = take_dest(out, words.dest, err);
+	if (result == 0 && out->type == OUTPUT_IMAGE && !out->is_pushed &&
+	    out->push_options.count > 0)
+		result = err_set(err, ERR_USAGE,
+				 "--output: '%s' has no meaning for an image that is not pushed",
+				 out->push_options.items[0] + 2);
 	strlist_release(&words.fields);
 	return result;
 }
@@ -308,6 +319,20 @@ void outputs_names(const struct outputs *outputs, struct strlist *out)
 				strlist_add(out, outputs->items[i].names.items[j]);
 }
 
+static const struct strlist *names_of(const struct output *output, const struct strlist *tags)
+{
+	return output->names.count > 0 ? &output->names : tags;
+}
+
+int outputs_check_names(const struct outputs *outputs, const struct strlist *tags, struct err *err)
+{
+	for (size_t i = 0; i < outputs->count; i++)
+		if (outputs->items[i].is_pushed && names_of(&outputs->items[i], tags)->count == 0)
+			return err_set(err, ERR_USAGE,
+				       "what is pushed needs a name: give --tag REGISTRY/NAME");
+	return 0;
+}
+
 /* ---- images, by imgpush ---- */
 
 /* What a layout calls it is a tag alone, as other programs look for it; in docker's it is the name.
@@ -316,7 +341,7 @@ static int place_of(const struct output *output, const struct output_job *job, s
 		    struct err *err)
 {
 	const char *dest = uses_stdout(output) ? "/dev/stdout" : output->dest;
-	const struct strlist *names = output->names.count > 0 ? &output->names : job->tags;
+	const struct strlist *names = names_of(output, job->tags);
 	auto_image_ref struct image_ref ref = IMAGE_REF_INIT;
 
 	if (strchr(dest, ':'))
@@ -343,6 +368,7 @@ static void push_arguments(const struct output *output, const struct output_job 
 	strlist_add(out, program);
 	strlist_add(out, "--quiet");
 	strlist_addf(out, "--root=%s", store_root_path(job->store));
+	registry_flags_arguments(job->registry, out);
 	for (size_t i = 0; i < output->push_options.count; i++)
 		strlist_add(out, output->push_options.items[i]);
 	strlist_add(out, "--");
@@ -351,7 +377,7 @@ static void push_arguments(const struct output *output, const struct output_job 
 }
 
 /* What it says was said on our stderr. */
-static int check_status(int status, const struct output *output, struct err *err)
+static int check_status(int status, const char *place, struct err *err)
 {
 	enum err_kind kind = ERR_SYSTEM;
 
@@ -361,14 +387,16 @@ static int check_status(int status, const struct output *output, struct err *err
 		kind = ERR_USAGE;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 3)
 		kind = ERR_INPUT;
-	return err_set(err, kind, "the image was built, but not written to '%s'", output->dest);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 4)
+		kind = ERR_REMOTE;
+	return err_set(err, kind, "the image was built, but not written to '%s'", place);
 }
 
 /* The ID that it prints, unless its output is the image, is printed by us. */
-static int push(const struct output *output, const struct output_job *job, struct err *err)
+static int push(const struct output *output, const struct output_job *job, const char *place,
+		struct err *err)
 {
 	auto_strbuf struct strbuf program = STRBUF_INIT;
-	auto_strbuf struct strbuf place = STRBUF_INIT;
 	auto_strlist struct strlist argv = STRLIST_INIT;
 	auto_child struct child child = CHILD_INIT;
 	auto_close int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -379,16 +407,39 @@ static int push(const struct output *output, const struct output_job *job, struc
 
 	if (null_fd < 0)
 		return err_sys(err, "open '/dev/null'");
-	if (place_of(output, job, &place, err) < 0 || proc_self_dir(&program, err) < 0)
+	if (proc_self_dir(&program, err) < 0)
 		return -1;
 	strbuf_puts(&program, "/imgpush");
-	push_arguments(output, job, program.data, place.data, &argv);
+	push_arguments(output, job, program.data, place, &argv);
 	spec.argv = (const char *const *)argv.items;
 	if (child_start(&child, &spec, err) < 0)
 		return err_prefix(err, "start '%s'", program.data);
 	if (child_wait(&child, &status, err) < 0)
 		return -1;
-	return check_status(status, output, err);
+	return check_status(status, output->dest ? output->dest : place, err);
+}
+
+static int push_archive(const struct output *output, const struct output_job *job, struct err *err)
+{
+	auto_strbuf struct strbuf place = STRBUF_INIT;
+
+	if (place_of(output, job, &place, err) < 0)
+		return -1;
+	return push(output, job, place.data, err);
+}
+
+/* To the registry of each name. */
+static int push_names(const struct output *output, const struct output_job *job, struct err *err)
+{
+	const struct strlist *names = names_of(output, job->tags);
+
+	for (size_t i = 0; i < names->count; i++) {
+		auto_free char *place = str_format("docker://%s", names->items[i]);
+
+		if (push(output, job, place, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int outputs_write(const struct outputs *outputs, const struct output_job *job, struct err *err)
@@ -399,11 +450,13 @@ int outputs_write(const struct outputs *outputs, const struct output_job *job, s
 
 		switch (output->type) {
 		case OUTPUT_IMAGE:
+			result = output->is_pushed ? push_names(output, job, err) : 0;
+			break;
 		case OUTPUT_CACHEONLY:
 			break;
 		case OUTPUT_OCI:
 		case OUTPUT_DOCKER:
-			result = push(output, job, err);
+			result = push_archive(output, job, err);
 			break;
 		case OUTPUT_LOCAL:
 		case OUTPUT_TAR:

@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/strlist.h"
 #include "layers/codec.h"
+#include "registry/flags.h"
 #include "storage/store.h"
 
 /*
@@ -22,7 +23,7 @@
  * do not honour is refused.
  */
 enum output_type {
-	OUTPUT_IMAGE,     /* in the store, as always; with names of its own */
+	OUTPUT_IMAGE,     /* in the store, as always; with names of its own; perhaps pushed */
 	OUTPUT_OCI,       /* an OCI layout: a tar of it, or the directory */
 	OUTPUT_DOCKER,    /* an archive for docker load */
 	OUTPUT_LOCAL,     /* the files, in a directory */
@@ -35,6 +36,7 @@ struct output {
 	char *dest; /* "-": standard output; NULL for those that have none */
 	struct strlist names;
 	bool is_directory; /* of OUTPUT_OCI: tar=false */
+	bool is_pushed;    /* of OUTPUT_IMAGE: to the registries of its names, or of the tags */
 	enum codec codec;
 	char *level;                 /* or NULL */
 	struct strlist push_options; /* for imgpush: "--compression=zstd", … */
@@ -61,8 +63,12 @@ bool outputs_use_stdout(const struct outputs *outputs);
 /* Names that the image gets besides its tags, appended to @out. */
 void outputs_names(const struct outputs *outputs, struct strlist *out);
 
+/* ERR_USAGE when something is to be pushed that has no name. */
+int outputs_check_names(const struct outputs *outputs, const struct strlist *tags, struct err *err);
+
 struct output_job {
 	struct store *store;
+	const struct registry_flags *registry;
 	const struct platforms *platforms;
 	const struct digest *image; /* recorded */
 	const struct strlist *tags; /* the first one is what an archive calls it */

@@ -89,3 +89,19 @@ int registry_flags_take(const struct registry_flags *flags, struct access_option
 		return parse_delay(flags->retry_delay, &out_client->retry_delay_ms, err);
 	return 0;
 }
+
+void registry_flags_arguments(const struct registry_flags *flags, struct strlist *out)
+{
+	const struct {
+		const char *name;
+		const char *value;
+	} rows[] = {
+		{ "authfile", flags->authfile }, { "creds", flags->creds },
+		{ "cert-dir", flags->cert_dir }, { "tls-verify", flags->tls_verify },
+		{ "retry", flags->retry },       { "retry-delay", flags->retry_delay },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].value)
+			strlist_addf(out, "--%s=%s", rows[i].name, rows[i].value);
+}

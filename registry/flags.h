@@ -43,6 +43,9 @@ int registry_flags_take(const struct registry_flags *flags, struct access_option
 /* ERR_USAGE when one of them is given, for a @place that is in no registry. */
 int registry_flags_refuse(const struct registry_flags *flags, const char *place, struct err *err);
 
+/* The same options for another of our commands that is started: appended to its arguments. */
+void registry_flags_arguments(const struct registry_flags *flags, struct strlist *out);
+
 /* A number from 1 (or @least) to @most, or ERR_USAGE that names @what. */
 int registry_flags_number(const char *text, const char *what, unsigned least, unsigned most,
 			  unsigned *out, struct err *err);

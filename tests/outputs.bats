@@ -140,17 +140,16 @@ as_docker() {
 		run -2 as root imgbuild -q -t never "${@:2}" "$T/ctx"
 		[ "$output" = "imgbuild: $1" ] || { echo "$output"; return 1; }
 	}
-	use="registries are not supported yet; use type=oci,dest=FILE and another program that pushes it"
-	refused "--output: type=registry: $use" -o type=registry,name=x
-	refused "--output: push=true: $use" -o type=image,push=true
-	refused "--push: registries are not supported yet; use --output type=oci,dest=FILE and another program that pushes it" --push
-	refused "--output: there is no type 'zip' (known: image, oci, docker, local, tar, cacheonly)" -o type=zip
-	refused "--output: 'dest=x' has no type (known: image, oci, docker, local, tar, cacheonly)" -o dest=x
+	refused "--output: there is no type 'zip' (known: image, registry, oci, docker, local, tar, cacheonly)" -o type=zip
+	refused "--output: 'dest=x' has no type (known: image, registry, oci, docker, local, tar, cacheonly)" -o dest=x
 	refused "--output: 'x' is not NAME=VALUE" -o type=oci,x
 	refused "--output: dest=DIR is missing" -o type=local
 	refused "--output: dest=DIR is missing" -o type=oci,tar=false
 	refused "--output: 'compression' has no meaning for this type" -o type=docker,compression=zstd
 	refused "--output: 'unpack' is not known or not supported" -o type=image,unpack=true
+	refused "--output: 'compression=zstd' has no meaning for an image that is not pushed" -o type=image,compression=zstd
+	run -2 as root imgbuild -q --push "$T/ctx"
+	[ "$output" = "imgbuild: what is pushed needs a name: give --tag REGISTRY/NAME" ]
 	refused "--output: tar is true or false, not 'x'" -o type=oci,tar=x
 	refused "--output: compression-level: gzip has no compression level 10 (0 to 9)" -o type=oci,compression-level=10
 	refused "--output: compression-level: zstd has no compression level 23 (0 to 22)" -o type=oci,compression-level=23,compression=zstd

@@ -274,6 +274,19 @@ bytes_sent() { bad_registry_log bad '.in' | paste -sd+ | bc; }
 	[ "$(sent '(.path | startswith("/token"))' | wc -l)" -ge 2 ]
 }
 
+@test "a build is pushed by its tags, or where --output says" {
+	need_root
+	local h
+	h=$(registry_of token)/$REPO
+	as root imgbuild -q --push --creds "$CREDS" -t "$h:one" -t "$h:two" "$T/ctx"
+	p_skopeo inspect --raw --tls-verify=false --creds "$CREDS" "docker://$h:one" >"$T/one"
+	p_skopeo inspect --raw --tls-verify=false --creds "$CREDS" "docker://$h:two" | cmp - "$T/one"
+	as root imgbuild -q --creds "$CREDS" -t local:1 -o "type=image,push=true,compression=zstd,name=$h:three" "$T/ctx"
+	p_skopeo inspect --raw --tls-verify=false --creds "$CREDS" "docker://$h:three" | jq -e '.layers[0].mediaType | endswith("+zstd")'
+	refused root 4 "the image was built, but not written to 'docker://$h:four'" imgbuild -q --push -t "$h:four" "$T/ctx"
+	refused root 2 "needs a name" imgbuild -q --push "$T/ctx"
+}
+
 @test "a place that cannot be is refused before anything is asked" {
 	need_root
 	refused root 2 "lower case" imgpush -q bb:1 docker://127.0.0.1:1/Upper
