@@ -24,6 +24,7 @@ static const char *const prefixes[] = { "trusted.overlay.", "user.overlay.",
 #define KERNEL_PREFIX_COUNT 2
 
 #define ESCAPE "overlay."
+#define SHARED		"#whiteout"
 
 bool mark_is_name(const char *name)
 {
@@ -107,13 +108,39 @@ bool mark_has_whiteout_file(int dir_fd, const char *name)
 	return fstatat(dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* The one that all the others are names of. Also a new one, when it has as many as it can have. */
+static int renew_shared(struct overlay *overlay)
+{
+	auto_latch struct latch *held = latch_hold(&overlay->whiteout_latch);
+
+	if (overlay->whiteouts_shared++ > 0)
+		unlinkat(overlay->work_fd, SHARED, 0);
+	return mknodat(overlay->work_fd, SHARED, S_IFCHR, 0) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int mark_make_device(struct overlay *overlay, int dir_fd, const char *name)
+{
+	for (int tries = 0; tries < 2; tries++) {
+		if (linkat(overlay->work_fd, SHARED, dir_fd, name, 0) == 0)
+			return 0;
+		if ((errno != ENOENT && errno != EMLINK) || renew_shared(overlay) < 0)
+			break;
+	}
+	if (errno == EEXIST)
+		return -EEXIST;
+	return mknodat(dir_fd, name, S_IFCHR, 0) < 0 ? -errno : 0;
+}
+
 int mark_make_whiteout(struct overlay *overlay, int dir_fd, const char *name)
 {
 	char file[NAME_MAX + 8];
 	int fd;
 
-	if (overlay->whiteouts == WHITEOUT_DEVICE)
-		return mknodat(dir_fd, name, S_IFCHR, 0) < 0 && errno != EEXIST ? -errno : 0;
+	if (overlay->whiteouts == WHITEOUT_DEVICE) {
+		int r = mark_make_device(overlay, dir_fd, name);
+
+		return r == -EEXIST ? 0 : r;
+	}
 	if (snprintf(file, sizeof(file), WHITEOUT_PREFIX "%s", name) > NAME_MAX)
 		return -ENAMETOOLONG;
 	fd = openat(dir_fd, file, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);

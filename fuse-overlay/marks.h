@@ -52,6 +52,11 @@ int mark_set_redirect(struct overlay *overlay, int dir_fd, const char *redirect)
  * hide only what is below. Being there already is success.
  */
 int mark_make_whiteout(struct overlay *overlay, int dir_fd, const char *name);
+/*
+ * A character device 0:0 at a name that is free. All of them are one inode, as with the kernel's
+ * overlayfs: a name costs less than an inode.
+ */
+int mark_make_device(struct overlay *overlay, int dir_fd, const char *name);
 /* Remove the ".wh." file of @name, if there is one. */
 int mark_remove_whiteout_file(struct overlay *overlay, int dir_fd, const char *name);
 

@@ -50,6 +50,8 @@ struct overlay {
 	const char *xattr_prefix;  /* "trusted.overlay." or "user.overlay.", or NULL: none can be set */
 	int work_fd;               /* where what is made waits until it is whole; -1 without upper */
 	_Atomic uint64_t work_seq; /* for names in there */
+	struct latch whiteout_latch; /* while the shared whiteout is made */
+	uint64_t whiteouts_shared;  /* how many there were */
 	_Atomic bool has_origins;  /* files in the upper may say what number they had below */
 	pthread_rwlock_t shape;
 	struct node *root;

@@ -17,13 +17,17 @@
 /* Put a whiteout in the place of a file or directory; what was there is in the work directory then. */
 static int replace_by_whiteout(struct overlay *overlay, int dir_fd, const char *name, char *moved)
 {
+	int r;
+
 	work_name(overlay, moved);
-	if (mknodat(overlay->work_fd, moved, S_IFCHR, 0) < 0)
-		return -errno;
+	r = mark_make_device(overlay, overlay->work_fd, moved);
+	if (r < 0)
+		return r;
 	if (renameat2(overlay->work_fd, moved, dir_fd, name, RENAME_EXCHANGE) == 0)
 		return 0;
+	r = -errno;
 	unlinkat(overlay->work_fd, moved, 0);
-	return -errno;
+	return r;
 }
 
 static int remove_file(struct overlay *overlay, int dir_fd, const char *name, bool is_upper,

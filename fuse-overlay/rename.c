@@ -183,9 +183,9 @@ static int leave_whiteout(struct move *move)
 	int r;
 
 	work_name(move->overlay, temporary);
-	if (mknodat(work_fd, temporary, S_IFCHR, 0) < 0)
-		return -errno;
-	r = rename_ends(move, 0);
+	r = mark_make_device(move->overlay, work_fd, temporary);
+	if (r == 0)
+		r = rename_ends(move, 0);
 	if (r == 0 && renameat(work_fd, temporary, move->from.place.fd, move->from.name) < 0)
 		r = -errno;
 	if (r < 0)
