@@ -16,6 +16,7 @@
 
 #include "common/fd.h"
 #include "common/mem.h"
+#include "fuse-overlay/attr.h"
 #include "fuse-overlay/marks.h"
 #include "fuse-overlay/place.h"
 
@@ -160,7 +161,7 @@ static int copy_metadata(struct overlay *overlay, const struct where *from, cons
 	r = overlay->options->no_xattrs ? 0 : copy_xattrs(from, &to);
 	if (r < 0)
 		return r;
-	if (!S_ISDIR(st->st_mode) && !S_ISLNK(st->st_mode))
+	if (!S_ISDIR(st->st_mode) && !S_ISLNK(st->st_mode) && st->st_nlink == 1)
 		mark_set_origin(overlay, where_path(&to, path), st->st_dev, st->st_ino);
 	return utimensat(to.fd, to.name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
@@ -212,6 +213,17 @@ static int move_into_place(struct overlay *overlay, struct node *node, const cha
 	return 0;
 }
 
+/* The other names stay in the lower layer, and the number with them: this is another file now. */
+static void part_from_links(struct overlay *overlay, struct node *node)
+{
+	auto_where struct where where = WHERE_INIT;
+	struct stat st;
+
+	if (where_get(overlay, node, &where) == 0 &&
+	    fstatat(where.fd, where.name, &st, where.flags) == 0)
+		node->ino = attr_ino(overlay, &overlay->layers[0], st.st_ino);
+}
+
 /* The latch is held, and the parent is in the upper. */
 static int copy_up_one(struct overlay *overlay, struct node *node, uint64_t limit)
 {
@@ -230,6 +242,8 @@ static int copy_up_one(struct overlay *overlay, struct node *node, uint64_t limi
 		r = copy_metadata(overlay, &from, name, &st);
 	if (r == 0)
 		r = move_into_place(overlay, node, name);
+	if (r == 0 && !S_ISDIR(st.st_mode) && st.st_nlink > 1)
+		part_from_links(overlay, node);
 	if (r < 0)
 		unlinkat(overlay->work_fd, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0);
 	return r;

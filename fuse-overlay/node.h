@@ -43,7 +43,7 @@ struct openings {
 struct node {
 	_Atomic uint64_t holds;
 	uint64_t id;  /* never used twice */
-	uint64_t ino; /* what stat shows */
+	_Atomic uint64_t ino; /* what stat shows */
 	struct latch latch;
 	_Atomic bool is_upper;   /* set once, by copy-up, or from the start */
 	bool is_indexed;         /* in the table by its upper inode */

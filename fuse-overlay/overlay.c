@@ -17,6 +17,7 @@
 #include "common/fd.h"
 #include "common/mem.h"
 #include "common/tree.h"
+#include "fuse-overlay/apart.h"
 #include "fuse-overlay/attr.h"
 #include "fuse-overlay/listing.h"
 #include "fuse-overlay/node.h"
@@ -66,6 +67,17 @@ static void count_devices(struct overlay *overlay)
 	}
 }
 
+/* What is written must not appear in a layer that is not. */
+static int check_lowers(const struct overlay *overlay, struct err *err)
+{
+	for (uint16_t i = 1; overlay->has_upper && i < overlay->layer_count; i++)
+		if (apart_is_same(overlay->layers[i].fd, overlay->layers[0].fd))
+			return err_set(err, ERR_USAGE,
+				       "upper directory '%s' is a lower directory, too",
+				       overlay->options->upper);
+	return 0;
+}
+
 static int open_layers(struct overlay *overlay, struct err *err)
 {
 	const struct options *options = overlay->options;
@@ -90,7 +102,7 @@ static int open_layers(struct overlay *overlay, struct err *err)
 			       &overlay->layers[i + (overlay->has_upper ? 1 : 0)], err) < 0)
 			return -1;
 	count_devices(overlay);
-	return 0;
+	return check_lowers(overlay, err);
 }
 
 /* ---- the upper ------------------------------------------------------------------------- */
@@ -108,6 +120,9 @@ static int open_work(struct overlay *overlay, struct err *err)
 
 	if (fd < 0)
 		return err_sys(err, "open work directory '%s'", path);
+	if (apart_is_within(fd, overlay->layers[0].fd) || apart_is_within(overlay->layers[0].fd, fd))
+		return err_set(err, ERR_USAGE,
+			       "work directory '%s' and the upper directory lie in one another", path);
 	if (tree_remove(fd, "work", err) < 0)
 		return err_prefix(err, "clear work directory '%s'", path);
 	if (mkdirat(fd, "work", 0700) < 0)
