@@ -59,6 +59,9 @@ void attr_show(struct overlay *overlay, const struct node *node, struct stat *st
 
 	mapping_show(&options->mapping, st);
 	st->st_ino = options->is_ino32 ? (uint32_t)node->ino : node->ino;
+	/* one name of a lower file is hidden, which the layer does not know */
+	if (!node->dir && atomic_load(&node->fd) >= 0 && !node_is_upper(node) && st->st_nlink > 0)
+		st->st_nlink--;
 	/* of a merged directory nobody knows without reading it; find(1) takes 1 for that */
 	if (node->dir && (options->static_nlink ||
 			  node->dir->lower_count + (node_is_upper(node) ? 1 : 0) > 1))

@@ -3,6 +3,8 @@
  * imgoverlay: a union of directories as a FUSE file system, with the command line of
  * fuse-overlayfs. Answers for its own process: what is open, who waits for whom.
  */
+#include <config.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,7 +17,6 @@
 
 #include "common/fd.h"
 #include "common/mem.h"
-#include "config.h"
 #include "fuse-overlay/ops.h"
 #include "fuse-overlay/options.h"
 #include "fuse-overlay/overlay.h"

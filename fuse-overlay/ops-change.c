@@ -6,6 +6,7 @@
 
 #include "common/mem.h"
 #include "fuse-overlay/ops-internal.h"
+#include "fuse-overlay/session.h"
 
 static void make(fuse_req_t req, fuse_ino_t parent, const char *name, const struct making *making)
 {
@@ -140,9 +141,13 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
 		 int flags)
 {
-	if (has_xattrs(req))
-		reply_done(req, overlay_setxattr(overlay_of(req), node_of(req, ino), name, value,
-						 size, flags));
+	if (!has_xattrs(req))
+		return;
+	/* what was written before takes a capability away, and must not come after it */
+	if (strcmp(name, "security.capability") == 0)
+		session_write_back(context_of(req)->session, ino);
+	reply_done(req, overlay_setxattr(overlay_of(req), node_of(req, ino), name, value, size,
+					 flags));
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)

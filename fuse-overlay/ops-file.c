@@ -98,26 +98,53 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	}
 }
 
+static ssize_t copy_to(int fd, struct fuse_bufvec *in, off_t offset)
+{
+	struct fuse_bufvec out = FUSE_BUFVEC_INIT(fuse_buf_size(in));
+
+	out.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+	out.buf[0].fd = fd;
+	out.buf[0].pos = offset;
+	return fuse_buf_copy(&out, in, 0);
+}
+
+/*
+ * Pages that somebody changed a while ago, when the kernel saw to the set-id bits. Those that are
+ * there now may be younger, but in a user namespace the file system below takes them from whoever
+ * writes: they are put back, and nobody changes the mode meanwhile.
+ */
+static ssize_t write_cached(struct handle *handle, int fd, struct fuse_bufvec *in, off_t offset)
+{
+	auto_latch struct latch *held = NULL;
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!(st.st_mode & (S_ISUID | S_ISGID)))
+		return copy_to(fd, in, offset);
+	held = latch_hold(&handle->node->latch);
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	n = copy_to(fd, in, offset);
+	if (n >= 0 && fchmod(fd, st.st_mode & 07777) < 0)
+		return -errno;
+	return n;
+}
+
 void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t offset,
 		  struct fuse_file_info *file)
 {
-	struct fuse_bufvec out = FUSE_BUFVEC_INIT(fuse_buf_size(in));
 	struct handle *handle = handle_of(file);
 	const struct caller caller = caller_of(req);
 	int fd = overlay_file_fd(overlay_of(req), handle);
 	ssize_t n = fd;
 
-	/* of pages that were cached the kernel has seen to it itself */
 	if (fd >= 0 && !file->writepage)
 		n = overlay_file_drop_setid(overlay_of(req), &caller, handle);
-	if (n < 0) {
-		fuse_reply_err(req, (int)-n);
-		return;
-	}
-	out.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-	out.buf[0].fd = fd;
-	out.buf[0].pos = offset;
-	n = fuse_buf_copy(&out, in, 0);
+	if (n >= 0)
+		n = file->writepage ? write_cached(handle, fd, in, offset) :
+				      copy_to(fd, in, offset);
 	if (n < 0)
 		fuse_reply_err(req, (int)-n);
 	else

@@ -69,6 +69,8 @@ _Static_assert(offsetof(struct init_reply, flags2) == offsetof(struct fuse_init_
 #define MAX_WRITE      (1u << 20)
 #define MAX_BACKGROUND 64
 #define MAX_THREADS    16
+/* as many of the threads may wait for what others do */
+#define MAX_WAITING 4
 
 struct session {
 	struct fuse_session *fuse;
@@ -86,6 +88,8 @@ struct session {
 	uint32_t offered;
 	uint32_t offered2;
 	bool has_passthrough;
+	bool has_writeback;
+	atomic_uint waiting;
 };
 
 static struct session *session_of(void *userdata)
@@ -202,10 +206,22 @@ static unsigned int wanted(const struct session *session)
 
 static void session_init(void *userdata, struct fuse_conn_info *conn)
 {
-	conn->want = wanted(session_of(userdata)) & conn->capable;
+	struct session *session = session_of(userdata);
+
+	conn->want = wanted(session) & conn->capable;
+	session->has_writeback = conn->want & FUSE_CAP_WRITEBACK_CACHE;
 	conn->max_write = MAX_WRITE;
 	conn->max_background = MAX_BACKGROUND;
 	conn->congestion_threshold = MAX_BACKGROUND * 3 / 4;
+}
+
+void session_write_back(struct session *session, fuse_ino_t ino)
+{
+	if (!session->has_writeback || session->options->is_single)
+		return;
+	if (atomic_fetch_add(&session->waiting, 1) < MAX_WAITING)
+		fuse_lowlevel_notify_inval_inode(session->fuse, ino, 0, 0);
+	atomic_fetch_sub(&session->waiting, 1);
 }
 
 /* ---- the session ---------------------------------------------------------------- */

@@ -54,6 +54,12 @@ int session_backing_open(struct session *session, int fd);
 void session_backing_close(struct session *session, int backing_id);
 
 /*
+ * Have the kernel write what it has of a file that we were not told of yet; best effort. Called while one
+ * request is answered: other threads take the pages.
+ */
+void session_write_back(struct session *session, fuse_ino_t ino);
+
+/*
  * A file without a name (O_TMPFILE), for which libfuse 3.14 has no operation either, comes as
  * create() with this name, which no other file can have.
  */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# What union mounts got wrong while files are in use, on the kernel's overlayfs as builds mount it: rows 75 to 81. What a
-# step left behind is checked in four ways (overlay-step.bash), as root and as an ordinary user.
+# What union mounts got wrong while files are in use, on the kernel's overlayfs as builds mount it and on imgoverlay: rows
+# 75 to 81. What a step left behind is checked in four ways (overlay-step.bash), as root and as an ordinary user.
 
 load lib
 load overlay
@@ -9,6 +9,7 @@ load overlay
 setup() {
 	make_scratch
 	export top_srcdir top_builddir
+	OVERLAYS="kernel fuse"
 }
 teardown() {
 	remove_overlay_work

@@ -157,6 +157,9 @@ static void do_map(struct side *side, const struct action *action, struct outcom
 		out->error = 1;
 		return;
 	}
+	/* what a mapping does to a capability is the file system's affair */
+	if (is_shared)
+		fremovexattr(fd, "security.capability");
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE,
 		   is_shared ? MAP_SHARED : MAP_PRIVATE, fd, 0);
 	end(out, map == MAP_FAILED ? -1 : 0);
@@ -357,7 +360,7 @@ const struct kind kinds[] = {
 	{ "allocate", 3, ON_SLOT, do_allocate },
 	{ "sync", 2, ON_SLOT, do_sync },
 	{ "copy-range", 3, ON_SLOT, do_copy_range },
-	{ "map", 6, ON_SLOT, do_map },
+	{ "map", 6, ON_SLOT | NOT_IN_CROWD, do_map },
 	{ "mkdir", 8, ON_DIR, do_mkdir },
 	{ "symlink", 3, 0, do_symlink },
 	{ "fifo", 1, 0, do_fifo },

@@ -41,6 +41,7 @@ enum {
 	ON_SLOT = 1 << 0, /* wants an open file in the slot */
 	ON_DIR = 1 << 1,  /* is mostly about directories */
 	ADDS_LINK = 1 << 2,
+	NOT_IN_CROWD = 1 << 3, /* somebody else might cut the file short: SIGBUS */
 };
 
 struct kind {

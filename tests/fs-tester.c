@@ -43,6 +43,7 @@ struct worker {
 	unsigned side_count;
 	bool is_compared;
 	bool has_links;
+	bool is_in_crowd;
 	bool is_wrong;
 };
 
@@ -290,6 +291,8 @@ static bool act(struct worker *worker)
 	/* names of one file in a lower layer become different files when one is copied up */
 	if (!worker->has_links && (action.kind->flags & ADDS_LINK))
 		return true;
+	if (worker->is_in_crowd && (action.kind->flags & NOT_IN_CROWD))
+		return true;
 	for (unsigned s = 0; s < worker->side_count; s++) {
 		action.kind->perform(&worker->sides[s], &action, &outs[s]);
 		/* such as to rename a directory of a lower layer: then it is not done at all */
@@ -384,6 +387,7 @@ static void prepare(struct worker *worker, const struct job *job, unsigned numbe
 	worker->side_count = job->dir_count;
 	worker->is_compared = job->dir_count == 2;
 	worker->has_links = !job->is_fill;
+	worker->is_in_crowd = job->is_crowd;
 	snprintf(place, sizeof(place), "t%u", job->is_crowd ? 0 : number);
 	for (unsigned s = 0; s < job->dir_count; s++) {
 		worker->sides[s].root = open_place(job->dirs[s], place);

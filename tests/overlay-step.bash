@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # overlay-step.bash NS LOWER STEP [layer-tool option…]: run in a mount namespace of its own, as (some namespace's) root,
 # in an empty directory. Makes a lower tree with the shell lines LOWER, mounts overlayfs on it as builds do, runs the
-# lines STEP in it, and prints what the diff gives. NS is trusted or user.
+# lines STEP in it, and prints what the diff gives. NS is trusted or user. With $OVERLAY=fuse the step runs on
+# imgoverlay, all else on the kernel's.
 #
 # Then it demands that four trees are one: what the step saw at its end, the lower with the settled upper mounted on
 # it (unless there was an init layer, shell lines in $INIT, or $NOT_THE_SAME is set), the lower with the layer's tar applied by another program, and, for the tar itself, that the settled upper packs
@@ -55,7 +56,10 @@ if [ -n "${INIT-}" ]; then
 	below=init:lower
 	NOT_THE_SAME=1
 fi
-mount -t overlay overlay -o "lowerdir=$below,upperdir=upper,workdir=work,${BUILD_OPTIONS-$build}$own" merged
+case ${OVERLAY-kernel} in
+kernel) mount -t overlay overlay -o "lowerdir=$below,upperdir=upper,workdir=work,${BUILD_OPTIONS-$build}$own" merged ;;
+fuse) imgoverlay -o "lowerdir=$below,upperdir=upper,workdir=work,volatile,dev" merged ;;
+esac
 (cd merged && eval "$step_lines")
 "$tool" dump merged >seen 2>warnings || {
 	status=$?

@@ -22,7 +22,7 @@ on() {
 	user)
 		as_user mkdir "$place"
 		as_user env top_srcdir="$top_srcdir" top_builddir="$top_builddir" \
-			NOT_THE_SAME="${NOT_THE_SAME-}" INIT="${INIT-}" ${BUILD_OPTIONS+BUILD_OPTIONS=$BUILD_OPTIONS} \
+			NOT_THE_SAME="${NOT_THE_SAME-}" INIT="${INIT-}" OVERLAY="${OVERLAY-}" ${BUILD_OPTIONS+BUILD_OPTIONS=$BUILD_OPTIONS} \
 			unshare -U --map-root-user --map-auto -m bash -c "cd $place && exec bash \"\$@\"" bash \
 			"$top_srcdir/tests/overlay-step.bash" user "$@"
 		;;
@@ -34,15 +34,16 @@ can_user_overlay() {
 		as_user unshare -U --map-root-user --map-auto -m true 2>/dev/null
 }
 
-# check LOWER STEP EXPECTED [OPTION…]: as root and as an ordinary user
+# check LOWER STEP EXPECTED [OPTION…]: as root and as an ordinary user, on each of $OVERLAYS (kernel)
 check() {
-	local lower=$1 step=$2 expected=$3 who tried=
+	local lower=$1 step=$2 expected=$3 who how tried=
 	shift 3
-	for who in root user; do
+	for how in $(for o in ${OVERLAYS-kernel}; do echo $o:root $o:user; done); do
+		who=${how#*:}
 		if [ $who = root ]; then is_root || continue; fi
 		if [ $who = user ]; then can_user_overlay || continue; fi
-		run on $who "$lower" "$step" "$@"
-		echo "$who: $output"
+		OVERLAY=${how%:*} run on $who "$lower" "$step" "$@"
+		echo "$how: $output"
 		[ "$status" = 0 ]
 		[ "$output" = "$expected" ]
 		tried=yes

@@ -1,0 +1,274 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# imgoverlay: its command line, what it shows of its layers, what it writes into the upper one, which the kernel's
+# overlayfs must then show as the same, and what is left when it is killed. Rows 75 to 81 are in cases-overlay.bats.
+
+load lib
+load overlay
+load fuse
+
+setup() {
+	make_scratch
+	export top_srcdir top_builddir
+}
+teardown() {
+	remove_overlay_work
+	remove_scratch
+}
+
+@test "the command line: live at its end, relative paths, escapes, unknown options told" {
+	both '
+echo x >l/f; mkdir "a:b,c"; echo y >"a:b,c/g"
+is "$(imgoverlay -o "lowerdir=l:a\\:b\\,c,upperdir=u,workdir=w,frob=1,lazytime" m 2>&1)" "unknown argument ignored: frob=1
+unknown argument ignored: lazytime"
+is "$(cat m/f m/g)" "x
+y"
+is "$(stat -f -c %t m)" 65735546
+unmount
+imgoverlay -o lowerdir=l -o upperdir=u -o workdir=w /source "$PWD/m"
+echo z >m/f; is "$(cat u/f l/f)" "z
+x"
+unmount'
+}
+
+@test "the command line: what is wrong is one line and status 1, and nothing is mounted" {
+	both '
+refused() { # TEXT ARG…
+	local text=$1 out status=0
+	shift
+	out=$(imgoverlay "$@" 2>&1) || status=$?
+	is "$status" 1
+	case $out in "imgoverlay: "*"$text"*) ;; *) is "$out" "$text" ;; esac
+	is "$(wc -l <<<"$out")" 1
+	not mountpoint -q m
+}
+refused "no mountpoint" -o lowerdir=l
+refused "no lowerdir" m
+refused "mountpoint" -o lowerdir=l none
+refused "workdir not specified" -o lowerdir=l,upperdir=u m
+refused none -o lowerdir=l:none m
+refused "neither off nor on" -o lowerdir=l,redirect_dir=nofollow m
+refused "none of off, auto and on" -o lowerdir=l,xino=x m
+refused "want triples" -o lowerdir=l,uidmapping=1:2 m
+: >l/file
+refused l/file -o lowerdir=l/file m
+refused u -o lowerdir=l,upperdir=u,workdir=u m
+refused u -o lowerdir=l:u,upperdir=u,workdir=w m
+imgoverlay --version | head -1 | grep -qE "^fuse-overlayfs: version [0-9.]+ \(imgoverlay "
+imgoverlay -h | grep -q "^Usage: imgoverlay"'
+}
+
+@test "without an upper nothing can be written" {
+	both '
+mkdir l/d; echo x >l/d/f; echo y >l2/g
+imgoverlay -o lowerdir=l:l2 m
+is "$(cat m/d/f m/g)" "x
+y"
+not touch m/new
+not rm m/g
+umount m
+same l <(true) 2>/dev/null || true
+is "$(ls u)" ""'
+}
+
+@test "both forms of whiteouts and all names of opaque directories are understood in every layer" {
+	both '
+for d in l2 l; do mkdir $d/{a,b,c,e,n}; done
+for x in a b c e n; do echo $x >l2/$x/low; echo $x >l/$x/up; done
+for x in 1 2 3 4; do echo $x >l2/gone$x; done
+mkdir l2/gone4d; echo x >l2/gone4d/f
+mknod l/gone1 c 0 0
+: >l/.wh.gone2
+mknod u/gone3 c 0 0
+: >u/.wh.gone4d
+if [ -z "$own" ]; then setfattr -n trusted.overlay.opaque -v y l/a; fi
+setfattr -n user.overlay.opaque -v y l/b
+setfattr -n user.fuseoverlayfs.opaque -v y l/c
+: >l/e/.wh..wh..opq
+[ -z "$own" ] || touch l/a/.wh..wh..opq
+LOWERS=l:l2 overlay
+is "$(cd m && find . -mindepth 1 | sort | tr "\n" " ")" \
+	"./a ./a/up ./b ./b/up ./c ./c/up ./e ./e/up ./gone4 ./n ./n/low ./n/up "
+# what is hidden can be made again, and deleted again
+mkdir m/gone4d; is "$(ls -A m/gone4d)" ""
+echo new >m/gone1; is "$(cat m/gone1)" new
+rm m/gone1; not test -e m/gone1
+echo new >m/e/low; rm m/e/low; not test -e m/e/low
+rm m/gone4; not test -e m/gone4
+unmount
+LOWERS=l:l2 overlay
+not test -e m/gone1; not test -e m/gone4; is "$(ls m/gone4d)" ""
+unmount'
+}
+
+@test "what is written is an upper for the kernel, and the other way round" {
+	both '
+mkdir -p l/d/sub l/r l/o; echo 1 >l/d/f; echo 2 >l/d/sub/g; echo 3 >l/r/h; ln -s f l/d/s; echo 4 >l/o/x; ln l/o/x l/o/y
+mkfifo l/fifo; echo cap >l/cap; chmod 4755 l/cap
+overlay
+echo more >>m/d/f; rm m/d/sub/g; rm -r m/r; mkdir m/r; echo n >m/r/n; mv m/d/s m/d/t; ln m/d/f m/d/hard; chmod 600 m/o/x
+setfattr -n user.k -v v m/o; mkdir m/new; mv m/new m/newer; mknod m/p p; truncate -s 1M m/d/sub/sparse
+rm m/fifo; mkdir m/fifo; touch -d @1000 m/fifo; rmdir m/d/sub 2>/dev/null || true
+dump m >seen
+unmount
+kernel; dump k >kernel; umount k
+diff -u seen kernel
+mkdir -p w2; mount -t overlay overlay -o "lowerdir=l,upperdir=u,workdir=w2$own" k
+rm k/d/hard; mkdir k/d/dir; rm -r k/newer; echo k >k/d/dir/k; rm -r k/o; mkdir k/o; mv k/d/t k/d/f2
+dump k >kernel; umount k
+overlay; dump m >seen; unmount
+diff -u kernel seen'
+}
+
+@test "whiteouts are .wh. files when devices are not wanted" {
+	both '
+mkdir l/d; echo x >l/d/f; echo y >l/g
+FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT=1 overlay
+rm m/g m/d/f; rmdir m/d; mkdir m/d
+not test -e m/g; is "$(ls -A m/d)" ""
+is "$(ls -A m)" d
+unmount
+is "$(find u -type c)" ""
+test -f u/.wh.g
+overlay; is "$(cd m && find .)" ".
+./d"; unmount'
+}
+
+@test "names that the marks need cannot be made" {
+	both '
+overlay
+not touch m/.wh.f 2>/dev/null; not mkdir m/.wh..wh..opq 2>/dev/null
+touch m/f; not mv m/f m/.wh.f 2>/dev/null; not ln m/f m/.wh.g 2>/dev/null; not ln -s f m/.wh.s 2>/dev/null
+touch m/.whx; is "$(ls -A m | tr "\n" " ")" ".whx f "
+unmount'
+}
+
+@test "owners are mapped both ways, and squashed" {
+	both '
+echo x >l/f; chown 1:2 l/f
+overlay uidmapping=:0:1000:10,gidmapping=:0:2000:10
+is "$(stat -c %u:%g m/f)" 1001:2002
+chown 1005:2005 m/f; is "$(stat -c %u:%g m/f u/f | tr "\n" " ")" "1005:2005 5:5 "
+unmount; rm -rf u/* w/*
+overlay squash_to_root; is "$(stat -c %u:%g m/f)" 0:0; chown 7:7 m/f; unmount; rm -rf u/* w/*
+overlay squash_to_uid=3,squash_to_gid=4; is "$(stat -c %u:%g m/f m | tr "\n" " ")" "3:4 3:4 "; unmount'
+}
+
+@test "owner and mode in an attribute" {
+	both '
+echo x >l/f; setfattr -n user.containers.override_stat -v 33:34:4750 l/f; echo y >l/plain
+setfattr -n user.containers.override_stat -v 0:0:755 l
+overlay xattr_permissions=2
+is "$(stat -c %u:%g:%a m/f)" 33:34:4750
+chmod 640 m/f; is "$(stat -c %u:%g:%a m/f)" 33:34:640
+chown 5:6 m/f; is "$(stat -c %u:%g:%a m/f)" 5:6:640
+touch m/new; chown 9:9 m/new; chmod 604 m/new
+is "$(stat -c %u:%g:%a m/new)" 9:9:604
+is "$(getfattr -d -m - m/new)" ""
+unmount
+overlay xattr_permissions=2; is "$(stat -c %u:%g:%a m/f m/new | tr "\n" " ")" "5:6:640 9:9:604 "; unmount
+is "$(getfattr --only-values -n user.containers.override_stat u/new)" 9:9:604
+# one that makes no sense is an error of that file alone
+setfattr -n user.containers.override_stat -v nonsense l/plain
+overlay xattr_permissions=2; not stat m/plain 2>/dev/null; is "$(stat -c %a m/f)" 640; unmount'
+}
+
+@test "set-id bits and capabilities that are given after a write, but before it is on disk, stay" {
+	both '
+head -c 10000 /dev/zero >l/low
+overlay
+python3 - <<P
+import os
+capability = bytes.fromhex("0100000201") + bytes(15)
+for name in "m/low", "m/new":
+    fd = os.open(name, os.O_RDWR | os.O_CREAT, 0o755)
+    os.write(fd, b"y" * 200000)
+    os.fchmod(fd, 0o6755)
+    os.setxattr(fd, "security.capability", capability)
+    os.fsync(fd)
+    os.close(fd)
+    assert os.stat(name).st_mode & 0o7777 == 0o6755, oct(os.stat(name).st_mode)
+    assert os.getxattr(name, "security.capability")[4:5] == b"\1"
+    with open(name, "r+b") as f:
+        f.write(b"z")
+    assert "security.capability" not in os.listxattr(name)
+P
+unmount
+is "$(stat -c %s u/low u/new | tr "\n" " ")" "200000 200000 "'
+}
+
+@test "five hundred lower layers" {
+	both '
+lowers=
+for i in $(seq 500); do
+	mkdir -p many/$i/d; echo $i >many/$i/d/f$i; echo $i >many/$i/top
+	lowers=many/$i:$lowers
+done
+imgoverlay -o "lowerdir=${lowers%:},upperdir=u,workdir=w" m
+is "$(cat m/top)" 500
+is "$(ls m/d | wc -l)" 500
+is "$(cat m/d/f1 m/d/f250 m/d/f500 | tr "\n" " ")" "1 250 500 "
+rm m/d/f1; echo x >m/d/f250; rm -r m/d; not test -e m/d
+umount m'
+}
+
+@test "layers on several file systems: inode numbers are one each, and stay" {
+	both '
+mount -t tmpfs t l; mount -t tmpfs t l2
+for i in $(seq 50); do echo $i >l/a$i; echo $i >l2/b$i; done
+for i in $(seq 50); do echo $i >u/c$i; done
+LOWERS=l:l2 overlay
+stat -c %i m/* | sort | uniq -d >twice; is "$(cat twice)" ""
+stat -c "%n %i" m/* >before
+ls -i m | sort >listed
+for i in $(seq 50); do echo more >>m/a$i; echo more >>m/b$i; done
+stat -c "%n %i" m/* >after; diff before after
+ls -i m | sort | diff listed -
+unmount'
+}
+
+killed='
+for i in $(seq 40); do mkdir -p l/d$i; for j in 1 2 3 4 5; do seq $((i * j * 50)) >l/d$i/f$j; done; done
+dump l >lower-before
+overlay redirect_dir=$1
+p=$(daemon)
+( for i in $(seq 40); do
+	echo x >>m/d$i/f1; mv m/d$i/f2 m/d$i/g; rm m/d$i/f3; mkdir m/d$i/n; ln m/d$i/f4 m/d$i/hard
+	rm -r m/d$((41 - i)) ; mkdir m/d$((41 - i)); cp m/d$i/f5 m/d$((41 - i))/copy
+done ) >/dev/null 2>&1 &
+sleep 0.$2
+kill -9 $p
+wait || true
+umount -l m 2>/dev/null || fusermount3 -uz m
+dump l | diff lower-before -
+kernel
+# every file is whole: as it was, or as it was written
+for f in $(find k -type f); do
+	{ cat $f; } >content
+	sed -i "/^x$/d" content
+	[ ! -s content ] || seq $(wc -l <content) | cmp - content
+done
+dump k >kernel; umount k
+overlay; dump m | diff - kernel
+is "$(find m -name "*#*" -o -name ".wh*")" ""
+unmount'
+@test "killed at any moment: lowers untouched, the upper valid, files whole" {
+	for delay in 02 05 1 2 3; do both "$killed" off $delay; done
+}
+
+@test "an ordinary user without a namespace, by fusermount3" {
+	have_user || skip "there is no user $TEST_USER"
+	command -v fusermount3 >/dev/null || skip "fusermount3 is not installed"
+	local place=$T/user/plain
+	as_user mkdir "$place"
+	as_user env top_srcdir="$top_srcdir" top_builddir="$top_builddir" bash -c "cd $place && $(fuse_functions)"'
+umount() { fusermount3 -u "$1"; }
+mkdir l/d; echo x >l/d/f; echo y >l/g
+overlay
+echo more >>m/d/f; rm m/g; mkdir m/n; mv m/n m/n2
+dump m >seen
+is "$(cut -d" " -f1 seen | tr "\n" " ")" ". d d/f n2 "
+unmount
+is "$(cat l/d/f u/d/f | tr "\n" " ")" "x x more "
+overlay; dump m | diff seen -; unmount'
+}
