@@ -19,7 +19,7 @@ struct imgpull {
 	bool all_platforms;
 	bool is_quiet;
 	const char *jobs;
-	struct registry_flags registry;
+	struct registry_flags flags;
 	struct strlist limits;
 	struct strlist args;
 	bool is_done;
@@ -39,7 +39,7 @@ static int parse_options(int argc, char **argv, struct imgpull *options, struct 
 		  "how much may come out of a layer: bytes, entries, depth, ratio", NULL },
 		{ 'j', "jobs", OPTION_STRING, &options->jobs, "NUMBER",
 		  "how many layers to fetch at a time (default: 6)", NULL },
-		REGISTRY_FLAG_ROWS(&options->registry),
+		REGISTRY_FLAG_ROWS(&options->flags),
 		{ 'q', "quiet", OPTION_FLAG, &options->is_quiet, NULL, "say nothing on the way",
 		  NULL },
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
@@ -59,23 +59,23 @@ static int parse_options(int argc, char **argv, struct imgpull *options, struct 
 }
 
 /* NULL in *out when the source is no registry's. */
-static int open_remote(const struct imgpull *options, struct remote **out, struct err *err)
+static int open_registry(const struct imgpull *options, struct registry **out, struct err *err)
 {
-	struct remote_options remote = { .jobs = 0 };
+	struct registry_options registry = { .jobs = 0 };
 	const char *source = options->args.items[0];
 
-	if (!remote_is_place(source))
-		return registry_flags_refuse(&options->registry, source, err);
-	if (registry_flags_take(&options->registry, &remote.access, &remote.client, err) < 0 ||
+	if (!registry_is_place(source))
+		return registry_flags_refuse(&options->flags, source, err);
+	if (registry_flags_take(&options->flags, &registry.access, &registry.client, err) < 0 ||
 	    (options->jobs && registry_flags_number(options->jobs, "--jobs", 1, JOBS_MAX,
-						    &remote.jobs, err) < 0))
+						    &registry.jobs, err) < 0))
 		return -1;
-	return remote_open(source, &remote, out, err);
+	return registry_open(source, &registry, out, err);
 }
 
 static int pull(const struct imgpull *options, struct err *err)
 {
-	auto_remote struct remote *remote = NULL;
+	auto_registry struct registry *registry = NULL;
 	auto_store struct store *store = NULL;
 	auto_strlist struct strlist names = STRLIST_INIT;
 	auto_platform struct platform platform = { .os = NULL };
@@ -96,9 +96,9 @@ static int pull(const struct imgpull *options, struct err *err)
 		return err_prefix(err, "--platform");
 	}
 	if (unpack_limits_raise(&options->limits, err) < 0 ||
-	    open_remote(options, &remote, err) < 0)
+	    open_registry(options, &registry, err) < 0)
 		return -1;
-	pull_options.remote = remote;
+	pull_options.registry = registry;
 	if (userns_enter(&userns, err) < 0 ||
 	    store_open(options->root, &store, err) < 0)
 		return -1;

@@ -13,7 +13,7 @@
 #include "registry/flags.h"
 #include "registry/interrupt.h"
 #include "registry/push.h"
-#include "registry/remote.h"
+#include "registry/registry-read.h"
 
 struct imgpush {
 	const char *root;
@@ -145,7 +145,7 @@ static int find_registry(const struct imgpush *options, const char *place,
 		return -1;
 	if (registry_flags_take(&options->registry, &access, client, err) < 0)
 		return -1;
-	if (!remote_is_place(place))
+	if (!registry_is_place(place))
 		return 0;
 	out->destination = destination;
 	out->client = client;

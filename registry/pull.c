@@ -247,8 +247,8 @@ static int open_reader(struct store *store, const char *source, const struct pul
 	const struct transport *transport;
 	const char *rest;
 
-	if (options->remote)
-		return remote_read(options->remote, out, err);
+	if (options->registry)
+		return registry_read(options->registry, out, err);
 	transport = transport_find(source, &rest, err);
 	if (!transport)
 		return -1;
@@ -264,7 +264,7 @@ int pull_image(struct store *store, const char *source, const struct pull_option
 	auto_strlist struct strlist names = STRLIST_INIT;
 
 	if (open_reader(store, source, options, &reader, err) < 0)
-		return options->remote ? err_prefix(err, "pull '%s'", source) : -1;
+		return options->registry ? err_prefix(err, "pull '%s'", source) : -1;
 	if (choose_names(reader, source, options->name, &names, err) < 0)
 		return -1;
 	if (pull_from(store, reader, options, source, &names, out_id, err) < 0)

@@ -7,7 +7,7 @@
 #include "common/err.h"
 #include "common/strlist.h"
 #include "layers/descriptor.h"
-#include "registry/remote.h"
+#include "registry/registry-read.h"
 #include "storage/store.h"
 
 /*
@@ -21,11 +21,11 @@ struct pull_options {
 	const struct platform *platform; /* NULL: this machine's */
 	bool all_platforms;              /* an index whole, with all that it holds */
 	const char *name;                /* in the store; NULL: as the source calls it */
-	struct remote *remote;           /* the source, when it is in a registry; else NULL */
+	struct registry *registry;       /* the source, when it is in a registry; else NULL */
 };
 
 /*
- * @source: see registry/transport.h, or what @options->remote was opened with. *out_names: the names it got. Nothing is
+ * @source: see registry/transport.h, or what @options->registry was opened with. *out_names: the names it got. Nothing is
  * named unless all of it is there. ERR_USAGE when the source has no name for it and @options
  * gives none; ERR_INPUT for what does not match its digest or is no image.
  */

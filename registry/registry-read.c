@@ -4,7 +4,7 @@
  * and whether the manifest that comes is the one that was meant. How requests travel is
  * client.h's; layers are held against their digests by who reads them.
  */
-#include "registry/remote.h"
+#include "registry/registry-read.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 	"Accept: " MEDIA_OCI_MANIFEST ", " MEDIA_DOCKER_MANIFEST ", " MEDIA_OCI_INDEX \
 	", " MEDIA_DOCKER_LIST
 
-struct remote {
+struct registry {
 	struct image_ref ref;
 	struct endpoints endpoints;
 	unsigned *ids; /* of the endpoints, with the client */
@@ -24,73 +24,73 @@ struct remote {
 	unsigned jobs;
 };
 
-struct remote_reader {
+struct registry_reader {
 	struct image_reader reader;
-	struct remote *remote;
+	struct registry *registry;
 	struct strlist accept;
 	size_t serving; /* the endpoint that had the manifest */
 	struct strbuf top;
 	struct digest top_digest;
 };
 
-bool remote_is_place(const char *place)
+bool registry_is_place(const char *place)
 {
 	return strncmp(place, "docker://", 9) == 0 || !transport_is_named(place);
 }
 
 /* ---- before anything is asked ---- */
 
-static int add_endpoints(struct remote *remote, struct err *err)
+static int add_endpoints(struct registry *registry, struct err *err)
 {
-	remote->ids = mem_array(remote->endpoints.count, sizeof(*remote->ids));
-	for (size_t i = 0; i < remote->endpoints.count; i++) {
-		struct client_endpoint values = endpoint_for_client(&remote->endpoints.items[i]);
+	registry->ids = mem_array(registry->endpoints.count, sizeof(*registry->ids));
+	for (size_t i = 0; i < registry->endpoints.count; i++) {
+		struct client_endpoint values = endpoint_for_client(&registry->endpoints.items[i]);
 
-		if (client_add_endpoint(remote->client, &values, &remote->ids[i], err) < 0)
+		if (client_add_endpoint(registry->client, &values, &registry->ids[i], err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-int remote_open(const char *place, const struct remote_options *options, struct remote **out,
+int registry_open(const char *place, const struct registry_options *options, struct registry **out,
 		struct err *err)
 {
-	auto_remote struct remote *remote = mem_alloc(sizeof(*remote));
+	auto_registry struct registry *registry = mem_alloc(sizeof(*registry));
 
-	remote->jobs = options->jobs ? options->jobs : REMOTE_JOBS;
-	if (endpoint_parse_ref(place, &remote->ref, err) < 0 ||
-	    endpoints_find(&remote->ref, &options->access, ENDPOINT_PULL, &remote->endpoints,
+	registry->jobs = options->jobs ? options->jobs : REGISTRY_JOBS;
+	if (endpoint_parse_ref(place, &registry->ref, err) < 0 ||
+	    endpoints_find(&registry->ref, &options->access, ENDPOINT_PULL, &registry->endpoints,
 			   err) < 0 ||
-	    client_start(&options->client, &remote->client, err) < 0 ||
-	    add_endpoints(remote, err) < 0)
+	    client_start(&options->client, &registry->client, err) < 0 ||
+	    add_endpoints(registry, err) < 0)
 		return -1;
-	*out = ptr_steal(&remote);
+	*out = ptr_steal(&registry);
 	return 0;
 }
 
-void remote_free(struct remote *remote)
+void registry_free(struct registry *registry)
 {
-	if (!remote)
+	if (!registry)
 		return;
-	client_free(remote->client);
-	endpoints_release(&remote->endpoints);
-	image_ref_release(&remote->ref);
-	free(remote->ids);
-	free(remote);
+	client_free(registry->client);
+	endpoints_release(&registry->endpoints);
+	image_ref_release(&registry->ref);
+	free(registry->ids);
+	free(registry);
 }
 
-void remote_auto_free(struct remote **remote)
+void registry_auto_free(struct registry **registry)
 {
-	remote_free(*remote);
-	*remote = NULL;
+	registry_free(*registry);
+	*registry = NULL;
 }
 
 /* ---- blobs ---- */
 
 /* A blob as it comes; when an endpoint fails, the next one goes on where it stopped. */
-struct remote_source {
+struct registry_source {
 	struct source source;
-	struct remote_reader *reader;
+	struct registry_reader *reader;
 	struct source *from; /* NULL: not begun */
 	size_t endpoint;
 	uint64_t done;
@@ -100,16 +100,16 @@ struct remote_source {
 	char *what;
 };
 
-static int begin(struct remote_source *source, struct err *err)
+static int begin(struct registry_source *source, struct err *err)
 {
-	struct remote_reader *reader = source->reader;
-	const struct endpoint *endpoint = &reader->remote->endpoints.items[source->endpoint];
+	struct registry_reader *reader = source->reader;
+	const struct endpoint *endpoint = &reader->registry->endpoints.items[source->endpoint];
 	char digest[DIGEST_NAME_MAX];
 	auto_free char *path = str_format("/v2/%s/%s/%s", endpoint->repository,
 					  source->is_manifest ? "manifests" : "blobs",
 					  digest_name(&source->digest, digest));
 	struct client_request request = {
-		.endpoint = reader->remote->ids[source->endpoint],
+		.endpoint = reader->registry->ids[source->endpoint],
 		.path = path,
 		.repository = endpoint->repository,
 		.headers = source->is_manifest ? &reader->accept : NULL,
@@ -118,27 +118,27 @@ static int begin(struct remote_source *source, struct err *err)
 		.total = source->total,
 	};
 
-	source->from = client_get(reader->remote->client, &request, source->what, err);
+	source->from = client_get(reader->registry->client, &request, source->what, err);
 	return source->from ? 0 : -1;
 }
 
 /* After an error: whether somebody else is left to be asked. */
-static bool turn_to_next(struct remote_source *source, const struct err *err)
+static bool turn_to_next(struct registry_source *source, const struct err *err)
 {
 	if (err->kind != ERR_REMOTE ||
-	    source->endpoint + 1 >= source->reader->remote->endpoints.count)
+	    source->endpoint + 1 >= source->reader->registry->endpoints.count)
 		return false;
 	log_info("%s; asking %s", err->text,
-		 source->reader->remote->endpoints.items[source->endpoint + 1].host);
+		 source->reader->registry->endpoints.items[source->endpoint + 1].host);
 	source_free(source->from);
 	source->from = NULL;
 	source->endpoint++;
 	return true;
 }
 
-static ssize_t remote_source_read(struct source *base, void *data, size_t len, struct err *err)
+static ssize_t registry_source_read(struct source *base, void *data, size_t len, struct err *err)
 {
-	struct remote_source *source = (struct remote_source *)base;
+	struct registry_source *source = (struct registry_source *)base;
 	ssize_t n = -1;
 
 	do {
@@ -151,9 +151,9 @@ static ssize_t remote_source_read(struct source *base, void *data, size_t len, s
 	return n;
 }
 
-static void remote_source_free(struct source *base)
+static void registry_source_free(struct source *base)
 {
-	struct remote_source *source = (struct remote_source *)base;
+	struct registry_source *source = (struct registry_source *)base;
 
 	source_free(source->from);
 	free(source->what);
@@ -163,15 +163,15 @@ static void remote_source_free(struct source *base)
 static struct source *open_blob_at(struct image_reader *base, const struct descriptor *blob,
 				   uint64_t offset, struct err *err)
 {
-	struct remote_reader *reader = (struct remote_reader *)base;
+	struct registry_reader *reader = (struct registry_reader *)base;
 	enum media_kind kind = media_kind_of(blob->media_type);
 	char digest[DIGEST_NAME_MAX];
-	struct remote_source *source;
+	struct registry_source *source;
 
 	if (offset == 0 && digest_equal(&blob->digest, &reader->top_digest))
 		return source_from_memory(reader->top.data, reader->top.len);
 	source = mem_alloc(sizeof(*source));
-	source->source = (struct source){ .read = remote_source_read, .free = remote_source_free };
+	source->source = (struct source){ .read = registry_source_read, .free = registry_source_free };
 	source->reader = reader;
 	source->endpoint = reader->serving;
 	source->done = offset;
@@ -196,7 +196,7 @@ static struct source *open_blob(struct image_reader *reader, const struct descri
 
 static void reader_free(struct image_reader *base)
 {
-	struct remote_reader *reader = (struct remote_reader *)base;
+	struct registry_reader *reader = (struct registry_reader *)base;
 
 	strlist_release(&reader->accept);
 	strbuf_release(&reader->top);
@@ -205,12 +205,12 @@ static void reader_free(struct image_reader *base)
 
 /* ---- the manifest or index at the top ---- */
 
-static int ask_for_top(struct remote_reader *reader, size_t position,
+static int ask_for_top(struct registry_reader *reader, size_t position,
 		       struct client_response *response, struct err *err)
 {
-	struct remote *remote = reader->remote;
-	const struct endpoint *endpoint = &remote->endpoints.items[position];
-	const struct image_ref *ref = &remote->ref;
+	struct registry *registry = reader->registry;
+	const struct endpoint *endpoint = &registry->endpoints.items[position];
+	const struct image_ref *ref = &registry->ref;
 	char digest[DIGEST_NAME_MAX];
 	const char *which = ref->has_digest ? digest_name(&ref->digest, digest)
 			    : ref->tag      ? ref->tag
@@ -218,14 +218,14 @@ static int ask_for_top(struct remote_reader *reader, size_t position,
 	auto_free char *path = str_format("/v2/%s/manifests/%s", endpoint->repository, which);
 	auto_free char *what = str_format("manifest '%s' of '%s'", which, endpoint->place + 9);
 	struct client_request request = {
-		.endpoint = remote->ids[position],
+		.endpoint = registry->ids[position],
 		.path = path,
 		.repository = endpoint->repository,
 		.headers = &reader->accept,
 		.max_bytes = MANIFEST_MAX_BYTES,
 	};
 
-	if (client_perform(remote->client, &request, response, err) < 0)
+	if (client_perform(registry->client, &request, response, err) < 0)
 		return -1;
 	if (response->status != 200)
 		return client_refused(response, what, err);
@@ -240,10 +240,10 @@ static const char *media_type_of(const struct client_response *response)
 	return type ? type : "";
 }
 
-static int check_top(struct remote_reader *reader, const struct client_response *response,
+static int check_top(struct registry_reader *reader, const struct client_response *response,
 		     struct err *err)
 {
-	const struct image_ref *ref = &reader->remote->ref;
+	const struct image_ref *ref = &reader->registry->ref;
 	const char *said = client_response_header(response, "docker-content-digest");
 	char name[DIGEST_NAME_MAX];
 
@@ -260,44 +260,44 @@ static int check_top(struct remote_reader *reader, const struct client_response 
 	return 0;
 }
 
-static void take_top(struct remote_reader *reader, struct client_response *response)
+static void take_top(struct registry_reader *reader, struct client_response *response)
 {
 	auto_descriptor struct descriptor root = { .media_type = NULL };
 	auto_strbuf struct strbuf name = STRBUF_INIT;
-	const struct remote *remote = reader->remote;
+	const struct registry *registry = reader->registry;
 
 	reader->top = response->body;
 	response->body = (struct strbuf)STRBUF_INIT;
 	descriptor_set(&root, media_type_of(response), &reader->top_digest, reader->top.len);
 	index_add(&reader->reader.roots, &root);
-	reader->reader.is_nameless = remote->ref.has_digest;
-	reader->reader.place = remote->endpoints.items[remote->endpoints.count - 1].place;
-	reader->reader.jobs = remote->jobs;
-	if (remote->ref.has_digest)
+	reader->reader.is_nameless = registry->ref.has_digest;
+	reader->reader.place = registry->endpoints.items[registry->endpoints.count - 1].place;
+	reader->reader.jobs = registry->jobs;
+	if (registry->ref.has_digest)
 		return;
-	image_ref_format(&remote->ref, &name);
+	image_ref_format(&registry->ref, &name);
 	strlist_add(&reader->reader.names, name.data);
 }
 
-int remote_read(struct remote *remote, struct image_reader **out, struct err *err)
+int registry_read(struct registry *registry, struct image_reader **out, struct err *err)
 {
-	struct remote_reader *reader = mem_alloc(sizeof(*reader));
+	struct registry_reader *reader = mem_alloc(sizeof(*reader));
 	auto_image_reader struct image_reader *base = &reader->reader;
 	int result = -1;
 
 	reader->reader.open_blob = open_blob;
 	reader->reader.open_blob_at = open_blob_at;
 	reader->reader.free = reader_free;
-	reader->remote = remote;
+	reader->registry = registry;
 	reader->top = (struct strbuf)STRBUF_INIT;
 	strlist_add(&reader->accept, ACCEPT);
-	for (size_t i = 0; i < remote->endpoints.count && result < 0; i++) {
+	for (size_t i = 0; i < registry->endpoints.count && result < 0; i++) {
 		auto_client_response struct client_response response = CLIENT_RESPONSE_INIT;
 
 		if (i > 0) {
 			if (err->kind == ERR_INTERRUPTED)
 				return -1;
-			log_info("%s; asking %s", err->text, remote->endpoints.items[i].host);
+			log_info("%s; asking %s", err->text, registry->endpoints.items[i].host);
 		}
 		err_clear(err);
 		if (ask_for_top(reader, i, &response, err) < 0 ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef REGISTRY_REMOTE_H
-#define REGISTRY_REMOTE_H
+#ifndef REGISTRY_REGISTRY_READ_H
+#define REGISTRY_REGISTRY_READ_H
 
 #include <stdbool.h>
 
@@ -10,33 +10,33 @@
 #include "registry/transport.h"
 
 /* An image in a registry, to be read: "docker://REF", or REF alone. */
-struct remote;
+struct registry;
 
-struct remote_options {
+struct registry_options {
 	struct access_options access;
 	struct client_options client;
-	unsigned jobs; /* layers at a time; 0: REMOTE_JOBS */
+	unsigned jobs; /* layers at a time; 0: REGISTRY_JOBS */
 };
-#define REMOTE_JOBS 6
+#define REGISTRY_JOBS 6
 
 /* Whether @place is in a registry by the way it is written, not one of the other transports. */
-bool remote_is_place(const char *place);
+bool registry_is_place(const char *place);
 
 /*
  * Find out where it is and who we are there, and start what speaks with registries: best
  * before userns_enter. Nothing is asked of the network yet.
  */
-int remote_open(const char *place, const struct remote_options *options, struct remote **out,
+int registry_open(const char *place, const struct registry_options *options, struct registry **out,
 		struct err *err);
-void remote_free(struct remote *remote);
-#define auto_remote __attribute__((cleanup(remote_auto_free)))
-void remote_auto_free(struct remote **remote);
+void registry_free(struct registry *registry);
+#define auto_registry __attribute__((cleanup(registry_auto_free)))
+void registry_auto_free(struct registry **registry);
 
 /*
  * Ask for the manifest or index, of the mirrors in their order and of the registry itself last.
- * The reader lives no longer than @remote. ERR_REMOTE when nobody has it, ERR_INPUT when it is not
+ * The reader lives no longer than @registry. ERR_REMOTE when nobody has it, ERR_INPUT when it is not
  * what its digest says.
  */
-int remote_read(struct remote *remote, struct image_reader **out, struct err *err);
+int registry_read(struct registry *registry, struct image_reader **out, struct err *err);
 
 #endif
