@@ -39,9 +39,9 @@ static int list_upper(int upper_fd)
 
 static int work(const char *image_name, const char *range, const char *script, struct err *err)
 {
-	auto_layer_draft struct layer_draft draft = LAYER_DRAFT_INIT;
 	auto_free struct idmap *map = mem_alloc(sizeof(*map));
-	auto_store struct store *store = NULL;
+	auto_store struct store *store = NULL; /* released last */
+	auto_layer_draft struct layer_draft draft = LAYER_DRAFT_INIT;
 	auto_image struct image image = IMAGE_INIT;
 	struct mount_owners owners;
 	int fds[16];
