@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs a shell script as root of a user namespace in a union of an image's layers and an upper whose
- * owners are shown as that namespace's, for tests: prints what is in the upper then, as it is on
- * disk.
+ * Runs a shell script as root of a user namespace in a union of an image's layers and an upper
+ * whose owners are shown as that namespace's, for tests: prints what is in the upper then, as it is
+ * on disk.
  */
 #include <sched.h>
 #include <stdio.h>
@@ -10,7 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/fd.h"
 #include "common/idmap.h"
 #include "common/mem.h"
 #include "layers/entry.h"
@@ -28,10 +27,9 @@ static _Noreturn void run_inside(int userns_fd, int mount_fd, const char *script
 
 static int list_upper(int upper_fd)
 {
-	char path[FD_PATH_MAX];
 	auto_free char *command = str_format(
-		"cd %s && find . -mindepth 1 -printf '%%P %%y %%m %%U:%%G\\n' | sort",
-		fd_path(upper_fd, path));
+		"cd /proc/%d/fd/%d && find . -mindepth 1 -printf '%%P %%y %%m %%U:%%G\\n' | sort",
+		(int)getpid(), upper_fd);
 
 	fflush(stdout);
 	return system(command) == 0 ? 0 : -1;
