@@ -87,6 +87,12 @@ struct source_digest_options {
 	const char *what;
 };
 struct source *source_digest(struct source *from, const struct source_digest_options *options);
+/*
+ * Read @from (taken) ahead in a thread of its own: 1 MiB at the most; a short stream starts none.
+ * What the sources before it set at their end is set when a read gave 0, and they are left alone
+ * once it is freed.
+ */
+struct source *source_ahead(struct source *from);
 
 /* Read @from to its end into @to; does not finish @to. */
 int stream_copy(struct source *from, struct sink *to, struct err *err);

@@ -196,7 +196,8 @@ static struct source *open_tar(struct arrival *arrival, struct err *err)
 		return source;
 	}
 	source = unpack_open(source, arrival->what, &arrival->codec, err);
-	return source ? source_digest(source, &options) : NULL;
+	/* whoever unpacks has enough to do with making files */
+	return source ? source_ahead(source_digest(source, &options)) : NULL;
 }
 
 static int receive(struct arrival *arrival, struct err *err)
@@ -428,6 +429,7 @@ static int pull_put_off(struct pull *pull, struct err *err)
 
 struct crew {
 	struct pull *pull;
+	size_t *order;
 	pthread_mutex_t lock; /* protects all below */
 	size_t next;
 	bool has_failed;
@@ -441,7 +443,7 @@ static bool take_next(struct crew *crew, size_t *out_position)
 	pthread_mutex_lock(&crew->lock);
 	is_there = !crew->has_failed && crew->next < crew->pull->manifest.layer_count;
 	if (is_there)
-		*out_position = crew->next++;
+		*out_position = crew->order[crew->next++];
 	pthread_mutex_unlock(&crew->lock);
 	return is_there;
 }
@@ -464,6 +466,29 @@ static void *work(void *context)
 	return NULL;
 }
 
+static int by_size(const void *a, const void *b, void *context)
+{
+	const struct descriptor *layers = context;
+	const size_t *x = a;
+	const size_t *y = b;
+
+	if (layers[*x].size_bytes != layers[*y].size_bytes)
+		return layers[*x].size_bytes > layers[*y].size_bytes ? -1 : 1;
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* The largest first: at the end nobody waits for a large one that was begun last. */
+static size_t *make_order(const struct pull *pull)
+{
+	size_t count = pull->manifest.layer_count;
+	size_t *order = mem_array(count + 1, sizeof(*order));
+
+	for (size_t i = 0; i < count; i++)
+		order[i] = i;
+	qsort_r(order, count, sizeof(*order), by_size, pull->manifest.layers);
+	return order;
+}
+
 static size_t thread_count(unsigned jobs, size_t layers)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -477,7 +502,8 @@ static size_t thread_count(unsigned jobs, size_t layers)
 
 int pull_layers(struct pull *pull, struct err *err)
 {
-	struct crew crew = { .pull = pull, .lock = PTHREAD_MUTEX_INITIALIZER };
+	auto_free size_t *order = make_order(pull);
+	struct crew crew = { .pull = pull, .order = order, .lock = PTHREAD_MUTEX_INITIALIZER };
 	pthread_t threads[THREADS_MAX];
 	size_t wanted = thread_count(pull->reader->jobs, pull->manifest.layer_count);
 	size_t started = 0;

@@ -291,6 +291,117 @@ static void a_thread_that_is_given_up_ends(void **state)
 	assert_true(got.len % (1 << 18) == 0 && got.len <= 1 << 20);
 }
 
+/* ---- read ahead ---- */
+
+/* Gives numbers in pieces of odd sizes, and in the end nothing, or an error. */
+struct number_source {
+	struct source source;
+	uint64_t at, end; /* bytes */
+	bool fails;
+	bool *freed;
+};
+
+static ssize_t number_read(struct source *source, void *data, size_t len, struct err *err)
+{
+	struct number_source *self = (struct number_source *)source;
+	size_t piece = 1 + (size_t)(self->at * 7919 % 30000);
+
+	if (self->at == self->end)
+		return self->fails ? err_set(err, ERR_INPUT, "it is cut off") : 0;
+	if (piece > len)
+		piece = len;
+	if (piece > self->end - self->at)
+		piece = (size_t)(self->end - self->at);
+	for (size_t i = 0; i < piece; i++)
+		((uint8_t *)data)[i] = (uint8_t)((self->at + i) * 31 >> 3);
+	self->at += piece;
+	return (ssize_t)piece;
+}
+
+static void number_free(struct source *source)
+{
+	*((struct number_source *)source)->freed = true;
+	free(source);
+}
+
+static struct source *number_source(uint64_t end, bool fails, bool *freed)
+{
+	struct number_source *self = mem_alloc(sizeof(*self));
+
+	self->source = (struct source){ .read = number_read, .free = number_free };
+	self->end = end;
+	self->fails = fails;
+	self->freed = freed;
+	return &self->source;
+}
+
+static const uint64_t ends[] = { 0, 1, 262143, 262144, 262145, 524288, 1048576, 1048577, 5000001 };
+
+static void what_is_read_ahead_is_the_same(void **state)
+{
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		auto_strbuf struct strbuf got = STRBUF_INIT;
+		struct digest plain = { .bytes = { 0 } }, ahead = { .bytes = { 1 } };
+		struct source_digest_options options = { .expect_len = ends[i] };
+		struct err err = ERR_INIT;
+		bool is_freed = false;
+		struct source *source;
+		auto_sink struct sink *sink = sink_to_strbuf(&got);
+
+		options.out_digest = &plain;
+		source = source_digest(number_source(ends[i], false, &is_freed), &options);
+		assert_int_equal(source_drain(source, &err), 0);
+		source_free(source);
+
+		options.out_digest = &ahead;
+		source = source_ahead(
+			source_digest(number_source(ends[i], false, &is_freed), &options));
+		assert_int_equal(stream_copy(source, sink, &err), 0);
+		assert_true(digest_equal(&plain, &ahead));
+		assert_int_equal(got.len, ends[i]);
+		for (size_t k = 0; k < got.len; k++)
+			assert_int_equal((uint8_t)got.data[k], (uint8_t)(k * 31 >> 3));
+		assert_int_equal(source_read(source, &plain, 1, &err), 0);
+		is_freed = false;
+		source_free(source);
+		assert_true(is_freed);
+	}
+}
+
+static void an_error_ahead_comes_after_what_was_read(void **state)
+{
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		bool is_freed = false;
+		auto_source struct source *source =
+			source_ahead(number_source(ends[i], true, &is_freed));
+		auto_strbuf struct strbuf got = STRBUF_INIT;
+		auto_sink struct sink *sink = sink_to_strbuf(&got);
+
+		for (int times = 0; times < 2; times++) {
+			struct err err = ERR_INIT;
+
+			assert_int_equal(stream_copy(source, sink, &err), -1);
+			assert_string_equal(err.text, "it is cut off");
+			assert_int_equal(got.len, ends[i]);
+		}
+	}
+}
+
+static void who_reads_ahead_for_nobody_ends(void **state)
+{
+	for (size_t read = 0; read < 40; read++) {
+		bool is_freed = false;
+		struct source *source = source_ahead(number_source(UINT64_MAX, false, &is_freed));
+		auto_free char *block = mem_alloc(100000);
+		struct err err = ERR_INIT;
+
+		for (size_t i = 0; i < read; i++)
+			assert_true(source_read(source, block, 100000, &err) > 0);
+		source_free(source);
+		assert_true(is_freed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +417,9 @@ int main(void)
 		cmocka_unit_test(a_thread_passes_on_what_is_short),
 		cmocka_unit_test(a_failure_behind_a_thread_is_told),
 		cmocka_unit_test(a_thread_that_is_given_up_ends),
+		cmocka_unit_test(what_is_read_ahead_is_the_same),
+		cmocka_unit_test(an_error_ahead_comes_after_what_was_read),
+		cmocka_unit_test(who_reads_ahead_for_nobody_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
