@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command imgpull: brings an image from another place into the store. */
 #include <stdio.h>
+#include <string.h>
 
 #include "common/cmdline.h"
 #include "common/log.h"
@@ -9,6 +10,7 @@
 #include "layers/unpack.h"
 #include "registry/flags.h"
 #include "registry/interrupt.h"
+#include "registry/login.h"
 #include "registry/pull.h"
 
 #define JOBS_MAX 16
@@ -115,8 +117,14 @@ int main(int argc, char **argv)
 {
 	struct imgpull options = { .root = NULL };
 	struct err err = ERR_INIT;
-	int result = parse_options(argc, argv, &options, &err);
+	int result;
 
+	/* an image of that name is written "login:latest" */
+	if (argc > 1 && strcmp(argv[1], "login") == 0)
+		return login_main(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "logout") == 0)
+		return logout_main(argc - 1, argv + 1);
+	result = parse_options(argc, argv, &options, &err);
 	log_init("imgpull", options.is_quiet ? LOG_QUIET : LOG_INFO);
 	if (result == 0 && !options.is_done)
 		result = pull(&options, &err);

@@ -126,6 +126,12 @@ static enum upload_answer judge(int status)
 	}
 }
 
+/* What may be over soon. */
+static bool is_passing(int status)
+{
+	return status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
+}
+
 /* *out for the statuses that have a remedy; else an error unless it is @wanted or @also. */
 static int demand(const struct client_response *response, int wanted, int also, const char *what,
 		  enum upload_answer *out, struct err *err)
@@ -250,8 +256,17 @@ int upload_send(const struct repository *repository, struct upload *upload, int 
 	request.body = (struct client_body){
 		.kind = CLIENT_BODY_FILE, .fd = fd, .offset = upload->offset, .length = length
 	};
-	if (client_perform(repository->client, &request, &response, err) < 0)
-		return -1;
+	/* again as it was it would only be refused: the registry may have got a part of it */
+	request.no_retry = true;
+	if (client_perform(repository->client, &request, &response, err) < 0) {
+		*out = UPLOAD_BEHIND;
+		return err->kind == ERR_REMOTE ? 0 : -1;
+	}
+	if (is_passing(response.status)) {
+		*out = UPLOAD_BEHIND;
+		client_refused(&response, "upload", err);
+		return 0;
+	}
 	if (demand(&response, 202, 204, "upload", out, err) < 0)
 		return -1;
 	if (*out != UPLOAD_OK)

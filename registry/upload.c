@@ -16,7 +16,7 @@
 #include "storage/blob.h"
 
 #define ATTEMPTS_MAX 4 /* from the beginning */
-#define ASKS_MAX     8 /* how far it is, within one of them */
+#define ASKS_MAX     5 /* how far it is, without a step in between */
 
 /* One blob on its way. */
 struct sending {
@@ -87,12 +87,13 @@ static int send_piece(struct sending *sending, enum upload_answer *out, struct e
 
 	if (length > piece_bytes(sending))
 		length = piece_bytes(sending);
-	sending->sent_bytes += length;
 	if (upload_send(sending->repository, &sending->upload, bytes_fd(sending), length, out,
 			err) < 0)
 		return -1;
-	if (*out == UPLOAD_OK)
+	if (*out == UPLOAD_OK) {
+		sending->sent_bytes += length;
 		upload_state_save(&sending->state, &sending->upload);
+	}
 	return 0;
 }
 
@@ -117,6 +118,8 @@ static int send_rest(struct sending *sending, enum upload_answer *out, struct er
 			return finish(sending, out, err);
 		if (send_piece(sending, out, err) < 0)
 			return -1;
+		if (*out == UPLOAD_OK)
+			asks = 0;
 		if (*out == UPLOAD_BEHIND && asks++ < ASKS_MAX &&
 		    upload_ask(sending->repository, &sending->upload, out, err) < 0)
 			return -1;

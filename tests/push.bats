@@ -189,6 +189,8 @@ bytes_sent() { bad_registry_log bad '.in' | paste -sd+ | bc; }
 	as root imgpush -q --retry-delay 50ms big:1 "$(registry_of bad)/$REPO:1"
 	[ "$(sent '.method == "GET"')" = "GET 204 0" ]
 	[ "$(sent '.method == "PUT"' | wc -l)" = 3 ]
+	# nothing twice, but for what the registry had read and not kept
+	[ "$(bytes_sent)" -lt $((80100000 + 1048576)) ]
 }
 
 @test "a registry that forgets an upload gets it from the beginning" {
