@@ -20,6 +20,7 @@ struct handle *handle_new(struct node *node, int fd, int flags)
 {
 	struct handle *handle = mem_alloc(sizeof(*handle));
 
+	handle->holds = 1;
 	handle->node = node_hold(node);
 	handle->fd = fd;
 	handle->stale_fd = -1;
@@ -77,8 +78,15 @@ int overlay_file_open(struct overlay *overlay, const struct caller *caller, stru
 	return r;
 }
 
+void overlay_file_hold(struct handle *handle)
+{
+	atomic_fetch_add_explicit(&handle->holds, 1, memory_order_relaxed);
+}
+
 void overlay_file_close(struct overlay *overlay, struct handle *handle)
 {
+	if (atomic_fetch_sub_explicit(&handle->holds, 1, memory_order_acq_rel) != 1)
+		return;
 	close(handle->fd);
 	if (handle->stale_fd >= 0)
 		close(handle->stale_fd);

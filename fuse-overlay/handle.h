@@ -6,6 +6,7 @@
 
 /* A file that is open. */
 struct handle {
+	_Atomic unsigned int holds;
 	struct node *node; /* held */
 	int flags;         /* of open, without those that only the opening itself is about */
 	_Atomic int fd;

@@ -17,6 +17,30 @@ struct handle *handle_of(const struct fuse_file_info *file)
 	return (struct handle *)file->fh; /* NOLINT: it is what op_open put there */
 }
 
+/*
+ * A handle in use by a request. The kernel asks for its release after the last reply; the request
+ * itself may end a moment later, and the last one closes.
+ */
+struct use {
+	struct overlay *overlay;
+	struct handle *handle;
+};
+
+#define auto_use __attribute__((cleanup(use_end)))
+
+static struct use use_begin(fuse_req_t req, const struct fuse_file_info *file)
+{
+	struct use use = { .overlay = overlay_of(req), .handle = handle_of(file) };
+
+	overlay_file_hold(use.handle);
+	return use;
+}
+
+static void use_end(struct use *use)
+{
+	overlay_file_close(use->overlay, use->handle);
+}
+
 static void close_handle(struct ops_context *context, struct handle *handle)
 {
 	backing_release(context, handle);
@@ -59,8 +83,9 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	     struct fuse_file_info *file)
 {
+	auto_use struct use use = use_begin(req, file);
 	struct fuse_bufvec data = FUSE_BUFVEC_INIT(size);
-	int fd = overlay_file_fd(overlay_of(req), handle_of(file));
+	int fd = overlay_file_fd(use.overlay, use.handle);
 
 	if (fd < 0) {
 		fuse_reply_err(req, -fd);
@@ -135,9 +160,10 @@ static ssize_t write_cached(struct handle *handle, int fd, struct fuse_bufvec *i
 void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t offset,
 		  struct fuse_file_info *file)
 {
-	struct handle *handle = handle_of(file);
+	auto_use struct use use = use_begin(req, file);
+	struct handle *handle = use.handle;
 	const struct caller caller = caller_of(req);
-	int fd = overlay_file_fd(overlay_of(req), handle);
+	int fd = overlay_file_fd(use.overlay, handle);
 	ssize_t n = fd;
 
 	if (fd >= 0 && !file->writepage)
@@ -153,13 +179,16 @@ void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t 
 
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *file)
 {
-	reply_done(req, overlay_fsync(overlay_of(req), handle_of(file), data_only));
+	auto_use struct use use = use_begin(req, file);
+
+	reply_done(req, overlay_fsync(use.overlay, use.handle, data_only));
 }
 
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
 		  struct fuse_file_info *file)
 {
-	int fd = overlay_file_fd(overlay_of(req), handle_of(file));
+	auto_use struct use use = use_begin(req, file);
+	int fd = overlay_file_fd(use.overlay, use.handle);
 
 	reply_done(req, fd < 0 ? fd : fallocate(fd, mode, offset, length) < 0 ? -errno : 0);
 }
@@ -167,7 +196,8 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t 
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence,
 	      struct fuse_file_info *file)
 {
-	int fd = overlay_file_fd(overlay_of(req), handle_of(file));
+	auto_use struct use use = use_begin(req, file);
+	int fd = overlay_file_fd(use.overlay, use.handle);
 	off_t at = fd < 0 ? fd : lseek(fd, offset, whence);
 
 	if (fd < 0 || at < 0)
@@ -180,9 +210,10 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t from, struct fu
 			fuse_ino_t ino_out, off_t to, struct fuse_file_info *out, size_t length,
 			int flags)
 {
-	struct overlay *overlay = overlay_of(req);
-	int in_fd = overlay_file_fd(overlay, handle_of(in));
-	int out_fd = overlay_file_fd(overlay, handle_of(out));
+	auto_use struct use from_use = use_begin(req, in);
+	auto_use struct use to_use = use_begin(req, out);
+	int in_fd = overlay_file_fd(from_use.overlay, from_use.handle);
+	int out_fd = overlay_file_fd(to_use.overlay, to_use.handle);
 	ssize_t n;
 
 	if (in_fd < 0 || out_fd < 0) {

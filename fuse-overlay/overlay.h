@@ -138,9 +138,10 @@ int overlay_setxattr(struct overlay *overlay, struct node *node, const char *nam
 		     const void *value, size_t size, int flags);
 int overlay_removexattr(struct overlay *overlay, struct node *node, const char *name);
 
-/* Open files. A handle holds its node. */
+/* Open files. A handle holds its node; the last overlay_file_close of a handle closes it. */
 int overlay_file_open(struct overlay *overlay, const struct caller *caller, struct node *node,
 		      int flags, struct handle **out);
+void overlay_file_hold(struct handle *handle);
 void overlay_file_close(struct overlay *overlay, struct handle *handle);
 /* The descriptor of the file as it is now, borrowed; after a copy-up it is another one. */
 int overlay_file_fd(struct overlay *overlay, struct handle *handle);
