@@ -9,6 +9,7 @@
 #include <fcntl.h>
 
 #include "common/fd.h"
+#include "fuse-overlay/listing.h"
 
 /*
  * Numbers of the first file system are shown as they are. Those of others have the file
@@ -53,7 +54,28 @@ int attr_load(struct overlay *overlay, int fd, const char *name, int flags, stru
 	return load_override(overlay, fd, name, flags, st);
 }
 
-void attr_show(struct overlay *overlay, const struct node *node, struct stat *st)
+/*
+ * A directory has a link for itself and one for each directory in it. What is in a merged one is
+ * counted once, and from then on kept up.
+ */
+static nlink_t dir_nlink(struct overlay *overlay, struct node *node, nlink_t on_disk)
+{
+	int count;
+
+	if (overlay->options->static_nlink)
+		return 1;
+	if (node->fd >= 0)
+		return 0;
+	if (node->dir->lower_count + (node_is_upper(node) ? 1 : 0) < 2)
+		return on_disk;
+	count = dir_count(node);
+	if (count == UNKNOWN_SUBDIRS)
+		count = listing_count_dirs(overlay, node);
+	/* who cannot be counted has 1, which find(1) takes for that */
+	return count < 0 ? 1 : (nlink_t)count + 2;
+}
+
+void attr_show(struct overlay *overlay, struct node *node, struct stat *st)
 {
 	const struct options *options = overlay->options;
 
@@ -62,10 +84,8 @@ void attr_show(struct overlay *overlay, const struct node *node, struct stat *st
 	/* one name of a lower file is hidden, which the layer does not know */
 	if (!node->dir && atomic_load(&node->fd) >= 0 && !node_is_upper(node) && st->st_nlink > 0)
 		st->st_nlink--;
-	/* of a merged directory nobody knows without reading it; find(1) takes 1 for that */
-	if (node->dir && (options->static_nlink ||
-			  node->dir->lower_count + (node_is_upper(node) ? 1 : 0) > 1))
-		st->st_nlink = 1;
+	if (node->dir)
+		st->st_nlink = dir_nlink(overlay, node, st->st_nlink);
 }
 
 int attr_get(struct overlay *overlay, struct node *node, struct stat *out)

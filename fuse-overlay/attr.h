@@ -16,7 +16,7 @@ uint64_t attr_ino(const struct overlay *overlay, const struct layer *layer, ino_
 int attr_load(struct overlay *overlay, int fd, const char *name, int flags, struct stat *st);
 
 /* What attr_load gave of @node becomes what is shown. */
-void attr_show(struct overlay *overlay, const struct node *node, struct stat *st);
+void attr_show(struct overlay *overlay, struct node *node, struct stat *st);
 
 /* attr_load and attr_show of a node where it is. The latch of a file is held. */
 int attr_get(struct overlay *overlay, struct node *node, struct stat *out);

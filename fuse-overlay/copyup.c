@@ -204,10 +204,13 @@ static int move_into_place(struct overlay *overlay, struct node *node, const cha
 		return -errno;
 	times[0] = st.st_atim;
 	times[1] = st.st_mtim;
-	if (renameat(overlay->work_fd, name, place.fd, to->text) < 0)
-		return -errno;
-	now_upper(node);
-	dir_changed(to->parent);
+	dir_change_begin(to->parent);
+	r = renameat(overlay->work_fd, name, place.fd, to->text) < 0 ? -errno : 0;
+	if (r == 0)
+		now_upper(node);
+	dir_change_end(to->parent, 0);
+	if (r < 0)
+		return r;
 	/* to whoever looks, nothing happened in that directory */
 	utimensat(place.fd, "", times, AT_EMPTY_PATH);
 	return 0;

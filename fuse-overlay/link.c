@@ -78,12 +78,13 @@ int overlay_link(struct overlay *overlay, struct node *node, struct node *parent
 		r = upper_open(overlay, parent, &place);
 	if (r < 0)
 		return r;
+	dir_change_begin(parent);
 	latch_lock(&node->latch);
 	r = link_locked(overlay, node, parent, place.fd, name, &out->st);
 	latch_unlock(&node->latch);
+	dir_change_end(parent, 0);
 	if (r < 0)
 		return r;
-	dir_changed(parent);
 	out->node = node_hold(node);
 	out->generation = node->id;
 	return 0;

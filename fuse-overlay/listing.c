@@ -340,3 +340,18 @@ int listing_is_empty(struct overlay *overlay, struct node *node)
 	listing_put(listing);
 	return r;
 }
+
+int listing_count_dirs(struct overlay *overlay, struct node *node)
+{
+	struct listing *listing = NULL;
+	int count = 0;
+	int r = overlay_list(overlay, node, &listing);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < listing->count; i++)
+		count += listing->items[i].type == DT_DIR;
+	dir_count_known(node, listing->version, count);
+	listing_put(listing);
+	return count;
+}

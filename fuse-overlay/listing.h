@@ -11,4 +11,7 @@ void listings_free(struct listings *listings);
 /* Whether the merged directory shows nothing. 1, 0 or -errno. */
 int listing_is_empty(struct overlay *overlay, struct node *node);
 
+/* How many directories are in a directory, which is remembered with it; or -errno. */
+int listing_count_dirs(struct overlay *overlay, struct node *node);
+
 #endif

@@ -259,7 +259,6 @@ static void reply_made(struct work *work, struct node *parent, const char *name,
 		.dir = S_ISDIR(work->making->mode) ? dir_new(0) : NULL,
 	};
 
-	dir_changed(parent);
 	out->node = name ? node_find_or_make(overlay, parent, name, &draft) : node_new(&draft);
 	out->generation = out->node->id;
 	out->st = work->st;
@@ -275,8 +274,11 @@ static int make(struct work *work, struct node *parent, const char *name, struct
 		r = upper_open(overlay, parent, &place);
 	if (r == 0)
 		r = attr_load(overlay, place.fd, "", AT_EMPTY_PATH, &work->parent);
-	if (r == 0)
-		r = make_in(work, place.fd, name);
+	if (r < 0)
+		return r;
+	dir_change_begin(parent);
+	r = make_in(work, place.fd, name);
+	dir_change_end(parent, r == 0 && S_ISDIR(work->making->mode) ? 1 : 0);
 	if (r < 0)
 		return r;
 	if (fakes_modes(overlay)) {

@@ -59,6 +59,7 @@ struct dir *dir_new(uint16_t lower_count)
 	struct dir *dir = mem_alloc(sizeof(*dir) + lower_count * sizeof(struct spot));
 
 	dir->lower_count = lower_count;
+	dir->subdirs = UNKNOWN_SUBDIRS;
 	return dir;
 }
 
@@ -72,9 +73,38 @@ void dir_free(struct dir *dir)
 	free(dir);
 }
 
-void dir_changed(struct node *node)
+void dir_change_begin(struct node *node)
 {
-	atomic_fetch_add(&node->dir->version, 1);
+	auto_latch struct latch *held = latch_hold(&node->dir->latch);
+
+	node->dir->changing++;
+}
+
+void dir_change_end(struct node *node, int subdirs)
+{
+	struct dir *dir = node->dir;
+	auto_latch struct latch *held = latch_hold(&dir->latch);
+
+	dir->changing--;
+	atomic_fetch_add(&dir->version, 1);
+	if (dir->subdirs != UNKNOWN_SUBDIRS)
+		dir->subdirs += subdirs;
+}
+
+void dir_count_known(struct node *node, uint32_t version, int subdirs)
+{
+	struct dir *dir = node->dir;
+	auto_latch struct latch *held = latch_hold(&dir->latch);
+
+	if (dir->changing == 0 && atomic_load(&dir->version) == version)
+		dir->subdirs = subdirs;
+}
+
+int dir_count(struct node *node)
+{
+	auto_latch struct latch *held = latch_hold(&node->dir->latch);
+
+	return node->dir->subdirs;
 }
 
 /* ---- names ------------------------------------------------------------------ */

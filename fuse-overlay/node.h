@@ -27,9 +27,14 @@ struct dir {
 	/* where the union of the lower layers has it, if a redirect in the upper says so */
 	char *redirect;
 	_Atomic uint32_t version; /* changes with what the directory holds */
+	uint32_t changing;        /* changes under way */
+	int32_t subdirs;          /* directories in it, or UNKNOWN_SUBDIRS */
+	struct latch latch;       /* the two */
 	uint16_t lower_count;
 	struct spot lowers[];
 };
+
+#define UNKNOWN_SUBDIRS (-1)
 
 /* Handles on a file that is open, for what the kernel wants to be the same in all of them. */
 struct openings {
@@ -119,6 +124,14 @@ struct node *node_parent(struct overlay *overlay, struct node *node);
 
 struct dir *dir_new(uint16_t lower_count);
 void dir_free(struct dir *dir);
-void dir_changed(struct node *node);
+/*
+ * Around each change of what a directory holds: so that who lists it meanwhile does not take what
+ * was found for what is there. @subdirs: how many more directories are in it.
+ */
+void dir_change_begin(struct node *node);
+void dir_change_end(struct node *node, int subdirs);
+/* The number counted while nothing changed since @version is the directory's. */
+void dir_count_known(struct node *node, uint32_t version, int subdirs);
+int dir_count(struct node *node);
 
 #endif

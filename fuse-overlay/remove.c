@@ -111,10 +111,11 @@ int overlay_unlink(struct overlay *overlay, struct node *parent, const char *nam
 		return r;
 	if (!node)
 		return -ENOENT;
+	dir_change_begin(parent);
 	latch_lock(&node->latch);
 	r = node_is_dir(node) ? -EISDIR : unlink_node(overlay, node, parent, place.fd, name);
 	latch_unlock(&node->latch);
-	dir_changed(parent);
+	dir_change_end(parent, 0);
 	node_drop(overlay, node, 1);
 	return r;
 }
@@ -157,10 +158,11 @@ int overlay_rmdir(struct overlay *overlay, struct node *parent, const char *name
 		return r;
 	if (!node)
 		return -ENOENT;
+	dir_change_begin(parent);
 	latch_lock(&node->latch);
 	r = node_is_dir(node) ? rmdir_node(overlay, node, parent, place.fd, name) : -ENOTDIR;
 	latch_unlock(&node->latch);
-	dir_changed(parent);
+	dir_change_end(parent, r == 0 ? -1 : 0);
 	node_drop(overlay, node, 1);
 	return r;
 }

@@ -264,7 +264,10 @@ static int do_rename(struct move *move)
 {
 	struct node *from = move->from.node, *to = move->to.node;
 	int r = 0;
+	int dirs; /* more, where it goes */
 
+	dir_change_begin(move->from.parent);
+	dir_change_begin(move->to.parent);
 	latch_lock_two(&from->latch, to ? &to->latch : NULL);
 	if (to && !move->exchanges)
 		r = upper_keep(move->overlay, to, &move->to.kept);
@@ -277,8 +280,9 @@ static int do_rename(struct move *move)
 	if (move->moves_dir)
 		pthread_rwlock_unlock(&move->overlay->shape);
 	latch_unlock_two(&from->latch, to ? &to->latch : NULL);
-	dir_changed(move->from.parent);
-	dir_changed(move->to.parent);
+	dirs = r == 0 ? node_is_dir(from) - (to && node_is_dir(to)) : 0;
+	dir_change_end(move->from.parent, move->exchanges ? -dirs : r == 0 ? -node_is_dir(from) : 0);
+	dir_change_end(move->to.parent, dirs);
 	return r;
 }
 
