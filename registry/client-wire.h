@@ -11,15 +11,16 @@
  * What is said to the program "courier", over a socket of sequenced packets that is its
  * standard input. A packet is one byte; what counts are the descriptors with it:
  *
- *   message = text-fd [ answer-fd body-fd [ upload-fd ] ]
+ *   message = text-fd [ answer-fd body-fd [ upload-fd [ note-fd ] ] ]
  *
  * text-fd: memory that holds one JSON object, of one of three kinds. With a request come a
  * socket for its answer (one JSON object, then the end), a pipe for the body that comes, and
- * what is to be sent as a body. Who closes the answer's socket has given up.
+ * what is to be sent as a body. Who closes the answer's socket has given up; with a note-fd he
+ * has died, and the answer is written there.
  */
 #define WIRE_TEXT_MAX   ((size_t)4 << 20)
 #define WIRE_ANSWER_MAX ((size_t)512 << 10)
-#define WIRE_FDS_MAX    4
+#define WIRE_FDS_MAX    5
 
 enum wire_kind {
 	WIRE_SETTINGS, /* the first message */

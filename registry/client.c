@@ -234,9 +234,10 @@ static int send_request(struct client *client, const struct client_request *requ
 	/* fewer system calls; where it may not be that large, it is as it was */
 	(void)fcntl(body_fd, F_SETPIPE_SZ, PIPE_BYTES);
 
-	const int fds[WIRE_FDS_MAX] = { text_fd, answer_fd, body_fd, upload_fd };
+	const int fds[WIRE_FDS_MAX] = { text_fd, answer_fd, body_fd, upload_fd, request->note_fd };
+	const size_t count = upload_fd < 0 ? 3 : request->has_note ? 5 : 4;
 
-	return send_fds(client, fds, upload_fd < 0 ? 3 : 4, err);
+	return send_fds(client, fds, count, err);
 }
 
 int client_begin(struct client *client, const struct client_request *request,
@@ -358,6 +359,11 @@ int client_perform(struct client *client, const struct client_request *request,
 	if (client_begin(client, request, &call, err) < 0)
 		return -1;
 	return client_finish(&call, out, err);
+}
+
+int client_note_parse(const char *data, size_t len, struct client_response *out, struct err *err)
+{
+	return wire_answer_parse(data, len, out, err);
 }
 
 int client_refused(const struct client_response *response, const char *what, struct err *err)

@@ -95,6 +95,10 @@ struct client_request {
 	 * comes is from here on, whether or not the server knows ranges */
 	uint64_t offset;
 	uint64_t total;
+	/* a body of a FILE is sent to its end even when we die meanwhile (for at most half a minute),
+	 * and the answer written over what note_fd holds: client_note_parse */
+	bool has_note;
+	int note_fd; /* borrowed */
 };
 #define CLIENT_DOCUMENT_MAX ((uint64_t)4 << 20)
 
@@ -148,6 +152,12 @@ int client_finish(struct client_call *call, struct client_response *out, struct 
  */
 struct source *client_get(struct client *client, const struct client_request *request,
 			  const char *what, struct err *err);
+
+/*
+ * The answer that an earlier process did not live to hear, from a file that was its note_fd; the
+ * body is left out. -1 when the text is none.
+ */
+int client_note_parse(const char *data, size_t len, struct client_response *out, struct err *err);
 
 /*
  * "WHAT: the registry HOST says 404: manifest unknown": -1 and ERR_REMOTE for a status that the

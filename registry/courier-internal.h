@@ -94,6 +94,8 @@ struct errand {
 	int answer_fd;
 	int body_fd;
 	int upload_fd;
+	int note_fd;    /* for the answer, should the parent die; or -1 */
+	bool is_orphan; /* it did */
 
 	char *url;            /* of the exchange; NULL: from the request */
 	enum scheme tried;
@@ -127,6 +129,7 @@ struct courier {
 	struct endpoint **endpoints;
 	size_t endpoint_count;
 	struct errand *errands;
+	int64_t alone_ms; /* since when there is no parent; 0: there is one */
 };
 
 /* ---- courier.c ---- */

@@ -3,7 +3,8 @@
  * The program "courier": carries requests to registries for who started it, over the socket
  * that is its standard input (client-wire.h). Its one thread serves all errands; libcurl's
  * multi interface moves their bytes. It can open no file and has no capability by the time the
- * first byte of a server comes, and ends when its parent does.
+ * first byte of a server comes, and ends when its parent does, but for a piece of an upload that
+ * would be lost.
  */
 #include <assert.h>
 #include <errno.h>
@@ -24,7 +25,8 @@
 #include "registry/courier-internal.h"
 #include "registry/http-status.h"
 
-#define POLL_MAX_MS 1000
+#define POLL_MAX_MS  1000
+#define ALONE_MAX_MS 30000
 
 int64_t courier_now_ms(void)
 {
@@ -46,6 +48,7 @@ struct errand *errand_new(struct courier *courier, struct endpoint *endpoint)
 	errand->answer_fd = -1;
 	errand->body_fd = -1;
 	errand->upload_fd = -1;
+	errand->note_fd = -1;
 	errand->pending = (struct strbuf)STRBUF_INIT;
 	errand->exchange.refusal = (struct strbuf)STRBUF_INIT;
 	errand->answer = (struct client_response)CLIENT_RESPONSE_INIT;
@@ -67,6 +70,7 @@ void errand_free(struct errand *errand)
 	fd_close(&errand->body_fd);
 	fd_close(&errand->upload_fd);
 	fd_close(&errand->answer_fd);
+	fd_close(&errand->note_fd);
 	free(errand);
 }
 
@@ -129,6 +133,12 @@ static void send_answer(struct errand *errand)
 		wire_error_format(&errand->err, &text);
 	else
 		wire_response_format(&errand->answer, &text);
+	if (errand->is_orphan) {
+		/* in place of what was there; half of it would be nothing, and no harm */
+		(void)(ftruncate(errand->note_fd, 0) < 0 ||
+		       pwrite(errand->note_fd, text.data, text.len, 0) < 0);
+		return;
+	}
 	/* it fits a socket's buffer; who is gone is told nothing */
 	(void)send(errand->answer_fd, text.data, text.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -136,6 +146,8 @@ static void send_answer(struct errand *errand)
 /* Write what came to the parent's pipe, as much as it takes now. */
 static void flush_errand(struct errand *errand)
 {
+	if (errand->is_orphan)
+		errand->pending_done = errand->pending.len;
 	while (errand->pending_done < errand->pending.len) {
 		ssize_t n = write(errand->body_fd, errand->pending.data + errand->pending_done,
 				  errand->pending.len - errand->pending_done);
@@ -203,6 +215,7 @@ static int add_errand(struct courier *courier, struct wire_message *message, int
 	errand->answer_fd = fd_steal(&fds[1]);
 	errand->body_fd = fd_steal(&fds[2]);
 	errand->upload_fd = fd_steal(&fds[3]);
+	errand->note_fd = fd_steal(&fds[4]);
 	return 0;
 }
 
@@ -262,7 +275,7 @@ static int receive_fds(struct courier *courier, int *fds)
 static void hear_all(struct courier *courier)
 {
 	for (;;) {
-		int fds[WIRE_FDS_MAX] = { -1, -1, -1, -1 };
+		int fds[WIRE_FDS_MAX] = { -1, -1, -1, -1, -1 };
 		struct err err = ERR_INIT;
 
 		if (receive_fds(courier, fds) < 0)
@@ -361,7 +374,7 @@ static void watch_all(struct courier *courier, struct watches *list)
 {
 	watch(list, NULL, courier->socket_fd, CURL_WAIT_POLLIN);
 	for (struct errand *errand = courier->errands; errand; errand = errand->next) {
-		if (errand->token)
+		if (errand->token || errand->is_orphan)
 			continue;
 		watch(list, errand, errand->answer_fd, CURL_WAIT_POLLIN);
 		if (errand->pending_done < errand->pending.len)
@@ -385,6 +398,15 @@ static int wait_ms(const struct courier *courier)
 	return (int)wait;
 }
 
+/* Nobody waits for it any more. What can be of use to a later process is brought to its end. */
+static void abandon(struct errand *errand)
+{
+	if (errand->note_fd >= 0 && errand->request->body.kind == CLIENT_BODY_FILE)
+		errand->is_orphan = true;
+	else
+		errand->state = ERRAND_DONE;
+}
+
 static void wait_for_any(struct courier *courier)
 {
 	struct watches list = { .count = 0 };
@@ -398,7 +420,7 @@ static void wait_for_any(struct courier *courier)
 		if (list.fds[i].revents == 0)
 			continue;
 		if (list.owners[i].fd == errand->answer_fd)
-			errand->state = ERRAND_DONE; /* nobody waits for it any more */
+			abandon(errand);
 		else if (list.owners[i].fd == errand->upload_fd)
 			exchange_resume_upload(errand);
 	}
@@ -407,11 +429,30 @@ static void wait_for_any(struct courier *courier)
 	hear_all(courier);
 }
 
+/* Without a parent: as long as an errand is worth it, and not for ever. */
+static bool is_needed(struct courier *courier)
+{
+	if (courier->socket_fd >= 0)
+		return true;
+	if (courier->alone_ms == 0) {
+		courier->alone_ms = courier_now_ms();
+		for (struct errand *errand = courier->errands; errand; errand = errand->next)
+			if (!errand->token)
+				abandon(errand);
+	}
+	if (courier_now_ms() - courier->alone_ms > ALONE_MAX_MS)
+		return false;
+	for (struct errand *errand = courier->errands; errand; errand = errand->next)
+		if (errand->is_orphan && errand->state != ERRAND_DONE)
+			return true;
+	return false;
+}
+
 static void run(struct courier *courier)
 {
 	int running;
 
-	while (courier->socket_fd >= 0) {
+	while (is_needed(courier)) {
 		begin_ready(courier);
 		curl_multi_perform(courier->multi, &running);
 		judge_ended(courier);

@@ -258,6 +258,8 @@ int upload_send(const struct repository *repository, struct upload *upload, int 
 	};
 	/* again as it was it would only be refused: the registry may have got a part of it */
 	request.no_retry = true;
+	request.has_note = upload->has_note;
+	request.note_fd = upload->note_fd;
 	if (client_perform(repository->client, &request, &response, err) < 0) {
 		*out = UPLOAD_BEHIND;
 		return err->kind == ERR_REMOTE ? 0 : -1;
@@ -273,6 +275,16 @@ int upload_send(const struct repository *repository, struct upload *upload, int 
 		return 0;
 	take_range(&response, end, upload);
 	return take_location(&response, upload, err);
+}
+
+void upload_take_note(struct upload *upload, const struct client_response *response)
+{
+	struct err ignored = ERR_INIT;
+
+	if (response->status != 202 && response->status != 204)
+		return;
+	take_range(response, 0, upload);
+	(void)take_location(response, upload, &ignored);
 }
 
 int upload_finish(const struct repository *repository, struct upload *upload, int fd,

@@ -35,6 +35,8 @@ struct upload {
 	char *location;     /* where the next request goes; changes with each */
 	uint64_t offset;    /* so many bytes are there */
 	uint64_t min_chunk; /* the registry wants no fewer at a time, but for the last; or 0 */
+	bool has_note;      /* of what comes of a piece, should we die: client.h */
+	int note_fd;        /* borrowed */
 };
 #define UPLOAD_INIT              \
 	{                        \
@@ -69,6 +71,8 @@ int upload_send(const struct repository *repository, struct upload *upload, int 
 int upload_finish(const struct repository *repository, struct upload *upload, int fd,
 		  uint64_t length, const struct digest *digest, enum upload_answer *out,
 		  struct err *err);
+/* What an earlier process did not live to hear of a piece that it sent, as far as it is good. */
+void upload_take_note(struct upload *upload, const struct client_response *response);
 /* Let the registry forget it; nobody minds if it does not. */
 void upload_cancel(const struct repository *repository, struct upload *upload);
 

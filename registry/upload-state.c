@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/digest.h"
@@ -16,6 +17,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "registry/interrupt.h"
 
 #define STATE_MAX_BYTES ((size_t)64 * 1024)
 
@@ -34,6 +36,24 @@ static bool is_current(int dir_fd, const char *name, int fd)
 	       here.st_ino == there.st_ino;
 }
 
+/*
+ * It is held by an upload under way, or, for a moment, by the program that brings the last piece
+ * of one to its end whose process was killed.
+ */
+static int take_lock(int fd, struct err *err)
+{
+	const struct timespec pause = { .tv_nsec = 50L * 1000 * 1000 };
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_sys(err, "lock");
+		if (interrupt_check(err) < 0)
+			return -1;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
 int upload_state_open(struct store *store, const char *place, const char *what,
 		      struct upload_state *out, struct err *err)
 {
@@ -48,18 +68,17 @@ int upload_state_open(struct store *store, const char *place, const char *what,
 	fd = openat(out->dir_fd, out->name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_sys(err, "open '%s' in the store's cache", out->name);
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-		if (is_current(out->dir_fd, out->name, fd))
-			out->fd = fd_steal(&fd);
-	} else if (errno != EWOULDBLOCK) {
-		return err_sys(err, "lock '%s' in the store's cache", out->name);
-	}
+	if (take_lock(fd, err) < 0)
+		return err_prefix(err, "lock '%s' in the store's cache", out->name);
+	if (is_current(out->dir_fd, out->name, fd))
+		out->fd = fd_steal(&fd);
 	return 0;
 }
 
 int upload_state_load(const struct upload_state *state, struct upload *out, struct err *err)
 {
 	auto_strbuf struct strbuf text = STRBUF_INIT;
+	auto_client_response struct client_response note = CLIENT_RESPONSE_INIT;
 	auto_json struct json *document = NULL;
 	struct err ignored = ERR_INIT;
 	int64_t offset = 0;
@@ -70,6 +89,10 @@ int upload_state_load(const struct upload_state *state, struct upload *out, stru
 		return err_sys(err, "read '%s'", state->name);
 	if (fd_read_all(state->fd, STATE_MAX_BYTES, &text, state->name, err) < 0)
 		return -1;
+	if (client_note_parse(text.data, text.len, &note, &ignored) == 0) {
+		upload_take_note(out, &note);
+		return 0;
+	}
 	/* new, or its writer was killed in the middle */
 	document = text.len ? json_parse(text.data, text.len, state->name, &ignored) : NULL;
 	if (!document || json_take_int(document, "offset", &offset, state->name, &ignored) < 0 ||

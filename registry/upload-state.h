@@ -13,8 +13,9 @@
  *
  *   upload-<SHA-256 of the place and of what is uploaded>    { "location": URL, "offset": BYTES }
  *
- * locked while an upload is under way. A second process that uploads the same to the same
- * place finds it locked, and its own upload is not remembered.
+ * or what the registry said to a piece that was under way when its process died (client.h,
+ * note_fd). Locked while an upload is under way: a second process that uploads the same to
+ * the same place waits for the first, and finds the blob there then.
  */
 struct upload_state {
 	int dir_fd; /* borrowed */

@@ -87,6 +87,8 @@ static int send_piece(struct sending *sending, enum upload_answer *out, struct e
 
 	if (length > piece_bytes(sending))
 		length = piece_bytes(sending);
+	sending->upload.has_note = sending->state.fd >= 0;
+	sending->upload.note_fd = sending->state.fd;
 	if (upload_send(sending->repository, &sending->upload, bytes_fd(sending), length, out,
 			err) < 0)
 		return -1;
@@ -209,16 +211,17 @@ int upload_blob(const struct repository *repository, const struct digest *digest
 
 	*out_sent_bytes = 0;
 	digest_name(digest, name);
-	if (interrupt_check(err) < 0 || repository_has_blob(repository, digest, &has, err) < 0)
+	if (interrupt_check(err) < 0 ||
+	    (size_bytes > UPLOAD_PIECE_BYTES && open_state(&sending, name, err) < 0) ||
+	    repository_has_blob(repository, digest, &has, err) < 0)
 		return -1;
 	if (has) {
 		log_info("blob %s is there already", name);
+		upload_state_forget(&sending.state);
 		return 0;
 	}
 	sending.fd = blob_open(repository->store, digest, err);
 	if (sending.fd < 0)
-		return -1;
-	if (size_bytes > UPLOAD_PIECE_BYTES && open_state(&sending, name, err) < 0)
 		return -1;
 	if (send_all(&sending, err) < 0)
 		return err_prefix(err, "blob %s", name);

@@ -246,6 +246,25 @@ bytes_sent() { bad_registry_log bad '.in' | paste -sd+ | bc; }
 	[ -z "$(find "$ROOT_STORE/cache" -name 'upload-*')" ]
 }
 
+@test "kill -9 in the middle of a piece: not even that is sent twice, to docker-registry" {
+	need_root
+	local pid ref at
+	ref=$(registry_of plain)/$REPO:1
+	# it begins to write the second piece: then the process that sends dies, and its helper ends the piece
+	IMGBUILD_ROOT=$ROOT_STORE imgpush -q big:1 "$ref" 3>&- &
+	pid=$!
+	for _ in $(seq 1000); do
+		[ -z "$(find "$T/registry/plain/data/docker/registry/v2/repositories/$REPO/_uploads" -name data -size +33000k 2>/dev/null)" ] || break
+		sleep 0.01
+	done
+	kill -9 $pid
+	wait $pid || true
+	run -0 as root imgpush big:1 "$ref"
+	# or later, when the machine was faster than we are
+	at=$(sed -n 's/.*the upload goes on at byte //p' <<<"$output")
+	[ "${at:-$(grep -c "is there already" <<<"$output")000000000}" -ge 67108864 ]
+}
+
 @test "refusals end the push with what the registry says" {
 	need_root
 	local status
