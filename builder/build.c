@@ -26,6 +26,12 @@ static int get_image(void *context, const char *name, const struct platform *pla
 		     const struct image_config **out_config, size_t *out_index, struct err *err)
 {
 	struct build *build = context;
+	const struct image_pull pull = {
+		.store = build->request->store,
+		.when = build->request->pull,
+		.is_quiet = build->request->is_quiet,
+		.flags = build->request->registry,
+	};
 	auto_free char *wanted = NULL;
 	struct build_image *found;
 
@@ -40,7 +46,7 @@ static int get_image(void *context, const char *name, const struct platform *pla
 		return 0;
 	}
 	found = mem_alloc(sizeof(*found));
-	if (image_get(build->request->store, name, platform, &found->image, err) < 0) {
+	if (image_pull_get(&pull, name, platform, &found->image, err) < 0) {
 		free(found);
 		return -1;
 	}

@@ -8,6 +8,7 @@
 #include "builder/ast.h"
 #include "builder/check.h"
 #include "builder/context.h"
+#include "builder/image-pull.h"
 #include "builder/named.h"
 #include "builder/platforms.h"
 #include "builder/grants.h"
@@ -49,6 +50,9 @@ struct build_request {
 	const char *target; /* NULL: the last stage */
 	struct platforms platforms;
 	bool no_cache;
+	enum pull_when pull;                    /* images that are named */
+	const struct registry_flags *registry; /* how to speak to where they are; or NULL */
+	bool is_quiet;
 	const struct grants *grants; /* what RUN --mount=type=secret and ssh may have */
 	unsigned allowed;            /* enum plan_allowed */
 	struct plan_changes changes;

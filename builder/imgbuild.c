@@ -206,6 +206,7 @@ static int build(const struct options *options, const char *context_path,
 	request->context = &input.context;
 	request->named = &named;
 	request->progress = progress;
+	request->is_quiet = progress_mode(options) == PROGRESS_QUIET;
 	request->store = store;
 	request->report = &report;
 	request->sizes = options->report || options->report_file ? &sizes : NULL;

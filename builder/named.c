@@ -5,18 +5,14 @@
  */
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "builder/image-pull.h"
 #include "builder/named.h"
 #include "common/fd.h"
 #include "common/mem.h"
-#include "common/proc.h"
 #include "common/strbuf.h"
 #include "layers/ref.h"
 
@@ -60,59 +56,24 @@ static char *store_name(const char *name)
 	return strbuf_steal(&out);
 }
 
-/* Run imgpull; the ID that it prints. */
-static int run_pull(const char *const *argv, struct strbuf *out, struct err *err)
-{
-	auto_child struct child child = CHILD_INIT;
-	auto_close int read_fd = -1;
-	auto_close int write_fd = -1;
-	struct proc_spec spec = { .argv = argv };
-	struct proc_fd fds[1];
-	char text[64];
-	int pipe_fds[2];
-	int status;
-
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return err_sys(err, "make a pipe");
-	read_fd = pipe_fds[0];
-	write_fd = pipe_fds[1];
-	fds[0] = (struct proc_fd){ .from = write_fd, .to = STDOUT_FILENO };
-	spec.fds = fds;
-	spec.fd_count = 1;
-	if (child_start(&child, &spec, err) < 0)
-		return -1;
-	fd_close(&write_fd);
-	if (fd_read_all(read_fd, 4096, out, "imgpull", err) < 0 ||
-	    child_wait(&child, &status, err) < 0)
-		return -1;
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return err_set(err, ERR_INPUT, "imgpull: %s", proc_status_text(status, text));
-	while (out->len > 0 && out->data[out->len - 1] == '\n')
-		strbuf_truncate(out, out->len - 1);
-	return 0;
-}
-
 static int open_layout(struct named_context *item, const char *rest, struct store *store,
 		       struct err *err)
 {
-	auto_strbuf struct strbuf program = STRBUF_INIT;
+	auto_strlist struct strlist args = STRLIST_INIT;
 	auto_strbuf struct strbuf id = STRBUF_INIT;
-	auto_free char *place = str_format("oci:%s", rest);
 	auto_free char *name = store_name(item->name);
-	const char *all = item->all_platforms ? "--all-platforms" : "-q";
-	const char *argv[] = { NULL, "-q", all, "--root", NULL, place, name, NULL };
 
 	if (!store) {
 		item->kind = NAMED_IMAGE;
 		item->image = ptr_steal(&name);
 		return 0;
 	}
-	argv[4] = store_root_path(store);
-	if (proc_self_dir(&program, err) < 0)
-		return -1;
-	strbuf_puts(&program, "/imgpull");
-	argv[0] = program.data;
-	if (run_pull(argv, &id, err) < 0)
+	strlist_add(&args, "--quiet");
+	if (item->all_platforms)
+		strlist_add(&args, "--all-platforms");
+	strlist_addf(&args, "oci:%s", rest);
+	strlist_add(&args, name);
+	if (image_pull_run(store, &args, &id, err) < 0)
 		return err_prefix(err, "oci-layout://%s", rest);
 	item->kind = NAMED_IMAGE;
 	item->image = strbuf_steal(&id);

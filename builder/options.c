@@ -127,9 +127,10 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		  NULL },
 		{ 0, "rewrite-timestamp", OPTION_FLAG, &out->rewrite_timestamp, NULL,
 		  "have these two change the times of files (default: true)", NULL },
-		{ 0, "pull", OPTION_CHOICE, &out->pull, "WHEN",
-		  "images that are not in the store are an error with either (default: missing)",
-		  "missing|never" },
+		{ 0, "pull", OPTION_SWITCH, &out->pull, NULL,
+		  "pull images that the Buildfile names: always (also --pull alone), missing, "
+		  "newer, never (default: missing)",
+		  "always|missing|newer|never" },
 		{ 0, "jobs", OPTION_STRING, &out->jobs, "N",
 		  "stages that run at the same time (default: twice the processors, at least 8; "
 		  "0: as many as can)",
@@ -375,7 +376,9 @@ int options_prepare(const struct options *options, struct strlist *build_args,
 	request->squash = options->squash_all                   ? SQUASH_ALL
 			  : options->squash || !options->layers ? SQUASH_NEW
 								: SQUASH_NONE;
-	if (isolation_want(options->isolation, err) < 0 ||
+	request->registry = &options->registry;
+	if (pull_when_parse(options->pull, &request->pull, err) < 0 ||
+	    isolation_want(options->isolation, err) < 0 ||
 	    unpack_limits_raise(&options->unpack_limits, err) < 0 ||
 	    take_build_args(options, build_args, err) < 0 ||
 	    take_changes(options, &request->changes, err) < 0 ||

@@ -140,16 +140,6 @@ static int set_flag(bool *target, const char *option, const char *value, struct 
 	return 0;
 }
 
-static int set_switch(const char **target, const char *option, const char *value, struct err *err)
-{
-	bool is_on = false;
-
-	if (set_flag(&is_on, option, value, err) < 0)
-		return -1;
-	*target = is_on ? "true" : "false";
-	return 0;
-}
-
 static bool is_choice(const char *choices, const char *value)
 {
 	size_t len = strlen(value);
@@ -189,6 +179,23 @@ static int set_choice(const struct cmdline_option *row, const char *option, cons
 	return err_set(err, ERR_USAGE, "option '%s' is %s, not '%s'", option, list.data, value);
 }
 
+/* As a flag, or with one of the values that it may have besides. */
+static int set_switch(const struct cmdline_option *row, const char *option, const char *value,
+		      struct err *err)
+{
+	const char **target = row->target;
+	bool is_on = false;
+
+	if (value && row->choices && is_choice(row->choices, value)) {
+		*target = value;
+		return 0;
+	}
+	if (set_flag(&is_on, option, value, err) < 0)
+		return row->choices ? set_choice(row, option, value, err) : -1;
+	*target = is_on ? "true" : "false";
+	return 0;
+}
+
 /* An absolute path, for a child process may stand elsewhere; one that leads nowhere stays. */
 static int add_path(const char *variable, const char *option, const char *value, struct err *err)
 {
@@ -214,7 +221,7 @@ static int set_option(const struct cmdline_option *row, const char *option, cons
 	case OPTION_FLAG:
 		return set_flag(row->target, option, value, err);
 	case OPTION_SWITCH:
-		return set_switch(row->target, option, value, err);
+		return set_switch(row, option, value, err);
 	case OPTION_STRING:
 		*(const char **)row->target = value;
 		return 0;

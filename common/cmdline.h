@@ -21,7 +21,8 @@
  */
 enum option_type {
 	OPTION_FLAG,    /* bool *: set true; --name=false sets false */
-	OPTION_SWITCH,  /* const char **: the same, "true" or "false"; NULL when not given */
+	OPTION_SWITCH,  /* const char **: the same, "true" or "false"; NULL when not given. With
+			 * choices, --name=CHOICE sets that */
 	OPTION_STRING,  /* const char **: the value (points into argv); the last one wins */
 	OPTION_LIST,    /* struct strlist *: appended */
 	OPTION_CHOICE,  /* const char **: one of choices, else ERR_USAGE that lists them */

@@ -98,11 +98,16 @@ static bool is_passing(const struct errand *errand, CURLcode code)
 /* What the user could do, where that is known. */
 static const char *hint_for(const struct errand *errand, CURLcode code)
 {
+	curl_off_t shaken_us = 0;
+
+	curl_easy_getinfo(errand->exchange.curl, CURLINFO_APPCONNECT_TIME_T, &shaken_us);
 	if (code == CURLE_PEER_FAILED_VERIFICATION)
 		return " (certificates to trust can be given by --cert-dir)";
 	if (code == CURLE_SSL_CONNECT_ERROR && strstr(errand->exchange.error, "wrong version"))
 		return " (it does not speak https; --tls-verify=false allows http)";
-	if (strstr(errand->exchange.error, " alert "))
+	if (strstr(errand->exchange.error, " alert ") ||
+	    (shaken_us > 0 && !errand->endpoint->has_answered &&
+	     !errand->endpoint->values->cert_pem))
 		return " (a client's certificate can be given by --cert-dir)";
 	return "";
 }

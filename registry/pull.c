@@ -31,14 +31,15 @@ void pull_release(struct pull *pull)
 
 /* ---- names ---- */
 
-static int canonical_name(const char *text, struct strlist *out, struct err *err)
+/* @may_pin: "NAME@sha256:…" too, which is how a registry calls it. */
+static int canonical_name(const char *text, bool may_pin, struct strlist *out, struct err *err)
 {
 	auto_image_ref struct image_ref ref = IMAGE_REF_INIT;
 	auto_strbuf struct strbuf name = STRBUF_INIT;
 
 	if (image_ref_parse(text, &ref, err) < 0)
 		return -1;
-	if (ref.has_digest)
+	if (ref.has_digest && !may_pin)
 		return err_set(err, ERR_USAGE, "'%s' cannot be given as a name: it has a digest",
 			       text);
 	image_ref_format(&ref, &name);
@@ -50,11 +51,9 @@ static int choose_names(const struct image_reader *reader, const char *source, c
 			struct strlist *out, struct err *err)
 {
 	if (name)
-		return canonical_name(name, out, err);
-	if (reader->is_nameless)
-		return 0;
+		return canonical_name(name, false, out, err);
 	for (size_t i = 0; i < reader->names.count; i++)
-		if (canonical_name(reader->names.items[i], out, err) < 0)
+		if (canonical_name(reader->names.items[i], reader->place != NULL, out, err) < 0)
 			return err_prefix(err, "%s", source);
 	if (out->count == 0)
 		return err_set(err, ERR_USAGE,

@@ -270,11 +270,8 @@ static void take_top(struct registry_reader *reader, struct client_response *res
 	response->body = (struct strbuf)STRBUF_INIT;
 	descriptor_set(&root, media_type_of(response), &reader->top_digest, reader->top.len);
 	index_add(&reader->reader.roots, &root);
-	reader->reader.is_nameless = registry->ref.has_digest;
 	reader->reader.place = registry->endpoints.items[registry->endpoints.count - 1].place;
 	reader->reader.jobs = registry->jobs;
-	if (registry->ref.has_digest)
-		return;
 	image_ref_format(&registry->ref, &name);
 	strlist_add(&reader->reader.names, name.data);
 }

@@ -41,7 +41,6 @@ struct image_reader {
 	struct index roots;    /* manifests or indexes: at least one */
 	struct strlist names;  /* how the place calls the image, if it does */
 	bool is_manifest_made; /* the manifest is the reader's own, not worth keeping */
-	bool is_nameless;      /* the place calls it by its digest: it needs no name */
 	const char *place;     /* as storage/origin.h has it, or NULL; the reader's */
 	unsigned jobs;         /* layers to be read at a time; 0: as many as can be worked on */
 };

@@ -503,7 +503,7 @@ true buildkit.dockerfile.v0 HEALTHCHECK {Test:[CMD check it] Interval:5s Timeout
 @test "options that are not honoured are refused" {
 	need_root
 	printf 'FROM localhost/bb\n' >Buildfile
-	for option in --pull=always --network=bridge --secret=x=y --progress=tty; do
+	for option in --pull=sometimes --network=bridge --secret=x=y --progress=tty; do
 		run as root imgbuild "$option" .
 		echo "$option: $status $output"
 		[ "$status" = 2 ] || [ "$status" = 3 ]
