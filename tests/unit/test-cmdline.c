@@ -166,6 +166,47 @@ static void names_what_is_wrong(void **state)
 	refuses("a b c", "unexpected argument 'c'; usage: prog [OPTIONS] CONTEXT");
 }
 
+static void a_switch_may_have_choices(void **state)
+{
+	static const struct {
+		const char *word;
+		const char *value; /* NULL: refused */
+	} rows[] = {
+		{ "--pull", "true" },
+		{ "--pull=false", "false" },
+		{ "--pull=never", "never" },
+		{ "--pull=sometimes", NULL },
+		{ "--pull=", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *pull = NULL;
+		const struct cmdline_option options[] = {
+			{ 0, "pull", OPTION_SWITCH, &pull, NULL, "get it", "always|never" },
+			{ 0 },
+		};
+		const struct cmdline cmdline = { .program = "prog",
+						 .synopsis = "",
+						 .options = options,
+						 .max_args = 1 };
+		char word[32];
+		/* what follows is no value of it */
+		char *argv[] = { (char[]){ "prog" }, word, (char[]){ "never" }, NULL };
+		auto_strlist struct strlist args = STRLIST_INIT;
+		struct err err = ERR_INIT;
+		bool done = false;
+		int result;
+
+		snprintf(word, sizeof(word), "%s", rows[i].word);
+		result = cmdline_parse(&cmdline, 3, argv, &args, &done, &err);
+		assert_int_equal(result, rows[i].value ? 0 : -1);
+		if (rows[i].value)
+			assert_string_equal(pull, rows[i].value);
+		else
+			assert_non_null(strstr(err.text, "option '--pull' is always or never"));
+	}
+}
+
 /* ---- what goes to stdout --------------------------------------------------- */
 
 static void paths_gather_in_a_variable(void **state)
@@ -175,8 +216,9 @@ static void paths_gather_in_a_variable(void **state)
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
 	};
 	const struct cmdline cmdline = { .program = "prog", .synopsis = "", .options = options };
-	char *good[] = { "prog", "--add", "/../tmp", "--add=/not/there", NULL };
-	char *bad[] = { "prog", "--add", "/a:b", NULL };
+	char *good[] = { (char[]){ "prog" }, (char[]){ "--add" }, (char[]){ "/../tmp" },
+			 (char[]){ "--add=/not/there" }, NULL };
+	char *bad[] = { (char[]){ "prog" }, (char[]){ "--add" }, (char[]){ "/a:b" }, NULL };
 	auto_strlist struct strlist args = STRLIST_INIT;
 	struct err err = ERR_INIT;
 	bool done = false;
@@ -463,6 +505,7 @@ int main(void)
 		cmocka_unit_test(completes),
 		cmocka_unit_test(the_table_may_have_its_own_h),
 		cmocka_unit_test(paths_gather_in_a_variable),
+		cmocka_unit_test(a_switch_may_have_choices),
 		cmocka_unit_test(picks_the_subcommand),
 		cmocka_unit_test(words_a_wrong_subcommand),
 		cmocka_unit_test(lists_the_subcommands),
