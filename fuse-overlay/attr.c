@@ -54,6 +54,12 @@ int attr_load(struct overlay *overlay, int fd, const char *name, int flags, stru
 	return load_override(overlay, fd, name, flags, st);
 }
 
+void attr_unshift(const struct overlay *overlay, uint16_t layer, struct stat *st)
+{
+	if (overlay->layers[layer].is_idmapped)
+		mapping_store(&overlay->options->mapping, &st->st_uid, &st->st_gid);
+}
+
 /*
  * A directory has a link for itself and one for each directory in it. What is in a merged one is
  * counted once, and from then on kept up.
@@ -97,6 +103,7 @@ int attr_get(struct overlay *overlay, struct node *node, struct stat *out)
 		r = attr_load(overlay, where.fd, where.name, where.flags, out);
 	if (r < 0)
 		return r;
+	attr_unshift(overlay, node_layer(node), out);
 	attr_show(overlay, node, out);
 	return 0;
 }

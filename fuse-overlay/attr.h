@@ -15,6 +15,12 @@ uint64_t attr_ino(const struct overlay *overlay, const struct layer *layer, ino_
  */
 int attr_load(struct overlay *overlay, int fd, const char *name, int flags, struct stat *st);
 
+/*
+ * Engines may give a map of ids and, through an id-mapped mount, lower layers to which it has been
+ * applied already: what attr_load gave of such a layer becomes what it holds.
+ */
+void attr_unshift(const struct overlay *overlay, uint16_t layer, struct stat *st);
+
 /* What attr_load gave of @node becomes what is shown. */
 void attr_show(struct overlay *overlay, struct node *node, struct stat *st);
 

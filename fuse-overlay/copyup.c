@@ -239,6 +239,7 @@ static int copy_up_one(struct overlay *overlay, struct node *node, uint64_t limi
 		return r;
 	if (fstatat(from.fd, from.name, &st, from.flags) < 0)
 		return -errno;
+	attr_unshift(overlay, node_layer(node), &st);
 	work_name(overlay, name);
 	r = make_like(overlay, &from, name, &st, limit);
 	if (r == 0)

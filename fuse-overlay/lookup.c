@@ -185,6 +185,7 @@ static int look_at(struct search *search, uint16_t index, int dir_fd, const char
 	}
 	if (!search->is_anything) {
 		search->is_anything = true;
+		attr_unshift(search->overlay, index, &st);
 		search->found->st = st;
 		search->found->layer = index;
 		search->found->is_upper = layer->is_upper;
@@ -456,6 +457,7 @@ int overlay_lookup_listed(struct overlay *overlay, struct node *parent,
 	if (r < 0 || S_ISDIR(found.st.st_mode) ||
 	    entry->version != atomic_load(&parent->dir->version))
 		return overlay_lookup(overlay, parent, entry->name, out);
+	attr_unshift(overlay, entry->layer, &found.st);
 	found.layer = entry->layer;
 	found.ino = attr_ino(overlay, &overlay->layers[entry->layer], found.st.st_ino);
 	return reply_found(overlay, parent, entry->name, &found, out);

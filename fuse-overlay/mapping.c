@@ -130,6 +130,11 @@ bool mapping_squashes(const struct mapping *mapping)
 	return mapping->squash_uid >= 0 || mapping->squash_gid >= 0;
 }
 
+bool mapping_is_given(const struct mapping *mapping)
+{
+	return mapping->uids.count > 0 || mapping->gids.count > 0;
+}
+
 void mapping_release(struct mapping *mapping)
 {
 	id_map_release(&mapping->uids);

@@ -65,6 +65,9 @@ void mapping_store(const struct mapping *mapping, uid_t *uid, gid_t *gid);
 /* With a squash an owner that cannot be stored is no error: it would not be shown anyway. */
 bool mapping_squashes(const struct mapping *mapping);
 
+/* Whether there is any range. */
+bool mapping_is_given(const struct mapping *mapping);
+
 void mapping_release(struct mapping *mapping);
 
 #endif

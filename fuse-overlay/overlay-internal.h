@@ -26,6 +26,7 @@ struct layer {
 	uint16_t device; /* which of the different file systems: 0 is that of layers[0] */
 	bool is_upper;
 	bool has_whiteout_files; /* ".wh." names may be in there */
+	bool is_idmapped;        /* its mount shows owners as the union shall: see attr_unshift */
 	bool has_redirects;      /* directories may say where the layers below have them */
 };
 

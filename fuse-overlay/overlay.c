@@ -19,6 +19,7 @@
 #include "common/tree.h"
 #include "fuse-overlay/apart.h"
 #include "fuse-overlay/attr.h"
+#include "fuse-overlay/idmapped.h"
 #include "fuse-overlay/listing.h"
 #include "fuse-overlay/node.h"
 #include "fuse-overlay/place.h"
@@ -101,6 +102,10 @@ static int open_layers(struct overlay *overlay, struct err *err)
 		if (open_layer(options->lowers.items[i],
 			       &overlay->layers[i + (overlay->has_upper ? 1 : 0)], err) < 0)
 			return -1;
+	for (uint16_t i = 0; i < overlay->layer_count; i++)
+		overlay->layers[i].is_idmapped = mapping_is_given(&options->mapping) &&
+						 !overlay->layers[i].is_upper &&
+						 idmapped_is(overlay->layers[i].fd);
 	count_devices(overlay);
 	return check_lowers(overlay, err);
 }

@@ -235,7 +235,7 @@ static void arg_add(struct fuse_args *args, const char *arg)
 static int fuse_open_session(struct session *session, struct err *err)
 {
 	auto_free char *mount = options_mount_string(session->options);
-	auto_free char *list = str_format("subtype=imgoverlay,fsname=imgoverlay,%s%s", mount,
+	auto_free char *list = str_format("subtype=imgoverlay,fsname=fuse-overlayfs,%s%s", mount,
 					  session->options->is_debug ? ",debug" : "");
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 

@@ -154,6 +154,36 @@ overlay squash_to_root; is "$(stat -c %u:%g m/f)" 0:0; chown 7:7 m/f; unmount; r
 overlay squash_to_uid=3,squash_to_gid=4; is "$(stat -c %u:%g m/f m | tr "\n" " ")" "3:4 3:4 "; unmount'
 }
 
+@test "a lower layer to which the map of ids has been applied by an id-mapped mount" {
+	need_root
+	fuse_as root '
+mkdir mapped l/d; echo x >l/f; chown 5:6 l/f
+python3 - l mapped <<P || exit 77
+import ctypes, os, struct, subprocess, sys
+libc = ctypes.CDLL(None, use_errno=True)
+sleeper = subprocess.Popen(["unshare", "-U", "sleep", "60"])
+while os.readlink("/proc/%d/ns/user" % sleeper.pid) == os.readlink("/proc/self/ns/user"):
+    pass
+for what in "uid", "gid":
+    open("/proc/%d/%s_map" % (sleeper.pid, what), "w").write("0 100000 65536")
+namespace = os.open("/proc/%d/ns/user" % sleeper.pid, os.O_RDONLY)
+tree = libc.syscall(428, -100, sys.argv[1].encode(), 1 | os.O_CLOEXEC)                       # open_tree
+attr = struct.pack("QQQQ", 0x100000, 0, 0, namespace)
+ok = libc.syscall(442, tree, b"", 0x1000, attr, len(attr)) == 0                               # mount_setattr
+ok = ok and libc.syscall(429, tree, b"", -100, sys.argv[2].encode(), 4) == 0                  # move_mount
+sleeper.kill()
+sys.exit(not ok)
+P
+is "$(stat -c %u mapped/f)" 100005
+LOWERS=mapped overlay uidmapping=0:100000:65536,gidmapping=0:100000:65536
+umount -l mapped
+is "$(stat -c %u:%g m/f m/d | tr "\n" " ")" "100005:100006 100000:100000 "
+echo y >>m/f; touch m/d/new; chown 100007:100007 m/d/new
+is "$(stat -c %u:%g m/f m/d m/d/new | tr "\n" " ")" "100005:100006 100000:100000 100007:100007 "
+is "$(stat -c %u:%g u/f u/d u/d/new | tr "\n" " ")" "5:6 0:0 7:7 "
+unmount' || { [ $? = 77 ] && skip "this file system cannot be id-mapped"; false; }
+}
+
 @test "owner and mode in an attribute" {
 	both '
 echo x >l/f; setfattr -n user.containers.override_stat -v 33:34:4750 l/f; echo y >l/plain
