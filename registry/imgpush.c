@@ -25,6 +25,7 @@ struct imgpush {
 	const char *digest_file;
 	const char *jobs;
 	struct registry_flags registry;
+	struct registry_flags source;
 	bool all_platforms;
 	bool is_quiet;
 	struct strlist args;
@@ -61,6 +62,14 @@ static int parse_options(int argc, char **argv, struct imgpush *options, struct 
 		  "the store (default: $IMGBUILD_ROOT, else the user's own)", NULL },
 		OPTION_ADD_STORE,
 		REGISTRY_FLAG_ROWS(&options->registry),
+		{ 0, "src-authfile", OPTION_STRING, &options->source.authfile, "FILE",
+		  "when IMAGE is in a registry: the credentials for that one", NULL },
+		{ 0, "src-cert-dir", OPTION_STRING, &options->source.cert_dir, "DIR",
+		  "its certificates", NULL },
+		{ 0, "src-creds", OPTION_STRING, &options->source.creds, "USER[:PASSWORD]",
+		  "who to be there", NULL },
+		{ 0, "src-tls-verify", OPTION_SWITCH, &options->source.tls_verify, NULL,
+		  "check its certificate, and speak https only", NULL },
 		{ 'q', "quiet", OPTION_FLAG, &options->is_quiet, NULL, "say nothing on the way",
 		  NULL },
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
@@ -152,9 +161,34 @@ static int find_registry(const struct imgpush *options, const char *place,
 	return destination_find(place, &access, destination, err);
 }
 
+/* Whether IMAGE is not one of the store's. "docker:dind" is. */
+static bool is_place(const char *image)
+{
+	return strncmp(image, "docker:", 7) == 0 ? registry_is_place(image) && image[7] == '/'
+						 : transport_is_named(image);
+}
+
+/* *out NULL when the source is no registry. */
+static int open_source(const struct imgpush *options, struct registry **out, struct err *err)
+{
+	struct registry_options registry = { .jobs = 0 };
+	struct registry_flags flags = options->source;
+
+	if (!registry_is_place(options->args.items[0]))
+		return 0;
+	if (!flags.authfile)
+		flags.authfile = options->registry.authfile;
+	flags.retry = options->registry.retry;
+	flags.retry_delay = options->registry.retry_delay;
+	if (registry_flags_take(&flags, &registry.access, &registry.client, err) < 0)
+		return -1;
+	return registry_open(options->args.items[0], &registry, out, err);
+}
+
 static int push(const struct imgpush *options, struct err *err)
 {
 	auto_store struct store *store = NULL;
+	auto_registry struct registry *source = NULL;
 	auto_destination struct destination destination = { .ref = IMAGE_REF_INIT };
 	struct client_options client;
 	struct manifest_options manifest_options;
@@ -163,15 +197,20 @@ static int push(const struct imgpush *options, struct err *err)
 	struct userns userns;
 	const char *image = options->args.items[0];
 	const char *place = options->args.count > 1 ? options->args.items[1] : image;
+	const bool is_copy = is_place(image);
 	bool has_options = false;
 
+	if (is_copy && options->args.count < 2)
+		return err_set(err, ERR_USAGE, "where shall '%s' be copied to?", image);
 	if (make_manifest_options(options, &manifest_options, &has_options, err) < 0 ||
 	    find_registry(options, place, &destination, &client, &push_options, err) < 0 ||
-	    userns_enter(&userns, err) < 0 || store_open(options->root, &store, err) < 0)
+	    (is_copy && open_source(options, &source, err) < 0) || userns_enter(&userns, err) < 0 ||
+	    store_open(options->root, &store, err) < 0)
 		return -1;
 	interrupt_hold();
 	push_options.manifest = has_options ? &manifest_options : NULL;
-	if (push_image(store, image, place, &push_options, &result, err) < 0)
+	if ((is_copy ? push_place(store, image, source, place, &push_options, &result, err)
+		     : push_image(store, image, place, &push_options, &result, err)) < 0)
 		return -1;
 	return tell(options, &result, err);
 }

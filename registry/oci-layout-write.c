@@ -261,6 +261,14 @@ static int write_index(const struct layout_writer *layout, const struct push_job
 	return 0;
 }
 
+/* Blobs that somebody brought into the store. */
+static int write_root(const struct layout_writer *layout, const struct push_job *job,
+		      struct descriptor *out, struct err *err)
+{
+	descriptor_set(out, job->root->media_type, &job->root->digest, job->root->size_bytes);
+	return put_part(layout, job->store, job->root, err);
+}
+
 static void layout_release(struct layout_writer *layout)
 {
 	fd_close(&layout->blobs_fd);
@@ -282,8 +290,11 @@ int oci_layout_write_at(const char *path, const char *tag, const struct push_job
 	layout.path = path;
 	if (open_layout(&layout, err) < 0)
 		return -1;
-	result = job->index ? write_index(&layout, job, &entry, err)
-			    : write_image(&layout, job, &entry, err);
+	if (job->root)
+		result = write_root(&layout, job, &entry, err);
+	else
+		result = job->index ? write_index(&layout, job, &entry, err)
+				    : write_image(&layout, job, &entry, err);
 	if (result < 0 || interrupt_check(err) < 0)
 		return -1;
 	if (tag)

@@ -19,8 +19,8 @@ struct index_pull {
 	struct image_reader *reader;
 };
 
-/* A blob as it is. */
-static int pull_blob(struct index_pull *pull, const struct descriptor *blob, struct err *err)
+int pull_blob(struct store *store, struct image_reader *reader, const struct descriptor *blob,
+	      struct err *err)
 {
 	auto_source struct source *source = NULL;
 	auto_blob_writer struct blob_writer writer = BLOB_WRITER_INIT;
@@ -34,15 +34,15 @@ static int pull_blob(struct index_pull *pull, const struct descriptor *blob, str
 	bool found = false;
 
 	if (interrupt_check(err) < 0 ||
-	    blob_find(pull->store, &blob->digest, &found, NULL, err) < 0)
+	    blob_find(store, &blob->digest, &found, NULL, err) < 0)
 		return -1;
 	if (found)
 		return 0;
-	source = pull->reader->open_blob(pull->reader, blob, err);
+	source = reader->open_blob(reader, blob, err);
 	if (!source)
 		return -1;
 	source = source_digest(source, &options);
-	if (blob_writer_open(pull->store, &writer, err) < 0)
+	if (blob_writer_open(store, &writer, err) < 0)
 		return -1;
 	sink = sink_to_fd(writer.tmp.fd, name);
 	if (stream_copy(source, sink, err) < 0 || sink_finish(sink, err) < 0)
@@ -52,10 +52,10 @@ static int pull_blob(struct index_pull *pull, const struct descriptor *blob, str
 
 static int pull_companion(struct index_pull *pull, const struct manifest *manifest, struct err *err)
 {
-	if (pull_blob(pull, &manifest->config, err) < 0)
+	if (pull_blob(pull->store, pull->reader, &manifest->config, err) < 0)
 		return -1;
 	for (size_t i = 0; i < manifest->layer_count; i++)
-		if (pull_blob(pull, &manifest->layers[i], err) < 0)
+		if (pull_blob(pull->store, pull->reader, &manifest->layers[i], err) < 0)
 			return -1;
 	return 0;
 }

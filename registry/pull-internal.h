@@ -5,6 +5,7 @@
 #include "layers/config.h"
 #include "layers/manifest.h"
 #include "registry/pull.h"
+#include "registry/registry-read.h"
 #include "registry/transport.h"
 #include "storage/store.h"
 
@@ -37,7 +38,21 @@ int pull_by_manifest(struct pull *pull, const struct pull_options *options,
 		     const struct platform *want, const char *source, struct digest *out_id,
 		     struct err *err);
 
+/*
+ * pull->manifest and its bytes: of the one root, or of one that is chosen, through indexes to the
+ * manifest for @platform. @source is for messages.
+ */
+int pull_load_manifest(struct pull *pull, const struct platform *platform, const char *source,
+		       struct err *err);
+
+/* What offers the images of @source; @registry is that of a place in one, else NULL. */
+int pull_open(struct store *store, const char *source, struct registry *registry,
+	      struct image_reader **out, struct err *err);
+
 /* ---- pull-index.c ---- */
+/* A blob into the store, as it is, unless it is there. */
+int pull_blob(struct store *store, struct image_reader *reader, const struct descriptor *blob,
+	      struct err *err);
 /*
  * The index that is the reader's root, or made of its roots, whole. *out_found false when
  * the root is one image.

@@ -89,9 +89,8 @@ int pull_document(struct image_reader *reader, const struct descriptor *blob, co
 	return sink_finish(sink, err);
 }
 
-/* From one of the roots through indexes to the manifest for @platform. */
-static int load_manifest(struct pull *pull, const struct platform *platform, const char *source,
-			 struct err *err)
+int pull_load_manifest(struct pull *pull, const struct platform *platform, const char *source,
+		       struct err *err)
 {
 	auto_descriptor struct descriptor current = { .media_type = NULL };
 	char digest[DIGEST_NAME_MAX];
@@ -220,7 +219,7 @@ static int pull_one(struct store *store, struct image_reader *reader,
 	const struct platform *platform = options->platform ? options->platform : &host;
 
 	platform_host(&host);
-	if (load_manifest(&pull, platform, source, err) < 0)
+	if (pull_load_manifest(&pull, platform, source, err) < 0)
 		return -1;
 	return pull_by_manifest(&pull, options, platform, source, out_id, err);
 }
@@ -240,14 +239,14 @@ static int pull_from(struct store *store, struct image_reader *reader,
 	return 0;
 }
 
-static int open_reader(struct store *store, const char *source, const struct pull_options *options,
-		       struct image_reader **out, struct err *err)
+int pull_open(struct store *store, const char *source, struct registry *registry,
+	      struct image_reader **out, struct err *err)
 {
 	const struct transport *transport;
 	const char *rest;
 
-	if (options->registry)
-		return registry_read(options->registry, out, err);
+	if (registry)
+		return registry_read(registry, out, err);
 	transport = transport_find(source, &rest, err);
 	if (!transport)
 		return -1;
@@ -262,7 +261,7 @@ int pull_image(struct store *store, const char *source, const struct pull_option
 	auto_image_reader struct image_reader *reader = NULL;
 	auto_strlist struct strlist names = STRLIST_INIT;
 
-	if (open_reader(store, source, options, &reader, err) < 0)
+	if (pull_open(store, source, options->registry, &reader, err) < 0)
 		return options->registry ? err_prefix(err, "pull '%s'", source) : -1;
 	if (choose_names(reader, source, options->name, &names, err) < 0)
 		return -1;

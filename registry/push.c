@@ -7,6 +7,8 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "layers/ref.h"
+#include "registry/copy.h"
+#include "registry/pull-internal.h"
 #include "registry/transport.h"
 
 /* The canonical form of @text when the image or index @id goes by that name, else NULL. */
@@ -83,6 +85,23 @@ static int find(struct store *store, const char *text, const struct transport *t
 	return options->manifest ? remake_index(store, index, options->manifest, err) : 0;
 }
 
+static const struct transport *find_transport(const char *place, const struct push_options *options,
+					      const char **out_rest, struct err *err)
+{
+	return transport_find(options->destination ? "docker:" : place, out_rest, err);
+}
+
+static struct push_job make_job(struct store *store, const struct push_options *options)
+{
+	return (struct push_job){
+		.store = store,
+		.options = options->manifest,
+		.destination = options->destination,
+		.client = options->client,
+		.jobs = options->jobs,
+	};
+}
+
 int push_image(struct store *store, const char *text, const char *place,
 	       const struct push_options *options, struct push_result *out, struct err *err)
 {
@@ -90,15 +109,8 @@ int push_image(struct store *store, const char *text, const char *place,
 	auto_image_index struct image_index index = IMAGE_INDEX_INIT;
 	auto_free char *name = NULL;
 	const char *rest;
-	const struct transport *transport =
-		transport_find(options->destination ? "docker:" : place, &rest, err);
-	struct push_job job = {
-		.store = store,
-		.options = options->manifest,
-		.destination = options->destination,
-		.client = options->client,
-		.jobs = options->jobs,
-	};
+	const struct transport *transport = find_transport(place, options, &rest, err);
+	struct push_job job = make_job(store, options);
 	const struct digest *id;
 
 	if (!transport)
@@ -119,5 +131,49 @@ int push_image(struct store *store, const char *text, const char *place,
 		.id = transport->is_registry ? job.out_digest : *id,
 		.used_stdout = job.out_used_stdout,
 	};
+	return 0;
+}
+
+/* What @source offers, in the store; its platform is taken as it was given. */
+static int gather(struct store *store, const char *source, struct registry *registry,
+		  const char *platform_text, struct descriptor *out_root, struct err *err)
+{
+	auto_image_reader struct image_reader *reader = NULL;
+	auto_platform struct platform platform = { .os = NULL };
+
+	if (platform_text && platform_parse(platform_text, &platform, err) < 0) {
+		err->kind = ERR_USAGE;
+		return err_prefix(err, "--platform");
+	}
+	if (pull_open(store, source, registry, &reader, err) < 0)
+		return -1;
+	return copy_gather(store, reader, platform_text ? &platform : NULL, source, out_root, err);
+}
+
+int push_place(struct store *store, const char *source, struct registry *source_registry,
+	       const char *place, const struct push_options *options, struct push_result *out,
+	       struct err *err)
+{
+	auto_descriptor struct descriptor root = { .media_type = NULL };
+	const char *rest;
+	const struct transport *transport = find_transport(place, options, &rest, err);
+	struct push_job job = make_job(store, options);
+
+	if (!transport)
+		return -1;
+	if (options->manifest)
+		return err_set(
+			err, ERR_USAGE,
+			"from one place to another all stays as it is: for another format or "
+			"compression, imgpull it first");
+	if (!transport->has_blobs)
+		return err_set(err, ERR_USAGE, "%s holds unpacked layers: imgpull the image first",
+			       transport->form);
+	if (gather(store, source, source_registry, options->platform, &root, err) < 0)
+		return err_prefix(err, "copy '%s'", source);
+	job.root = &root;
+	if (transport->write(rest, &job, err) < 0)
+		return err_prefix(err, "copy '%s' to '%s'", source, place);
+	*out = (struct push_result){ .id = root.digest, .used_stdout = job.out_used_stdout };
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "common/err.h"
 #include "registry/registry-push.h"
+#include "registry/registry-read.h"
 #include "storage/image.h"
 #include "storage/store.h"
 
@@ -36,5 +37,14 @@ struct push_options {
  */
 int push_image(struct store *store, const char *image, const char *place,
 	       const struct push_options *options, struct push_result *out, struct err *err);
+
+/*
+ * The same for an image that is in another place and does not become one of the store's
+ * (registry/copy.h): all stays as it is, so that ERR_USAGE is what asks for other
+ * manifests. @source_registry: that of a source in one, else NULL.
+ */
+int push_place(struct store *store, const char *source, struct registry *source_registry,
+	       const char *place, const struct push_options *options, struct push_result *out,
+	       struct err *err);
 
 #endif

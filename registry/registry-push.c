@@ -269,16 +269,25 @@ static int remember(const struct sheaf *sheaf, struct store *store, struct err *
 			     err);
 }
 
-static int send_all(struct sheaf *sheaf, const struct push_job *job, struct err *err)
+static int gather(struct sheaf *sheaf, const struct push_job *job, struct err *err)
 {
 	const struct image_index *index = job->index;
+
+	if (job->root)
+		return gather_part(sheaf, job->store, job->root, err);
+	if (index)
+		return gather_index(sheaf, job->store, &index->document, &index->bytes, &index->id,
+				    err);
+	return gather_image(sheaf, job, err);
+}
+
+static int send_all(struct sheaf *sheaf, const struct push_job *job, struct err *err)
+{
 	const size_t threads = job->jobs ? job->jobs : PUSH_JOBS_DEFAULT;
 
-	if ((index ? gather_index(sheaf, job->store, &index->document, &index->bytes, &index->id,
-				  err)
-		   : gather_image(sheaf, job, err)) < 0 ||
+	if (gather(sheaf, job, err) < 0 ||
 	    crew_run(sheaf->piece_count, threads, send_piece, sheaf, err) < 0 ||
-	    (!index && gather_manifest(sheaf, job, err) < 0) ||
+	    (job->image && gather_manifest(sheaf, job, err) < 0) ||
 	    send_papers(sheaf, &job->destination->ref, err) < 0)
 		return -1;
 	return remember(sheaf, job->store, err);

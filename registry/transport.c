@@ -21,6 +21,7 @@ static const struct transport transports[] = {
 		.write = oci_layout_write,
 		.has_compression = true,
 		.has_indexes = true,
+		.has_blobs = true,
 	},
 	{
 		.name = "docker-archive",
@@ -34,6 +35,7 @@ static const struct transport transports[] = {
 		.write = registry_write,
 		.has_compression = true,
 		.has_indexes = true,
+		.has_blobs = true,
 		.is_registry = true,
 	},
 	{
@@ -44,6 +46,7 @@ static const struct transport transports[] = {
 		.write = oci_archive_write,
 		.has_compression = true,
 		.has_indexes = true,
+		.has_blobs = true,
 	},
 	{ .name = "dir", .instead = "directories of skopeo's are not supported yet; " SUPPORTED },
 	{ .name = "docker-daemon",

@@ -58,6 +58,7 @@ struct push_job {
 	struct store *store;
 	const struct image *image;
 	const struct image_index *index;        /* then there is no image; NULL: an image */
+	const struct descriptor *root;          /* then neither: blobs alone (registry/copy.h) */
 	const char *name;                       /* how the user called it, or NULL when by ID */
 	const struct manifest_options *options; /* NULL: as it was pulled, else the defaults */
 	/* for a registry (registry/registry-push.h); else NULL */
@@ -78,6 +79,7 @@ struct transport {
 	int (*write)(const char *rest, struct push_job *job, struct err *err);
 	bool has_compression; /* layers can be compressed there */
 	bool has_indexes;     /* images for several platforms can go there as one */
+	bool has_blobs;       /* what goes there is blobs: they need not be unpacked */
 	bool is_registry;
 };
 

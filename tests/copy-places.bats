@@ -1,0 +1,90 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# imgpush from one place to another: nothing is unpacked, and all digests stay.
+
+bats_require_minimum_version 1.5.0
+load lib
+load registry
+load peers
+
+setup_file() {
+	make_scratch
+	command -v docker-registry >/dev/null || return 0
+	peers_setup
+	registry_start plain plain
+	registry_start htpasswd htpasswd
+	chmod a+rX "$T" "$T/registry"
+	busybox_tar "$T/rootfs.tar"
+	local a
+	mkdir "$T/ctx"
+	printf 'FROM scratch\nARG TARGETARCH\nADD rootfs.tar /\nCOPY $TARGETARCH /\n' >"$T/ctx/Buildfile"
+	for a in amd64 arm64; do echo $a >"$T/ctx/$a"; done
+	cp "$T/rootfs.tar" "$T/ctx/"
+	chmod -R a+rX "$T/ctx"
+	if can_build root; then
+		as root imgbuild -q --platform linux/amd64,linux/arm64 -t multi:1 "$T/ctx" >&2
+		as root imgpush -q multi:1 "oci:$T/multi:1" >&2
+		as root imgpush -q --platform linux/amd64 multi:1 "oci:$T/one:1" >&2
+		chmod -R a+rX "$T/multi" "$T/one"
+	fi
+}
+teardown_file() {
+	registry_stop_all
+	peers_unmount
+	remove_scratch
+}
+setup() {
+	need_registry
+	need_root
+	P=$(registry_of plain)/r$BATS_TEST_NUMBER
+	MULTI=$(jq -r '.manifests[0].digest' "$T/multi/index.json")
+	ONE=$(jq -r '.manifests[0].digest' "$T/one/index.json")
+	ROOT_STORE=$T/store-$BATS_TEST_NUMBER
+}
+
+@test "a layout to a registry to a layout, an index whole" {
+	[ "$(as root imgpush -q "oci:$T/multi:1" "docker://$P/a:1")" = "$MULTI" ]
+	[ "$(p_skopeo inspect --raw --tls-verify=false "docker://$P/a:1" | sha256sum | cut -d' ' -f1)" = "${MULTI#sha256:}" ]
+	[ "$(as root imgpush -q "docker://$P/a:1" "oci:$T/back:1")" = "$MULTI" ]
+	diff -r "$T/multi/blobs" "$T/back/blobs"
+	# nothing became an image, nothing was unpacked
+	[ -z "$(as root imgstore ls -aq)" ]
+	[ -z "$(ls "$ROOT_STORE/layers")" ]
+}
+@test "from registry to registry, with other credentials there" {
+	as root imgpush -q "oci:$T/one:1" "$P/a:1"
+	[ "$(as root imgpush -q --creds "$REGISTRY_USER:$REGISTRY_PASSWORD" --cert-dir "$T/registry/certs" "docker://$P/a:1" "$(registry_of htpasswd)/c/d:1")" = "$ONE" ]
+	[ "$(as root imgpush -q --src-creds "$REGISTRY_USER:$REGISTRY_PASSWORD" --src-cert-dir "$T/registry/certs" "docker://$(registry_of htpasswd)/c/d:1" "$P/back:1")" = "$ONE" ]
+	refused root 4 "401" imgpush -q --src-creds x:y "docker://$(registry_of htpasswd)/c/d:1" "$P/back:2"
+}
+@test "one image of an index" {
+	as root imgpush -q --platform linux/arm64 "oci:$T/multi:1" "docker://$P/a:arm"
+	p_skopeo inspect --raw --tls-verify=false "docker://$P/a:arm" >"$T/m"
+	[ "sha256:$(sha256sum <"$T/m" | cut -d' ' -f1)" = "$(jq -r '.manifests[] | select(.platform.architecture == "arm64") | .digest' "$T/multi/blobs/sha256/${MULTI#sha256:}")" ]
+}
+@test "from docker's archive, to an archive of a layout" {
+	p_skopeo copy -q "oci:$T/one:1" "docker-archive:$T/docker.tar:localhost/x:1"
+	as root imgpush -q "docker-archive:$T/docker.tar" "docker://$P/a:1"
+	p_skopeo copy -q --src-tls-verify=false "docker://$P/a:1" "oci:$T/from-archive:1"
+	as root imgpush -q "oci:$T/one:1" "docker://$P/b:1"
+	as root imgpush -q "docker://$P/b:1" "oci-archive:$T/oci.tar:1"
+	p_skopeo inspect "oci-archive:$T/oci.tar:1" >/dev/null
+}
+@test "as an ordinary user" {
+	need_builder user
+	[ "$(as user imgpush -q "oci:$T/multi:1" "docker://$P/a:1")" = "$MULTI" ]
+}
+@test "what is damaged on the way is not handed on" {
+	cp -r "$T/one" "$T/bad"
+	local layer
+	layer=$(jq -r '.layers[0].digest' "$T/one/blobs/sha256/${ONE#sha256:}" | cut -d: -f2)
+	printf x | dd of="$T/bad/blobs/sha256/$layer" bs=1 seek=100 conv=notrunc status=none
+	refused root 3 "$layer" imgpush -q "oci:$T/bad:1" "docker://$P/a:1"
+	run p_skopeo inspect --raw --tls-verify=false "docker://$P/a:1"
+	[ "$status" != 0 ]
+}
+@test "what has no meaning for a copy is refused" {
+	refused root 2 "imgpull it first" imgpush -q --compression zstd "oci:$T/one:1" "docker://$P/a:1"
+	refused root 2 "imgpull the image first" imgpush -q "oci:$T/one:1" "docker-archive:$T/x.tar"
+	refused root 2 "where shall" imgpush -q "oci:$T/one:1"
+}
