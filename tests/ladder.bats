@@ -162,3 +162,57 @@ write_mixed() {
 	same_on docker
 	grep -F "isolation 'chroot'" "$T/docker.log"
 }
+
+# A place on the host that no step may reach, with its own time, mode and attributes.
+make_victim() {
+	mkdir -p "$T/victim/dir"
+	echo untouched >"$T/victim/file"
+	chmod 777 "$T/victim" "$T/victim/dir"
+	chmod 666 "$T/victim/file"
+	victim_before=$(victim_now)
+}
+victim_now() { dump_tree "$T/victim"; find "$T/victim" -printf '%p %C@ %A@\n' | sort; }
+
+@test "the supervisor is led to no file outside, by paths, links or races" {
+	local rung
+	make_victim
+	busybox_tar "$T/context/base.tar"
+	cp "$top_builddir/tests/step-tool" "$T/context/"
+	cat >"$T/context/Buildfile" <<-END
+		FROM scratch
+		ADD base.tar /
+		COPY step-tool /bin/
+		# paths that are the host's, as they are, by "..", and through links
+		RUN for p in $T/victim/file ../../../../../../../..$T/victim/file; do not=0; chown 5:5 \$p || not=1; [ \$not = 1 ] || exit 1; done
+		RUN ln -s $T/victim/file /l && ln -s / /root/up && { chown 5:5 /l || true; } && { echo x >/root/up/../..$T/victim/new || true; } \\
+			&& { chown 5:5 /proc/self/root/..$T/victim/file /proc/1/root$T/victim/file /proc/self/cwd/../..$T/victim/file || true; }
+		# a path that changes between being looked at and being used
+		RUN mkdir /w && touch /w/a && step-tool flip /w/a $T/victim/file 3000 && step-tool flip /w/b ../../..$T/victim/new 3000
+		RUN cd /w && ln -s /w in && ln -s $T/victim out && (for i in \$(seq 300); do mv -T in x; mv -T out in; mv -T in out; mv -T x in; done) & \\
+			step-tool flip /w/in/c /w/in/file 3000; wait
+		# made on behalf of somebody else
+		USER alice
+		RUN step-tool flip /tmp/a $T/victim/new 3000; step-tool flip /tmp/b /l/../new 3000
+	END
+	for rung in lone single chroot; do
+		build_on "$rung"
+		[ "$(victim_now)" = "$victim_before" ]
+	done
+}
+
+@test "a step in a chroot sees nothing of what is outside" {
+	mkdir "$T/outside"
+	busybox_tar "$T/context/base.tar"
+	cat >"$T/context/Buildfile" <<-'END'
+		FROM scratch
+		ADD base.tar /
+		RUN cat /proc/1/environ /proc/1/root/etc/passwd /proc/self/mem /proc/self/root/etc/passwd; cat /proc/sysrq-trigger /proc/kcore /dev/mem; 			ls /proc/self/fd/ /proc/self/task /proc/self/ns; echo 1 >/proc/sys/kernel/hostname; kill -9 $PPID; kill -9 1; chroot / true; 			mknod /disk b 254 0 && head -c 9 /disk; mount -t tmpfs none /tmp; true
+		RUN ls / >/seen; (setsid sleep 4711 &) ; true
+	END
+	on chroot imgbuild -t image "$T/context" 2>"$T/log" || { cat "$T/log"; false; }
+	grep -E '^#[0-9]+ [0-9.]+ ' "$T/log" | sed 's/^#[0-9]* [0-9.]* //' | sort >"$T/said"
+	cat "$T/said"
+	not grep -v -e "can't open" -e "can't create" -e 'ls: ' -e 'chroot: ' -e 'mount: ' -e "can't kill" "$T/said"
+	# nothing of it is left
+	not pgrep -f 'sleep 4711'
+}

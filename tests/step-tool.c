@@ -4,6 +4,7 @@
  * so that it runs in any image.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,9 @@ static const char usage[] =
 	"usage: step-tool xattr PATH NAME HEX     set an attribute\n"
 	"       step-tool times PATH SEC NSEC     set the mtime\n"
 	"       step-tool socket PATH             make a socket\n"
-	"       step-tool write PATH OFFSET TEXT  write into a file, after a hole\n";
+	"       step-tool write PATH OFFSET TEXT  write into a file, after a hole\n"
+	"       step-tool flip A B COUNT          change owners and make files by a path that\n"
+	"                                         another thread changes from A to B and back\n";
 
 static int set_xattr(char **argv)
 {
@@ -64,6 +67,38 @@ static int write_at(char **argv)
 	return pwrite(fd, argv[2], len, strtoll(argv[1], NULL, 10)) == (ssize_t)len ? 0 : -1;
 }
 
+static char flipping[4096];
+static volatile int is_done;
+
+static void *flip_path(void *arg)
+{
+	char *const *paths = arg;
+
+	for (unsigned i = 0; !is_done; i++)
+		memcpy(flipping, paths[i % 2], strlen(paths[i % 2]) + 1);
+	return NULL;
+}
+
+static int flip(char **argv)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, flip_path, argv) != 0)
+		return -1;
+	for (long i = strtol(argv[2], NULL, 10); i > 0; i--) {
+		/* whatever comes of it: who started this looks where it should not have come */
+		int owned = lchown(flipping, 7, 7);
+		int fd = open(flipping, O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0644);
+
+		if (fd >= 0)
+			close(fd);
+		if (owned < 0 && fd < 0)
+			mkdir(flipping, 0755);
+	}
+	is_done = 1;
+	return pthread_join(thread, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -75,6 +110,7 @@ int main(int argc, char **argv)
 		{ "times", 3, set_times },
 		{ "socket", 1, make_socket },
 		{ "write", 3, write_at },
+		{ "flip", 3, flip },
 	};
 
 	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
