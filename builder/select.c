@@ -70,7 +70,7 @@ static int load_item(const struct select_tree *tree, int dir_fd, const char *nam
 	const struct stat *st = &recorded;
 
 	*out = (struct select_item){ .path = path };
-	if (!tree->is_context && record_is_used(tree->ns) &&
+	if (!tree->is_context && tree->ns != OVERLAY_TRUSTED &&
 	    record_stat(dir_fd, name, tree->ns, &recorded) < 0)
 		return err_sys(err, "stat '%s'", path);
 	*out = (struct select_item){

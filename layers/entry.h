@@ -69,8 +69,8 @@ const char *entry_type_name(enum entry_type type);
  */
 enum overlay_ns {
 	OVERLAY_TRUSTED,
-	OVERLAY_USER,
-	/* As OVERLAY_USER; and owners and devices are what is recorded (layers/record.h). */
+	OVERLAY_USER, /* and devices are what is recorded (layers/record.h) */
+	/* As OVERLAY_USER, and owners are what is recorded too. */
 	OVERLAY_RECORDED,
 };
 

@@ -150,6 +150,13 @@ static int open_path(int dir_fd, const char *name, int *out_opened)
 	return *out_opened;
 }
 
+/* Where owners are the kernel's, only an empty file can be something else. */
+static bool may_be_recorded(enum overlay_ns ns, const struct stat *st)
+{
+	return record_has_owners(ns) ||
+	       (record_has_devices(ns) && S_ISREG(st->st_mode) && st->st_size == 0);
+}
+
 int record_stat(int dir_fd, const char *name, enum overlay_ns ns, struct stat *out)
 {
 	auto_close int opened = -1;
@@ -157,12 +164,19 @@ int record_stat(int dir_fd, const char *name, enum overlay_ns ns, struct stat *o
 	int found;
 	int fd;
 
-	if (!record_is_used(ns))
-		return fstatat(dir_fd, name, out, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
+	if (!record_has_owners(ns) &&
+	    fstatat(dir_fd, name, out, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
+		return -1;
+	if (!may_be_recorded(ns, out))
+		return 0;
 	fd = open_path(dir_fd, name, &opened);
 	if (fd < 0 || fstat(fd, out) < 0)
 		return -1;
 	found = read_record(fd, out, &record);
+	if (found > 0 && !record_has_owners(ns)) {
+		record.uid = out->st_uid;
+		record.gid = out->st_gid;
+	}
 	if (found > 0)
 		record_apply(&record, out);
 	return found < 0 ? -1 : 0;
@@ -217,7 +231,7 @@ int record_chown(int dir_fd, const char *name, enum overlay_ns ns, uid_t uid, gi
 	struct stat st;
 	int fd;
 
-	if (!record_is_used(ns))
+	if (!record_has_owners(ns))
 		return fchownat(dir_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
 	fd = open_path(dir_fd, name, &opened);
 	if (fd < 0 || fstat(fd, &st) < 0 || read_record(fd, &st, &record) < 0 ||
@@ -237,7 +251,7 @@ int record_mknod(int dir_fd, const char *name, enum overlay_ns ns, mode_t mode, 
 	struct record record = { .device = mode & S_IFMT, .rdev = rdev };
 	auto_close int fd = -1;
 
-	if (!record_is_used(ns) || (!S_ISCHR(mode) && !S_ISBLK(mode)))
+	if (!record_has_devices(ns) || (!S_ISCHR(mode) && !S_ISBLK(mode)))
 		return mknodat(dir_fd, name, mode, rdev);
 	fd = openat(dir_fd, name, flags, mode & 0777);
 	if (fd < 0)

@@ -38,10 +38,17 @@ struct record {
 	dev_t rdev;
 };
 
-/* Is anything recorded in trees of this form? */
-static inline bool record_is_used(enum overlay_ns ns)
+/*
+ * Are owners recorded in trees of this form; are devices? In a user namespace with many ids the
+ * latter alone are, and a device's owner is its file's.
+ */
+static inline bool record_has_owners(enum overlay_ns ns)
 {
 	return ns == OVERLAY_RECORDED;
+}
+static inline bool record_has_devices(enum overlay_ns ns)
+{
+	return ns != OVERLAY_TRUSTED;
 }
 
 /* Does a file of this type bear its record in an attribute? Else in its time. */

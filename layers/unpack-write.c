@@ -29,7 +29,7 @@ int unpack_set_owner(const struct unpack_tree *tree, int fd, const char *name, u
 
 	if (record_chown(fd, name, ns, uid, gid) == 0)
 		return 0;
-	if (record_is_used(ns) || (errno != EINVAL && errno != EPERM))
+	if (record_has_owners(ns) || (errno != EINVAL && errno != EPERM))
 		return err_sys(err, "change the owner of '%s'", path);
 	err_sys(err, "give '%s' to the owner %u:%u", path, uid, gid);
 	if (errno == EINVAL)

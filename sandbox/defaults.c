@@ -86,7 +86,10 @@ static void add_mounts(struct sandbox_description *description)
 void sandbox_description_bare(struct sandbox_description *description)
 {
 	description->nested = userns_is_nested();
-	description->supervised = isolation_current() != ISOLATION_NAMESPACES;
+	if (isolation_current() != ISOLATION_NAMESPACES)
+		description->supervision = SANDBOX_SUPERVISED;
+	else if (description->nested)
+		description->supervision = SANDBOX_SUPERVISED_DEVICES;
 	if (isolation_current() != ISOLATION_CHROOT)
 		description->namespaces = SANDBOX_NS_MOUNT | SANDBOX_NS_PID | SANDBOX_NS_IPC |
 					  SANDBOX_NS_UTS | SANDBOX_NS_CGROUP;

@@ -209,8 +209,10 @@ static void print_flags(struct strbuf *out, const struct sandbox_description *de
 			      description->terminal_columns);
 	if (description->nested)
 		strbuf_puts(out, " nested");
-	if (description->supervised)
+	if (description->supervision == SANDBOX_SUPERVISED)
 		strbuf_puts(out, " supervised");
+	if (description->supervision == SANDBOX_SUPERVISED_DEVICES)
+		strbuf_puts(out, " supervised-devices");
 	strbuf_putc(out, '\n');
 }
 

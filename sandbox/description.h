@@ -94,6 +94,13 @@ struct sandbox_join {
 	int fd;
 };
 
+/* What the host's kernel does not let us have is answered and recorded instead (supervise.h). */
+enum sandbox_supervision {
+	SANDBOX_UNSUPERVISED,
+	SANDBOX_SUPERVISED_DEVICES, /* a user namespace with many ids: devices alone */
+	SANDBOX_SUPERVISED,         /* one id: owners of files and processes too */
+};
+
 struct sandbox_description {
 	/*
 	 * Detached mount (storage/mount.h) that becomes "/". It can do so once: it
@@ -151,7 +158,7 @@ struct sandbox_description {
 
 	/* What the host is, asked once by sandbox_description_defaults. */
 	bool nested;       /* in a user namespace other than the initial one */
-	bool supervised; /* one id only: whose files and processes are is remembered (supervise.h) */
+	enum sandbox_supervision supervision;
 };
 
 #define SANDBOX_DESCRIPTION_INIT                \

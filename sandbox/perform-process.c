@@ -72,7 +72,8 @@ static int change_directory(const struct sandbox_description *description, struc
 static int give_pipes(const struct sandbox_description *description, struct err *err)
 {
 	/* supervised, he is root in truth */
-	if (description->uid == 0 || description->terminal || description->supervised)
+	if (description->uid == 0 || description->terminal ||
+	    description->supervision == SANDBOX_SUPERVISED)
 		return 0;
 	for (int i = 0; i < 3; i++) {
 		struct stat st;
@@ -114,7 +115,7 @@ static int drop_bounding(uint64_t keep, struct err *err)
 
 static int set_ids(const struct sandbox_description *description, struct err *err)
 {
-	if (description->supervised) /* only says that it is somebody else */
+	if (description->supervision == SANDBOX_SUPERVISED) /* only says that it is somebody else */
 		return 0;
 	if (setgroups(description->group_count, description->groups) < 0)
 		return err_sys(err, "set %zu supplementary groups", description->group_count);
@@ -178,7 +179,9 @@ static int load_filters(const struct sandbox_description *description,
 {
 	if (description->seccomp_fd >= 0 && load_filter(description->seccomp_fd, err) < 0)
 		return -1;
-	return description->supervised ? supervise_install(ties->supervisor_fd, sandbox_is_chroot(description), err) : 0;
+	if (description->supervision == SANDBOX_UNSUPERVISED)
+		return 0;
+	return supervise_install(ties->supervisor_fd, description, err);
 }
 
 /*
@@ -291,8 +294,7 @@ int perform_process(const struct sandbox_description *description, const struct 
 
 	if (set_limits(description, err) < 0 || change_directory(description, err) < 0 ||
 	    give_pipes(description, err) < 0 || leave_keyring(description, err) < 0 ||
-	    drop_privileges(description, ties, err) < 0 ||
-	    perform_init(description, ties, err) < 0)
+	    drop_privileges(description, ties, err) < 0 || perform_init(description, ties, err) < 0)
 		return -1;
 	umask(022);
 	sigemptyset(&none);

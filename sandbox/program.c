@@ -149,7 +149,7 @@ static pid_t clone_inner(struct inner *inner, int *out_pidfd, struct err *err)
 {
 	static char stack[INNER_STACK_BYTES] __attribute__((aligned(64)));
 	const struct sandbox_description *description = inner->description;
-	const bool is_apart = description->has_init || description->supervised ||
+	const bool is_apart = description->has_init || description->supervision ||
 			      (description->namespaces & SANDBOX_NS_TIME);
 	int flags = CLONE_PIDFD | SIGCHLD | (is_apart ? 0 : CLONE_VM | CLONE_VFORK);
 	pid_t pid;
@@ -251,7 +251,7 @@ static int answer_until_end(struct supervisor *supervisor, pid_t pid, int pidfd)
 /* *out is NULL where nobody is to be supervised. */
 static int open_supervisor(struct inner *inner, struct supervisor **out, struct err *err)
 {
-	if (!inner->description->supervised)
+	if (inner->description->supervision == SANDBOX_UNSUPERVISED)
 		return 0;
 	fd_close(&inner->supervision[1]);
 	*out = supervisor_open(inner->supervision[0], inner->description, err);
@@ -296,7 +296,7 @@ static int run_outer(struct err *err)
 		return err_sys(err, "take in what the container leaves behind");
 	if (pipe2(inner.alive, O_CLOEXEC) < 0)
 		return err_sys(err, "make a pipe");
-	if (description.supervised &&
+	if (description.supervision &&
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, inner.supervision) < 0)
 		return err_sys(err, "make a socket pair");
 	pid = clone_inner(&inner, &pidfd, err);

@@ -56,8 +56,28 @@ const struct held supervise_held[] = {
 	{ SYS_setresgid, answer_set_gid, 0, 0, HELD_ALIKE },
 	{ SYS_setfsgid, answer_set_gid, 0, 0, HELD_ALIKE },
 	{ SYS_setgroups, answer_set_groups, 0, 0, HELD_ALIKE },
-	{ SYS_prctl, answer_prctl, 0, PR_SET_KEEPCAPS, HELD_ALIKE },
+	{ SYS_prctl, answer_prctl, 0, PR_SET_KEEPCAPS | PR_SET_DUMPABLE, HELD_ALIKE },
+	{ SYS_prlimit64, answer_limit, 1, 8, HELD_ALIKE }, /* of 16, those from 8 on */
+#ifdef SYS_setrlimit
+	{ SYS_setrlimit, answer_limit, 0, 8, HELD_ALIKE },
+#endif
 	{ SYS_capget, answer_capget, 0, 0, HELD_ALIKE },
 	{ SYS_capset, answer_capset, 0, 0, HELD_ALIKE },
 };
 const size_t supervise_held_count = sizeof(supervise_held) / sizeof(supervise_held[0]);
+
+/*
+ * Where devices alone are recorded: what makes them, and what tools ask before they copy files. The
+ * calls that follow links are most of all that programs do, and are left alone.
+ */
+const struct held supervise_held_devices[] = {
+	{ SYS_newfstatat, answer_stat, 3, AT_SYMLINK_NOFOLLOW, HELD_ALIKE },
+	{ SYS_statx, answer_statx, 2, AT_SYMLINK_NOFOLLOW, HELD_ALIKE },
+#ifdef SYS_lstat
+	{ SYS_lstat, answer_stat, 0, 0, HELD_ALIKE },
+	{ SYS_mknod, answer_mknod, 1, S_IFCHR, HELD_ALIKE },
+#endif
+	{ SYS_mknodat, answer_mknod, 2, S_IFCHR, HELD_ALIKE },
+};
+const size_t supervise_held_devices_count =
+	sizeof(supervise_held_devices) / sizeof(supervise_held_devices[0]);

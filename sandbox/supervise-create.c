@@ -108,16 +108,33 @@ static dev_t device_of(uint32_t number)
 	return makedev((number & 0xfff00) >> 8, (number & 0xff) | ((number >> 12) & 0xfff00));
 }
 
+/* The kernel knows who it is, and gives the file its owner. */
+static int make_device(struct call *call, int dir_fd, uint64_t path, mode_t mode, dev_t device)
+{
+	auto_birth struct birth birth = BIRTH_INIT;
+
+	birth.dir_fd = call_open_parent(call, dir_fd, path, birth.name);
+	if (birth.dir_fd < 0 || !birth.name[0] || !call_can(call, CAP_MKNOD))
+		return CALL_PASS;
+	if (!call_is_alive(call))
+		return -ESRCH;
+	return record_mknod(birth.dir_fd, birth.name, OVERLAY_USER, mode, device) < 0 ? -errno : 0;
+}
+
 int answer_mknod(struct call *call)
 {
 	const bool is_at = call->number == SYS_mknodat;
+	const int dir_fd = is_at ? (int)call->args[0] : AT_FDCWD;
 	const uint64_t *args = call->args + (is_at ? 1 : 0);
 	const mode_t mode = (mode_t)args[1] & ~call_umask(call);
 	const dev_t device = device_of((uint32_t)args[2]);
 	const bool is_device = (S_ISCHR(mode) || S_ISBLK(mode)) && device != makedev(0, 0);
 	auto_birth struct birth birth = BIRTH_INIT;
-	int result = find_birth(call, is_at ? (int)call->args[0] : AT_FDCWD, args[0], &birth);
+	int result;
 
+	if (call->supervisor->only_devices)
+		return is_device ? make_device(call, dir_fd, args[0], mode, device) : CALL_PASS;
+	result = find_birth(call, dir_fd, args[0], &birth);
 	if (result < 0 || (result == CALL_PASS && (!is_device || birth.dir_fd < 0)))
 		return result;
 	if (is_device && !supervise_can(supervise_ids(call), CAP_MKNOD))

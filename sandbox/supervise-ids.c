@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Answers for the ids that processes believe to have. Each set of ids that anybody asked for has a
- * place in a table, and a process carries the number of its set in a limit that means nothing to
- * the kernel since Linux 2.4.25, RLIMIT_LOCKS: so a child has those of its parent, however it was
- * made and whoever else has ended meanwhile, and no call has to be held for that.
+ * place in a table, and a process carries the number of its set in a limit: so a child has those
+ * of its parent, however it was made and whoever else has ended meanwhile, and no call has to be
+ * held for that. The limit is RLIMIT_RTTIME, which counts for processes of realtime priority only;
+ * the numbers are weeks of it. Nobody else sets it: pam_limits would, to what process 1 has.
  */
 #include "sandbox/supervise-internal.h"
 
@@ -22,7 +23,7 @@
 #include "common/mem.h"
 #include "sandbox/caps.h"
 
-#define TOKEN_BASE ((rlim_t)1 << 40)
+#define TOKEN_BASE ((rlim_t)1 << 40) /* microseconds */
 #define IDS_MAX    65536
 #define GROUPS_MAX 65536
 #define KEEP       UINT32_MAX
@@ -58,7 +59,7 @@ const struct ids *supervise_ids(const struct call *call)
 {
 	struct rlimit limit;
 
-	if (prlimit(call->pid, RLIMIT_LOCKS, NULL, &limit) < 0 || limit.rlim_cur < TOKEN_BASE ||
+	if (prlimit(call->pid, RLIMIT_RTTIME, NULL, &limit) < 0 || limit.rlim_cur < TOKEN_BASE ||
 	    limit.rlim_cur - TOKEN_BASE >= call->supervisor->ids_count)
 		return &call->supervisor->ids[0];
 	return &call->supervisor->ids[limit.rlim_cur - TOKEN_BASE];
@@ -116,10 +117,22 @@ static int become(const struct call *call, const struct ids *wanted)
 		return -EAGAIN;
 	if (!call_is_alive(call))
 		return -ESRCH;
-	if (prlimit(call->pid, RLIMIT_LOCKS, NULL, &limit) < 0)
+	if (prlimit(call->pid, RLIMIT_RTTIME, NULL, &limit) < 0)
 		return -errno;
 	limit.rlim_cur = TOKEN_BASE + at;
-	return prlimit(call->pid, RLIMIT_LOCKS, &limit, NULL) < 0 ? -errno : 0;
+	return prlimit(call->pid, RLIMIT_RTTIME, &limit, NULL) < 0 ? -errno : 0;
+}
+
+/* The limit that carries the number: it seems to be none, and to be set. */
+int answer_limit(struct call *call)
+{
+	const struct rlimit none = { .rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY };
+	const bool is_old = call->number != SYS_prlimit64; /* setrlimit(2) */
+	const uint64_t old = is_old ? 0 : call->args[3];
+
+	if (call->args[is_old ? 0 : 1] != RLIMIT_RTTIME)
+		return CALL_PASS;
+	return old ? call_write(call, old, &none, sizeof(none)) : 0;
 }
 
 /* ---- setting: users and groups have the same rules ---- */
@@ -341,7 +354,10 @@ int answer_prctl(struct call *call)
 {
 	struct ids ids = *supervise_ids(call);
 
-	/* the filter cannot tell it from others with the same bit */
+	/* else we could not look into it where we have no right over others' processes */
+	if (call->args[0] == PR_SET_DUMPABLE)
+		return 0;
+	/* the filter cannot tell them from others with the same bits */
 	if (call->args[0] != PR_SET_KEEPCAPS || call->args[1] > 1)
 		return CALL_PASS;
 	ids.keeps_permitted = call->args[1];

@@ -39,6 +39,7 @@ struct supervisor {
 	struct ids *ids; /* every set that was asked for; the first is the container's */
 	size_t ids_count;
 	uint64_t capabilities;         /* the most that anybody has */
+	bool only_devices;             /* all else is the kernel's: ids, owners */
 	bool reads_by_file;            /* memory by /proc: the other way is forbidden here */
 	struct seccomp_notif *request; /* as large as this kernel's */
 	struct seccomp_notif_resp *response;
@@ -72,6 +73,8 @@ struct held {
 };
 extern const struct held supervise_held[];
 extern const size_t supervise_held_count;
+extern const struct held supervise_held_devices[];
+extern const size_t supervise_held_devices_count;
 
 /* ---- supervise-process.c: the process that called ---- */
 
@@ -99,6 +102,8 @@ int call_open_outer(const struct call *call, const char *text, int flags);
 /* An O_PATH descriptor as one that reads. */
 int call_reopen(const struct call *call, int fd);
 mode_t call_umask(const struct call *call);
+/* Has the kernel's own effective capability. */
+bool call_can(const struct call *call, int capability);
 
 /* ---- supervise-record.c: what is recorded of an open file ---- */
 
@@ -122,6 +127,7 @@ int answer_set_groups(struct call *call);
 int answer_get_ids(struct call *call);
 int answer_get_groups(struct call *call);
 int answer_exec(struct call *call);
+int answer_limit(struct call *call);
 int answer_prctl(struct call *call);
 int answer_capset(struct call *call);
 int answer_capget(struct call *call);

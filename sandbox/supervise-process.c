@@ -234,17 +234,27 @@ int call_reopen(const struct call *call, int fd)
 	return opened < 0 ? -errno : opened;
 }
 
-mode_t call_umask(const struct call *call)
+/* A number of its status, after "\nKEY:\t". */
+static uint64_t read_status(const struct call *call, const char *key, int base, uint64_t otherwise)
 {
-	static const char key[] = "\nUmask:\t";
 	auto_close int fd = open_own(call, "status", O_RDONLY);
 	char text[STATUS_SIZE];
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	const char *at;
 
 	if (n < 0)
-		return 022;
+		return otherwise;
 	text[n] = '\0';
 	at = strstr(text, key);
-	return at ? (mode_t)strtoul(at + strlen(key), NULL, 8) & 0777 : 022;
+	return at ? strtoull(at + strlen(key), NULL, base) : otherwise;
+}
+
+mode_t call_umask(const struct call *call)
+{
+	return (mode_t)read_status(call, "\nUmask:\t", 8, 022) & 0777;
+}
+
+bool call_can(const struct call *call, int capability)
+{
+	return read_status(call, "\nCapEff:\t", 16, 0) & (UINT64_C(1) << capability);
 }

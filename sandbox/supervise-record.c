@@ -22,12 +22,17 @@ static bool may_have_attribute(int fd)
 int supervise_stat(const struct call *call, int fd, struct stat *out, bool *out_is_recorded)
 {
 	auto_close int reading_fd = -1;
+	enum overlay_ns ns;
 	struct stat raw;
 
 	*out_is_recorded = false;
 	if (fstat(fd, &raw) < 0)
 		return -errno;
 	*out = raw;
+	ns = call->supervisor->only_devices ? OVERLAY_USER : OVERLAY_RECORDED;
+	/* an empty file may stand for a device; nothing else is recorded then */
+	if (!record_has_owners(ns) && (!S_ISREG(raw.st_mode) || raw.st_size > 0))
+		return 0;
 	if (record_is_attribute(raw.st_mode)) {
 		if (!may_have_attribute(fd))
 			return 0;
@@ -35,7 +40,7 @@ int supervise_stat(const struct call *call, int fd, struct stat *out, bool *out_
 		if (fd < 0)
 			return fd;
 	}
-	if (record_stat(fd, "", OVERLAY_RECORDED, out) < 0)
+	if (record_stat(fd, "", ns, out) < 0)
 		return -errno;
 	*out_is_recorded = out->st_uid != raw.st_uid || out->st_gid != raw.st_gid ||
 			   out->st_mode != raw.st_mode;

@@ -45,8 +45,9 @@
 
 /* ---- the filter ---- */
 
-#define PER_CALL_MAX 5
-#define FILTER_MAX   256
+#define PER_CALL   5
+#define HELD_MAX   64
+#define FILTER_MAX (HELD_MAX * PER_CALL + 8)
 
 struct filter {
 	struct sock_filter code[FILTER_MAX];
@@ -81,9 +82,6 @@ static void put_held(struct filter *filter, const struct held *held, bool is_chr
 	const bool has_mask = held->mask && !(is_chroot && held->in_chroot == HELD_ALL_IN_CHROOT);
 	const uint8_t rest = has_mask ? 4 : 1;
 
-	if (held->in_chroot == HELD_ONLY_IN_CHROOT && !is_chroot)
-		return;
-
 	put(filter, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)held->number,
 						 0, rest));
 	if (has_mask) {
@@ -95,16 +93,23 @@ static void put_held(struct filter *filter, const struct held *held, bool is_chr
 	put_return(filter, SECCOMP_RET_USER_NOTIF);
 }
 
-static void build_filter(struct filter *filter, bool is_chroot)
+static void build_filter(struct filter *filter, const struct sandbox_description *description)
 {
+	const bool only_devices = description->supervision == SANDBOX_SUPERVISED_DEVICES;
+	const bool is_chroot = sandbox_is_chroot(description);
+	const struct held *held = only_devices ? supervise_held_devices : supervise_held;
+	size_t count = only_devices ? supervise_held_devices_count : supervise_held_count;
+
+	/* more would not be a filter: the tables are ours */
+	count = count < HELD_MAX ? count : HELD_MAX;
 	filter->len = 0;
 	put_load(filter, offsetof(struct seccomp_data, arch));
 	put(filter, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0));
 	put_return(filter, SECCOMP_RET_ALLOW);
 	put_load(filter, offsetof(struct seccomp_data, nr));
-	for (size_t i = 0; i < supervise_held_count; i++)
-		if (filter->len + PER_CALL_MAX < FILTER_MAX)
-			put_held(filter, &supervise_held[i], is_chroot);
+	for (size_t i = 0; i < count; i++)
+		if (held[i].in_chroot != HELD_ONLY_IN_CHROOT || is_chroot)
+			put_held(filter, &held[i], is_chroot);
 	put_return(filter, SECCOMP_RET_ALLOW);
 }
 
@@ -120,14 +125,14 @@ static int load_filter(const struct sock_fprog *program)
 	return fd;
 }
 
-int supervise_install(int socket_fd, bool is_chroot, struct err *err)
+int supervise_install(int socket_fd, const struct sandbox_description *description, struct err *err)
 {
 	const struct report report = { .type = REPORT_LISTENER };
 	auto_close int listener_fd = -1;
 	struct filter filter;
 	struct sock_fprog program = { .filter = filter.code };
 
-	build_filter(&filter, is_chroot);
+	build_filter(&filter, description);
 	program.len = filter.len;
 	listener_fd = load_filter(&program);
 	if (listener_fd < 0 && errno == EBUSY)
@@ -204,6 +209,7 @@ struct supervisor *supervisor_open(int socket_fd, const struct sandbox_descripti
 			return NULL;
 		}
 	}
+	supervisor->only_devices = description->supervision == SANDBOX_SUPERVISED_DEVICES;
 	supervise_ids_init(supervisor, description);
 	if (make_buffers(supervisor, err) < 0 ||
 	    report_receive(socket_fd, &report, &supervisor->listener_fd, err) <= 0)

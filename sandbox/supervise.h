@@ -18,10 +18,11 @@
 
 /*
  * In the container's first process, still with its privileges or with no_new_privs: hold such calls
- * from here on, and hand the means to answer them over @socket_fd. @is_chroot: those by which /proc
- * and /dev are seen too.
+ * from here on, and hand the means to answer them over @socket_fd. In a chroot those by which /proc
+ * and /dev are seen too; with many ids only those that make devices.
  */
-int supervise_install(int socket_fd, bool is_chroot, struct err *err);
+int supervise_install(int socket_fd, const struct sandbox_description *description,
+		      struct err *err);
 
 struct supervisor;
 

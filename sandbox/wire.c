@@ -45,7 +45,8 @@ enum wire_flag {
 	WIRE_FLAG_SUPERVISED = 1 << 5,
 	WIRE_FLAG_32BIT = 1 << 6,
 	WIRE_FLAG_INIT = 1 << 7,
-	WIRE_FLAG_END = 1 << 8,
+	WIRE_FLAG_SUPERVISED_DEVICES = 1 << 8,
+	WIRE_FLAG_END = 1 << 9,
 };
 
 #define HEAD_BYTES     (4 * sizeof(uint32_t))
@@ -130,7 +131,10 @@ static uint64_t flags_of(const struct sandbox_description *description)
 	       (description->terminal ? WIRE_FLAG_TERMINAL : 0U) |
 	       (description->has_init ? WIRE_FLAG_INIT : 0U) |
 	       (description->nested ? WIRE_FLAG_NESTED : 0U) |
-	       (description->supervised ? WIRE_FLAG_SUPERVISED : 0U);
+	       (description->supervision == SANDBOX_SUPERVISED ? WIRE_FLAG_SUPERVISED : 0U) |
+	       (description->supervision == SANDBOX_SUPERVISED_DEVICES
+			? WIRE_FLAG_SUPERVISED_DEVICES
+			: 0U);
 }
 
 static void put_joins(struct strbuf *out, const struct sandbox_description *description,
@@ -365,7 +369,10 @@ static int take_flags(const struct field *field, struct sandbox_description *out
 	out->terminal = flags & WIRE_FLAG_TERMINAL;
 	out->has_init = flags & WIRE_FLAG_INIT;
 	out->nested = flags & WIRE_FLAG_NESTED;
-	out->supervised = flags & WIRE_FLAG_SUPERVISED;
+	if (flags & WIRE_FLAG_SUPERVISED)
+		out->supervision = SANDBOX_SUPERVISED;
+	else if (flags & WIRE_FLAG_SUPERVISED_DEVICES)
+		out->supervision = SANDBOX_SUPERVISED_DEVICES;
 	return 0;
 }
 
@@ -544,7 +551,7 @@ static int check_whole(const struct sandbox_description *description, struct err
 	if (!description->cwd || description->cwd[0] != '/')
 		return broken(err, "no working directory");
 	/* all that is to be seen as /proc and /dev is answered for then */
-	if (sandbox_is_chroot(description) && !description->supervised)
+	if (sandbox_is_chroot(description) && description->supervision != SANDBOX_SUPERVISED)
 		return broken(err, "neither a mount namespace nor a supervisor");
 	return 0;
 }

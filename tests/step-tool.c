@@ -106,11 +106,8 @@ int main(int argc, char **argv)
 		int args;
 		int (*run)(char **argv);
 	} commands[] = {
-		{ "xattr", 3, set_xattr },
-		{ "times", 3, set_times },
-		{ "socket", 1, make_socket },
-		{ "write", 3, write_at },
-		{ "flip", 3, flip },
+		{ "xattr", 3, set_xattr }, { "times", 3, set_times }, { "socket", 1, make_socket },
+		{ "write", 3, write_at },  { "flip", 3, flip },
 	};
 
 	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {

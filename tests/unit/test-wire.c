@@ -134,7 +134,7 @@ static void flags_are_each_their_own(void **state)
 		description.terminal_rows = i == 3 ? 65535 : 0;
 		description.terminal_columns = i == 3 ? 77 : 0;
 		description.nested = i == 4;
-		description.supervised = i == 5;
+		description.supervision = i == 5 ? SANDBOX_SUPERVISED : SANDBOX_UNSUPERVISED;
 		description.is_32bit = i == 6;
 		assert_int_equal(wire_encode(&description, 1, &bytes, &fds, &err), 0);
 		assert_int_equal(wire_decode(bytes.data, bytes.len, &head, &got, &err), 0);
@@ -145,7 +145,7 @@ static void flags_are_each_their_own(void **state)
 		assert_int_equal(got.terminal_rows, i == 3 ? 65535 : 0);
 		assert_int_equal(got.terminal_columns, i == 3 ? 77 : 0);
 		assert_int_equal(got.nested, i == 4);
-		assert_int_equal(got.supervised, i == 5);
+		assert_int_equal(got.supervision, description.supervision);
 		assert_int_equal(got.is_32bit, i == 6);
 	}
 }
@@ -212,7 +212,7 @@ static void fields_that_lie_are_refused(void **state)
 	refused_field((struct field){ .tag = 1, .words = { 3 } }, 8, "not passed");
 	refused_field((struct field){ .tag = 1, .words = { 0, 1 } }, 8, "out of its range");
 	refused_field((struct field){ .tag = 1, .words = { 0 } }, 4, "another length");
-	refused_field((struct field){ .tag = 2, .words = { 256 } }, 8, "out of its range");
+	refused_field((struct field){ .tag = 2, .words = { 512 } }, 8, "out of its range");
 	refused_field((struct field){ .tag = 3, .words = { 128 } }, 8, "out of its range");
 	refused_field((struct field){ .tag = 4, .words = { 0x610061 } }, 4, "NUL");
 	refused_field((struct field){ .tag = 5, .words = { 0, 0, UINT32_MAX } }, 12, "cut short");
