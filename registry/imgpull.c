@@ -2,9 +2,11 @@
 /* The command imgpull: brings an image from another place into the store. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/cmdline.h"
 #include "common/log.h"
+#include "common/mem.h"
 #include "common/userns.h"
 #include "layers/descriptor.h"
 #include "layers/unpack.h"
@@ -21,6 +23,7 @@ struct imgpull {
 	bool all_platforms;
 	bool is_quiet;
 	const char *jobs;
+	const char *progress;
 	struct registry_flags flags;
 	struct strlist limits;
 	struct strlist args;
@@ -42,6 +45,8 @@ static int parse_options(int argc, char **argv, struct imgpull *options, struct 
 		{ 'j', "jobs", OPTION_STRING, &options->jobs, "NUMBER",
 		  "how many layers to fetch at a time (default: 6)", NULL },
 		REGISTRY_FLAG_ROWS(&options->flags),
+		{ 0, "progress", OPTION_CHOICE, &options->progress, "HOW",
+		  "how layers on their way are shown (default: auto)", TRANSFERS_CHOICES },
 		{ 'q', "quiet", OPTION_FLAG, &options->is_quiet, NULL, "say nothing on the way",
 		  NULL },
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
@@ -58,6 +63,12 @@ static int parse_options(int argc, char **argv, struct imgpull *options, struct 
 	};
 
 	return cmdline_parse(&cmdline, argc, argv, &options->args, &options->is_done, err);
+}
+
+static enum transfers_mode progress_mode(const struct imgpull *options)
+{
+	return options->is_quiet ? TRANSFERS_QUIET
+				 : transfers_mode_of(options->progress, STDERR_FILENO);
 }
 
 /* NULL in *out when the source is no registry's. */
@@ -78,6 +89,7 @@ static int open_registry(const struct imgpull *options, struct registry **out, s
 static int pull(const struct imgpull *options, struct err *err)
 {
 	auto_registry struct registry *registry = NULL;
+	auto_transfers struct transfers *transfers = NULL;
 	auto_store struct store *store = NULL;
 	auto_strlist struct strlist names = STRLIST_INIT;
 	auto_platform struct platform platform = { .os = NULL };
@@ -104,8 +116,10 @@ static int pull(const struct imgpull *options, struct err *err)
 	if (userns_enter(&userns, err) < 0 ||
 	    store_open(options->root, &store, err) < 0)
 		return -1;
+	pull_options.transfers = transfers = transfers_new(progress_mode(options), STDERR_FILENO);
 	if (pull_image(store, options->args.items[0], &pull_options, &id, &names, err) < 0)
 		return -1;
+	transfers_free(ptr_steal(&transfers));
 	for (size_t i = 0; i < names.count; i++)
 		log_info("named %s", names.items[i]);
 	if (printf("%s\n", digest_name(&id, text)) < 0 || fflush(stdout) < 0)
@@ -125,7 +139,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "logout") == 0)
 		return logout_main(argc - 1, argv + 1);
 	result = parse_options(argc, argv, &options, &err);
-	log_init("imgpull", options.is_quiet ? LOG_QUIET : LOG_INFO);
+	log_init("imgpull", progress_mode(&options) == TRANSFERS_PLAIN ? LOG_INFO : LOG_QUIET);
 	if (result == 0 && !options.is_done)
 		result = pull(&options, &err);
 	strlist_release(&options.args);

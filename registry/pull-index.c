@@ -17,6 +17,7 @@
 struct index_pull {
 	struct store *store;
 	struct image_reader *reader;
+	struct transfers *transfers;
 };
 
 int pull_blob(struct store *store, struct image_reader *reader, const struct descriptor *blob,
@@ -85,6 +86,7 @@ static int pull_entry(struct index_pull *index, const struct descriptor *entry, 
 {
 	auto_pull struct pull pull = { .store = index->store,
 				       .reader = index->reader,
+				       .transfers = index->transfers,
 				       .manifest_bytes = STRBUF_INIT,
 				       .config_bytes = STRBUF_INIT };
 	auto_index struct index inner = { .manifests = NULL };
@@ -154,10 +156,10 @@ static int load_top(const struct index_pull *pull, bool *out_found, struct index
 	return index_parse(bytes->data, bytes->len, root->media_type, what, index, err);
 }
 
-int pull_index(struct store *store, struct image_reader *reader, bool *out_found,
-	       struct digest *out_id, struct err *err)
+int pull_index(struct store *store, struct image_reader *reader, struct transfers *transfers,
+	       bool *out_found, struct digest *out_id, struct err *err)
 {
-	struct index_pull pull = { .store = store, .reader = reader };
+	struct index_pull pull = { .store = store, .reader = reader, .transfers = transfers };
 	auto_index struct index index = { .manifests = NULL };
 	auto_strbuf struct strbuf bytes = STRBUF_INIT;
 

@@ -13,6 +13,7 @@
 struct pull {
 	struct store *store;
 	struct image_reader *reader;
+	struct transfers *transfers;
 	struct strbuf manifest_bytes;
 	struct manifest manifest;
 	struct strbuf config_bytes;
@@ -57,7 +58,7 @@ int pull_blob(struct store *store, struct image_reader *reader, const struct des
  * The index that is the reader's root, or made of its roots, whole. *out_found false when
  * the root is one image.
  */
-int pull_index(struct store *store, struct image_reader *reader, bool *out_found,
-	       struct digest *out_id, struct err *err);
+int pull_index(struct store *store, struct image_reader *reader, struct transfers *transfers,
+	       bool *out_found, struct digest *out_id, struct err *err);
 
 #endif

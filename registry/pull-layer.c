@@ -42,6 +42,8 @@ struct arrival {
 	const struct digest *parent_chain;
 	int below_fd;                    /* what the layers below show, or -1 */
 	char what[DIGEST_NAME_MAX + 16]; /* "layer sha256:…" */
+	unsigned transfer;               /* its number among those that are shown */
+	bool is_shown;
 
 	/* what is there already */
 	bool has_layer;
@@ -112,6 +114,19 @@ static int look_up(struct arrival *arrival, bool *out_done, struct err *err)
 	return 0;
 }
 
+/* It is on its way: once, however often it is begun. */
+static void show(struct arrival *arrival)
+{
+	char digest[DIGEST_NAME_MAX];
+
+	if (arrival->is_shown)
+		return;
+	arrival->is_shown = true;
+	arrival->transfer = transfers_begin(arrival->pull->transfers,
+					    digest_name(&arrival->blob->digest, digest),
+					    arrival->blob->size_bytes, arrival->resumed_from);
+}
+
 /*
  * From a place that is far away: what has come before, then the rest, which is kept as it
  * comes, whatever happens then.
@@ -129,9 +144,7 @@ static struct source *open_rest(struct arrival *arrival, const struct source_dig
 		source_free(source);
 		return NULL;
 	}
-	if (arrival->resumed_from > 0)
-		log_info("%s: %" PRIu64 " bytes are there already", arrival->what,
-			 arrival->resumed_from);
+	show(arrival);
 	before.fd = arrival->writer.tmp.fd;
 	before.size_bytes = arrival->resumed_from;
 	arrival->keep = sink_to_fd(arrival->writer.tmp.fd, arrival->what);
@@ -141,6 +154,7 @@ static struct source *open_rest(struct arrival *arrival, const struct source_dig
 		if (!source)
 			return NULL;
 	}
+	source = source_transfer(source, arrival->pull->transfers, arrival->transfer);
 	source = source_tee(source, arrival->keep);
 	return source_digest(source_chain(source_region(&before, arrival->what), source), options);
 }
@@ -158,13 +172,17 @@ static struct source *open_bytes(struct arrival *arrival, struct err *err)
 	};
 	struct source *source;
 
+	if (!reader->open_blob_at || arrival->has_blob)
+		show(arrival);
 	if (arrival->has_blob) {
 		struct region region = { .owns_fd = true, .size_bytes = arrival->blob->size_bytes };
 
 		region.fd = blob_open(store, &arrival->blob->digest, err);
 		if (region.fd < 0)
 			return NULL;
-		return source_digest(source_region(&region, arrival->what), &options);
+		return source_digest(source_transfer(source_region(&region, arrival->what),
+						     arrival->pull->transfers, arrival->transfer),
+				     &options);
 	}
 	if (reader->open_blob_at)
 		return open_rest(arrival, &options, err);
@@ -174,6 +192,7 @@ static struct source *open_bytes(struct arrival *arrival, struct err *err)
 	source = reader->open_blob(reader, arrival->blob, err);
 	if (!source)
 		return NULL;
+	source = source_transfer(source, arrival->pull->transfers, arrival->transfer);
 	return source_tee(source_digest(source, &options), arrival->keep);
 }
 
@@ -330,8 +349,23 @@ static int bring_once(struct arrival *arrival, struct err *err)
 	return publish(arrival, err);
 }
 
+static void show_present(const struct arrival *arrival)
+{
+	char digest[DIGEST_NAME_MAX];
+
+	transfers_present(arrival->pull->transfers, digest_name(&arrival->blob->digest, digest),
+			  arrival->blob->size_bytes);
+}
+
+static void show_end(const struct arrival *arrival, bool is_there)
+{
+	if (arrival->is_shown)
+		transfers_end(arrival->pull->transfers, arrival->transfer,
+			      is_there ? TRANSFER_DONE : TRANSFER_FAILED);
+}
+
 /* What had come before may be damaged (by a power cut, say): then it is not gone on with. */
-static int bring(struct arrival *arrival, struct err *err)
+static int bring_shown(struct arrival *arrival, struct err *err)
 {
 	if (bring_once(arrival, err) == 0)
 		return 0;
@@ -344,6 +378,14 @@ static int bring(struct arrival *arrival, struct err *err)
 	arrival->resumed_from = 0;
 	arrival->unpacked = (struct unpack_result){ .entries = 0 };
 	return bring_once(arrival, err);
+}
+
+static int bring(struct arrival *arrival, struct err *err)
+{
+	int result = bring_shown(arrival, err);
+
+	show_end(arrival, result == 0);
+	return result;
 }
 
 static int pull_layer(struct pull *pull, size_t position, struct err *err)
@@ -359,10 +401,9 @@ static int pull_layer(struct pull *pull, size_t position, struct err *err)
 			return -1;
 	}
 	if (is_done) {
-		log_info("%s is in the store already", arrival.what);
+		show_present(&arrival);
 		return 0;
 	}
-	log_info("%s (%" PRIu64 " bytes)", arrival.what, arrival.blob->size_bytes);
 	if (bring(&arrival, err) < 0)
 		return -1;
 	pull->are_put_off[position] = must_wait(&arrival);

@@ -213,6 +213,7 @@ static int pull_one(struct store *store, struct image_reader *reader,
 {
 	auto_pull struct pull pull = { .store = store,
 				       .reader = reader,
+				       .transfers = options->transfers,
 				       .manifest_bytes = STRBUF_INIT,
 				       .config_bytes = STRBUF_INIT };
 	auto_platform struct platform host = { .os = NULL };
@@ -230,7 +231,7 @@ static int pull_from(struct store *store, struct image_reader *reader,
 {
 	bool is_index = false;
 
-	if ((options->all_platforms && pull_index(store, reader, &is_index, out_id, err) < 0) ||
+	if ((options->all_platforms && pull_index(store, reader, options->transfers, &is_index, out_id, err) < 0) ||
 	    (!is_index && pull_one(store, reader, options, source, out_id, err) < 0))
 		return -1;
 	for (size_t i = 0; i < names->count; i++)

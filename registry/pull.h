@@ -8,6 +8,7 @@
 #include "common/strlist.h"
 #include "layers/descriptor.h"
 #include "registry/registry-read.h"
+#include "registry/transfers.h"
 #include "storage/store.h"
 
 /*
@@ -21,6 +22,7 @@ struct pull_options {
 	const struct platform *platform; /* NULL: this machine's */
 	bool all_platforms;              /* an index whole, with all that it holds */
 	const char *name;                /* in the store; NULL: as the source calls it */
+	struct transfers *transfers;     /* where layers are shown; or NULL */
 	struct registry *registry;       /* the source, when it is in a registry; else NULL */
 };
 

@@ -284,3 +284,37 @@ big_bytes() { asked "select(.path|endswith(\"$BIG\"))|.out" | paste -sd+ | bc; }
 	sleep 0.5 # it writes its log when the last drop has fallen
 	[ "$(asked "select(.path|endswith(\"$BIG\"))|.out")" = "$SIZE" ]
 }
+
+# ---- what is shown on the way ----
+
+slowly() { rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"drip","bytes":500000,"seconds":0.3}]}'; }
+
+@test "progress in lines" {
+	slowly
+	imgpull "$IMAGE" 2>"$T/words"
+	[ "$(grep -c "^imgpull: layer $BIG ($SIZE bytes)$" "$T/words")" = 1 ]
+	grep -qE "^imgpull: layer $BIG is there: [0-9.]+MB in [0-9.]+s, [0-9.]+[kM]B/s$" "$T/words"
+	[ "$(wc -l <"$T/words")" = 5 ] # two layers, and the name
+	imgpull --progress=plain "$IMAGE" 2>&1 >/dev/null | grep -qF "layer $BIG is in the store already"
+	[ -z "$(imgpull --progress=quiet "$IMAGE" 2>&1 >/dev/null)" ]
+}
+@test "progress as JSON" {
+	slowly
+	imgpull --progress=json "$IMAGE" 2>"$T/events" >"$T/id"
+	[ "$(cat "$T/id")" = "$WANT" ]
+	[ "$(jq -r "select(.blob==\"$BIG\")|.event" "$T/events" | uniq | paste -sd' ')" = 'begin progress end' ]
+	[ "$(jq -r "select(.blob==\"$BIG\" and .event==\"end\")|.result" "$T/events")" = done ]
+	jq -e "select(.event==\"progress\" and .blob==\"$BIG\")|.total==$SIZE and .current<=$SIZE and .rate>0" "$T/events" | uniq >"$T/good"
+	[ "$(cat "$T/good")" = true ]
+	imgpull --progress=json "$IMAGE" 2>&1 >/dev/null | jq -e -s 'map(.result)==["present","present"]'
+}
+@test "progress on a terminal" {
+	slowly
+	TERM=xterm script -qec "stty cols 80 rows 24; imgpull $IMAGE" /dev/null >"$T/screen"
+	local name=${BIG:7:12}
+	# a bar, how much, how fast and how long; drawn over itself; then the end
+	grep -qE "$name \[=+> *\] [0-9.]+[kM]B/[0-9.]+MB [0-9.]+[kM]B/s [0-9]+s" "$T/screen"
+	grep -qF $'\e[2A' "$T/screen"
+	grep -qE "$name [0-9.]+MB [0-9.]+[kM]B/s in [0-9.]+s" "$T/screen"
+	not grep -qE '.{400}' <(tr '\r' '\n' <"$T/screen")
+}
