@@ -17,6 +17,7 @@
 #include "builder/value.h"
 #include "common/cmdline.h"
 #include "common/mem.h"
+#include "common/signals.h"
 
 #define DOC_COMMENTS_MAX 64 /* that far above an instruction its comments are looked for */
 
@@ -169,6 +170,7 @@ static int parse_words(struct parse *p, struct strlist *out)
 static int parse_word(struct parse *p, char **out)
 {
 	const struct words *args = &p->st->args;
+	int number;
 
 	if (refuse_flags(p) < 0)
 		return -1;
@@ -176,7 +178,7 @@ static int parse_word(struct parse *p, char **out)
 		return parse_error(p, p->st->keyword.offset, "needs exactly one argument");
 	*out = str_dup(args->items[0].text);
 	if (p->st->kind == INSTRUCTION_STOPSIGNAL && is_literal(*out, p->escape) &&
-	    value_signal(*out, p->err) < 0)
+	    signal_parse(*out, &number, p->err) < 0)
 		return parse_locate(p, args->items[0].offset);
 	return 0;
 }

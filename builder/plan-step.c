@@ -12,6 +12,7 @@
 #include "builder/rune.h"
 #include "builder/value.h"
 #include "common/mem.h"
+#include "common/signals.h"
 #include "layers/pairs.h"
 
 int plan_refuse(struct err *err, const struct origin *origin, const struct instruction *instruction,
@@ -403,10 +404,11 @@ static int step_stopsignal(struct plan_stage *stage, const struct origin *origin
 			   const struct instruction *instruction, struct err *err)
 {
 	auto_free char *signal = NULL;
+	int number;
 
 	if (plan_expand(stage, origin, instruction, instruction->word, &signal, err) < 0)
 		return -1;
-	if (value_signal(signal, err) < 0)
+	if (signal_parse(signal, &number, err) < 0)
 		return ast_locate(err, origin->ast, instruction);
 	free(stage->image.config.stop_signal);
 	stage->image.config.stop_signal = str_dup(signal);

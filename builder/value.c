@@ -97,40 +97,7 @@ int value_duration(const char *text, int64_t *out_ns, struct err *err)
 	return 0;
 }
 
-/* ---- signals ---- */
-
-int value_signal(const char *text, struct err *err)
-{
-	static const char *const names[] = {
-		"HUP",    "INT",  "QUIT",  "ILL",  "TRAP", "ABRT", "IOT",  "BUS",    "FPE",
-		"KILL",   "USR1", "SEGV",  "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD",
-		"CLD",    "CONT", "STOP",  "TSTP", "TTIN", "TTOU", "URG",  "XCPU",   "XFSZ",
-		"VTALRM", "PROF", "WINCH", "IO",   "POLL", "PWR",  "SYS",  "UNUSED",
-	};
-	const char *name = strncasecmp(text, "SIG", 3) == 0 ? text + 3 : text;
-	char *end;
-	long number;
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcasecmp(name, names[i]) == 0)
-			return 0;
-	if (strncasecmp(name, "RTMIN", 5) == 0 || strncasecmp(name, "RTMAX", 5) == 0) {
-		bool is_min = (name[4] | 0x20) == 'n';
-
-		if (!name[5])
-			return 0;
-		number = is_digit(name[6]) ? strtol(name + 6, &end, 10) : 0;
-		if (name[5] == (is_min ? '+' : '-') && number >= 1 && !*end &&
-		    number <= (is_min ? 15 : 14))
-			return 0;
-	}
-	number = is_digit(text[0]) ? strtol(text, &end, 10) : 0;
-	if (number >= 1 && number <= 64 && !*end)
-		return 0;
-	return err_set(err, ERR_INPUT, "'%s' is no signal", text);
-}
-
-/* ---- switches and sizes ---- */
+/* ---- switches ---- */
 
 int value_bool(const char *text, bool *out, struct err *err)
 {

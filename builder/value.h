@@ -16,9 +16,6 @@
 /* "1h2m3.5s", "-1ms", "0": decimal numbers with the units ns us µs ms s m h. */
 int value_duration(const char *text, int64_t *out_ns, struct err *err);
 
-/* A signal's name with or without SIG, in any case, or its number 1…64. */
-int value_signal(const char *text, struct err *err);
-
 /* "1" "t" "true" … "0" "f" "false" … as in mount options. */
 int value_bool(const char *text, bool *out, struct err *err);
 

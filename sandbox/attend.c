@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "storage/container-control.h"
 
 #define PATIENCE 3 /* SIGINTs and SIGTERMs */
 
@@ -97,10 +98,11 @@ static void copy_size(int terminal_fd)
 
 /* ---- what happens meanwhile ---- */
 
-enum source { FROM_SIGNALS, FROM_END, FROM_CONTAINER, FROM_USER, SOURCES };
+enum attended { FROM_SIGNALS, FROM_END, FROM_CONTAINER, FROM_USER, FROM_CONTROL, SOURCES };
 
 struct attendance {
 	struct sandbox *sandbox;
+	int out_fd;
 	struct pollfd from[SOURCES];
 	unsigned asked; /* SIGINTs and SIGTERMs so far */
 	bool is_over;
@@ -137,8 +139,8 @@ static int take_output(struct attendance *attendance, struct err *err)
 		attendance->from[FROM_CONTAINER].fd = -1;
 		return 0;
 	}
-	if (!fd_write_quiet(STDOUT_FILENO, buf, (size_t)n) && errno != EPIPE)
-		return err_sys(err, "write to standard output");
+	if (!fd_write_quiet(attendance->out_fd, buf, (size_t)n) && errno != EPIPE)
+		return err_sys(err, "write what the container's terminal shows");
 	return 0;
 }
 
@@ -160,6 +162,20 @@ static int take_input(struct attendance *attendance, struct err *err)
 	return 0;
 }
 
+/* What another command asks for. */
+static void take_request(struct attendance *attendance)
+{
+	struct err err = ERR_INIT;
+	int client_fd = -1;
+	int sig = control_accept(attendance->from[FROM_CONTROL].fd, &client_fd);
+
+	if (client_fd < 0)
+		return;
+	if (sandbox_signal(attendance->sandbox, sig, &err) < 0 && err.sys_errno == 0)
+		err.sys_errno = EIO;
+	control_answer(client_fd, err.sys_errno);
+}
+
 static int turn(struct attendance *attendance, struct err *err)
 {
 	struct pollfd *from = attendance->from;
@@ -172,6 +188,8 @@ static int turn(struct attendance *attendance, struct err *err)
 		return -1;
 	if (from[FROM_CONTAINER].revents && take_output(attendance, err) < 0)
 		return -1;
+	if (from[FROM_CONTROL].revents)
+		take_request(attendance);
 	/* what it last wrote comes first */
 	attendance->is_over = from[FROM_END].revents && !from[FROM_CONTAINER].revents;
 	return 0;
@@ -189,24 +207,25 @@ static int open_signals(struct err *err)
 	return fd;
 }
 
-int attend(struct sandbox *sandbox, bool interactive, struct err *err)
+int attend(struct sandbox *sandbox, const struct attend_options *options, struct err *err)
 {
 	const bool has_terminal = sandbox->terminal_fd >= 0;
+	const bool is_typed = has_terminal && options->interactive;
 	auto_raw struct raw raw = { .is_raw = false };
 	auto_close int signals_fd = open_signals(err);
-	struct attendance attendance = { .sandbox = sandbox };
+	struct attendance attendance = { .sandbox = sandbox, .out_fd = options->out_fd };
 
 	if (signals_fd < 0)
 		return -1;
 	if (has_terminal)
 		copy_size(sandbox->terminal_fd);
-	if (has_terminal && interactive && raw_enter(&raw, err) < 0)
+	if (is_typed && raw_enter(&raw, err) < 0)
 		return -1;
 	attendance.from[FROM_SIGNALS] = (struct pollfd){ signals_fd, POLLIN, 0 };
 	attendance.from[FROM_END] = (struct pollfd){ sandbox->init_pidfd, POLLIN, 0 };
 	attendance.from[FROM_CONTAINER] = (struct pollfd){ sandbox->terminal_fd, POLLIN, 0 };
-	attendance.from[FROM_USER] =
-		(struct pollfd){ has_terminal && interactive ? STDIN_FILENO : -1, POLLIN, 0 };
+	attendance.from[FROM_USER] = (struct pollfd){ is_typed ? STDIN_FILENO : -1, POLLIN, 0 };
+	attendance.from[FROM_CONTROL] = (struct pollfd){ options->control_fd, POLLIN, 0 };
 	while (!attendance.is_over) {
 		if (turn(&attendance, err) < 0)
 			return -1;

@@ -23,6 +23,11 @@ void attend_terminal_size(uint16_t *out_rows, uint16_t *out_columns);
  * SIGINT or SIGTERM kills a container that does not care for them. Our own
  * terminal, where one is used, is raw meanwhile and always put back.
  */
-int attend(struct sandbox *sandbox, bool interactive, struct err *err);
+struct attend_options {
+	bool interactive; /* what is typed at our standard input goes to its terminal */
+	int out_fd;       /* gets what its terminal shows */
+	int control_fd;   /* a door for other commands (storage/container-control.h), or -1 */
+};
+int attend(struct sandbox *sandbox, const struct attend_options *options, struct err *err);
 
 #endif

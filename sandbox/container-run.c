@@ -9,49 +9,49 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/beneath.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/signals.h"
 #include "common/strbuf.h"
 #include "layers/entry.h"
 #include "sandbox/attend.h"
 #include "sandbox/cgroup.h"
+#include "sandbox/container-volumes.h"
 #include "sandbox/description.h"
+#include "sandbox/device.h"
 #include "sandbox/foreign.h"
 #include "sandbox/launch.h"
+#include "sandbox/network.h"
 #include "sandbox/run-plan.h"
-#include "sandbox/volume.h"
-#include "sandbox/seccomp.h"
 #include "sandbox/user.h"
+#include "storage/commit.h"
+#include "storage/container-control.h"
+#include "storage/container-state.h"
 #include "storage/container.h"
 #include "storage/image.h"
 #include "storage/mount.h"
 
-#define SHORT_ID 12
-
-void run_options_release(struct run_options *options)
-{
-	strlist_release(&options->command);
-	strlist_release(&options->env);
-	run_settings_release(&options->settings);
-	strlist_release(&options->cap_add);
-	strlist_release(&options->cap_drop);
-}
+#define EXIT_SIGNAL_BASE 128
+#define SHORT_ID         12
 
 /* Everything that a run holds; filled from top to bottom. */
 struct run {
 	struct store *store;
 	const struct run_options *options;
+	struct run_options *namespaces_of; /* the same: its namespaces are opened */
 	const struct run_settings *settings;
 	struct volumes *volumes;
 	struct image image;
-	uint64_t capabilities;
 	struct strlist argv;
 	struct container container;
 	int *lowers; /* the image's layers, and room for the init layer */
@@ -61,11 +61,16 @@ struct run {
 	char hostname[HOST_NAME_MAX + 1];
 	int seccomp_fd;
 	int root_fd;
+	int log_fd; /* of one that runs in the background */
+	int control_fd;
+	struct device_grants devices;
+	struct network network;
+	struct container_state state;
 };
 #define RUN_INIT                                                                                   \
 	{                                                                                          \
 		.image = IMAGE_INIT, .container = CONTAINER_INIT, .view_fd = -1, .seccomp_fd = -1, \
-		.root_fd = -1,                                                                     \
+		.root_fd = -1, .log_fd = -1, .control_fd = -1, .network = NETWORK_INIT,            \
 	}
 
 static void run_release_mounts(struct run *run)
@@ -83,6 +88,11 @@ static void run_release(struct run *run)
 {
 	run_release_mounts(run);
 	fd_close(&run->seccomp_fd);
+	fd_close(&run->log_fd);
+	fd_close(&run->control_fd);
+	device_grants_release(&run->devices);
+	network_release(&run->network);
+	container_state_release(&run->state);
 	user_ids_release(&run->user);
 	container_release(&run->container);
 	strlist_release(&run->argv);
@@ -98,18 +108,6 @@ static int check_terminal(const struct run_options *options, struct err *err)
 		return err_set(err, ERR_USAGE,
 			       "--tty with --interactive: standard input is not a terminal");
 	return 0;
-}
-
-/* They are opened in the user namespace, which the options know nothing of. */
-static int open_volumes(struct run *run, struct err *err)
-{
-	const struct volumes *volumes = run->volumes;
-
-	for (size_t i = 0; i < volumes->count; i++)
-		if (volumes->items[i].is_overlay)
-			return err_set(err, ERR_USAGE, "--volume '%s': 'O' is not supported here",
-				       volumes->items[i].source);
-	return volumes_open(run->volumes, err);
 }
 
 /* Nobody asked for another machine's image: it may be a mistake, and may run all the same. */
@@ -134,11 +132,9 @@ static int prepare(struct run *run, struct err *err)
 {
 	const struct run_options *options = run->options;
 
-	if (check_terminal(options, err) < 0 ||
-	    run_plan_capabilities(options, &run->capabilities, err) < 0 ||
-	    open_volumes(run, err) < 0)
-		return -1;
-	if (image_get_for(run->store, options->image, options->platform, &run->image, err) < 0)
+	if (check_terminal(options, err) < 0 || network_ports_check(&options->ports, err) < 0 ||
+	    volumes_open(run->volumes, err) < 0 ||
+	    image_get_for(run->store, options->image, options->platform, &run->image, err) < 0)
 		return -1;
 	warn_of_platform(run);
 	return run_plan_argv(&run->image.config.config, options, &run->argv, err);
@@ -176,7 +172,7 @@ static int choose_hostname(struct run *run, struct err *err)
 			return err_set(err, ERR_USAGE, "the host name '%s' is too long",
 				       run->options->hostname);
 		strcpy(run->hostname, run->options->hostname);
-	} else if (run->options->network == SANDBOX_NETWORK_NONE) {
+	} else if (run->options->network != SANDBOX_NETWORK_HOST) {
 		snprintf(run->hostname, sizeof(run->hostname), "%.*s", SHORT_ID, run->container.id);
 	} else if (gethostname(run->hostname, sizeof(run->hostname)) < 0) {
 		return err_sys(err, "ask for the host's name");
@@ -210,7 +206,7 @@ static int make_initlayer(struct run *run, struct err *err)
 	for (size_t i = 0; i < run->volumes->count; i++)
 		points[i] = (struct initlayer_point){ run->volumes->items[i].target,
 						      run->volumes->items[i].is_file };
-	return initlayer_make(&options, NULL, err);
+	return initlayer_make(&options, &run->state.stubs, err);
 }
 
 /* The init layer above the image, the container's own files on top, its root as the image's. */
@@ -234,13 +230,23 @@ static int mount_root(struct run *run, struct err *err)
 	return run->root_fd < 0 ? -1 : 0;
 }
 
+static int open_own_volumes(struct run *run, struct err *err)
+{
+	const struct volume_room room = { .store = run->store,
+					  .container = &run->container,
+					  .view_fd = run->view_fd };
+
+	return container_volumes_open(&room, run->volumes, err);
+}
+
 static int make_tree(struct run *run, struct err *err)
 {
 	if (open_view(run, err) < 0 || resolve_user(run, err) < 0)
 		return -1;
 	if (container_create(run->store, &run->image, run->options->name, &run->container, err) < 0)
 		return -1;
-	if (choose_hostname(run, err) < 0 || make_initlayer(run, err) < 0)
+	if (choose_hostname(run, err) < 0 || open_own_volumes(run, err) < 0 ||
+	    make_initlayer(run, err) < 0)
 		return -1;
 	return mount_root(run, err);
 }
@@ -269,17 +275,44 @@ static int describe_workdir(struct run *run, struct sandbox_description *out, st
 	return fd < 0 ? err_prefix(err, "working directory") : 0;
 }
 
-static void describe_volumes(const struct run *run, struct sandbox_description *out)
+static int describe_network(struct run *run, struct sandbox_description *out, struct err *err)
 {
-	for (size_t i = 0; i < run->volumes->count; i++) {
-		const struct volume *volume = &run->volumes->items[i];
-
-		sandbox_description_add_mount(
-			out, SANDBOX_MOUNT_BIND, volume->target,
-			SANDBOX_MOUNT_RECURSIVE | SANDBOX_MOUNT_NODEV |
-				(volume->read_only ? SANDBOX_MOUNT_READ_ONLY : 0U),
-			volume->fd, NULL);
+	switch (run->options->network) {
+	case SANDBOX_NETWORK_HOST:
+		return 0;
+	case SANDBOX_NETWORK_NONE:
+		out->namespaces |= SANDBOX_NS_NET;
+		return 0;
+	case SANDBOX_NETWORK_PRIVATE:
+		break;
 	}
+	if (run->options->print_description)
+		return 0; /* it would have one, made for it */
+	if (network_start(&run->options->ports, &run->network, err) < 0)
+		return -1;
+	sandbox_description_add_join(out, SANDBOX_NS_NET, run->network.ns_fd);
+	return 0;
+}
+
+static void describe_process(const struct run *run, struct sandbox_description *out)
+{
+	const struct run_options *options = run->options;
+
+	out->uid = run->user.uid;
+	out->gid = run->user.gid;
+	out->groups = mem_array(run->user.group_count + 1, sizeof(out->groups[0]));
+	for (size_t i = 0; i < run->user.group_count; i++)
+		out->groups[out->group_count++] = run->user.groups[i];
+	out->is_32bit = platform_is_32bit(&run->image.config.platform);
+	out->has_init = options->has_init;
+	out->terminal = options->terminal;
+	attend_terminal_size(&out->terminal_rows, &out->terminal_columns);
+	if (options->has_time_offset) {
+		out->namespaces |= SANDBOX_NS_TIME;
+		out->time_offset_s = options->time_offset_s;
+	}
+	strlist_copy(&out->argv, &run->argv);
+	run_plan_env(&run->image.config.config, options, run->hostname, run->user.home, &out->env);
 }
 
 static int describe(struct run *run, struct sandbox_description *out, struct err *err)
@@ -288,52 +321,134 @@ static int describe(struct run *run, struct sandbox_description *out, struct err
 
 	sandbox_description_defaults(out);
 	out->root_fd = run->root_fd;
+	out->read_only_root = options->read_only;
 	if (run_settings_apply(run->settings, run->root_fd, &run->user, out, err) < 0)
 		return -1;
-	out->read_only_root = options->read_only;
-	out->namespaces |= options->network == SANDBOX_NETWORK_NONE ? SANDBOX_NS_NET : 0U;
-	out->hostname = str_dup(run->hostname);
-	out->uid = run->user.uid;
-	out->gid = run->user.gid;
-	out->groups = mem_array(run->user.group_count + 1, sizeof(out->groups[0]));
-	for (size_t i = 0; i < run->user.group_count; i++)
-		out->groups[out->group_count++] = run->user.groups[i];
-	out->capabilities = run->capabilities;
-	out->is_32bit = platform_is_32bit(&run->image.config.platform);
-	out->terminal = options->terminal;
-	attend_terminal_size(&out->terminal_rows, &out->terminal_columns);
-	strlist_copy(&out->argv, &run->argv);
-	run_plan_env(&run->image.config.config, options, run->hostname, run->user.home, &out->env);
-	describe_volumes(run, out);
-	run->seccomp_fd =
-		seccomp_default_filter(store_cache_fd(run->store), run->capabilities, err);
-	if (run->seccomp_fd < 0)
+	describe_process(run, out);
+	container_volumes_describe(run->volumes, out);
+	strlist_copy(&run->devices.texts, &options->devices);
+	if (security_apply(&options->security, run->store, out, &run->seccomp_fd, err) < 0 ||
+	    device_grants_apply(&run->devices, options->security.is_privileged, out, err) < 0)
 		return -1;
-	out->seccomp_fd = run->seccomp_fd;
-	return describe_workdir(run, out, err);
+	namespaces_describe(&options->namespaces, out);
+	if (out->namespaces & SANDBOX_NS_UTS)
+		out->hostname = str_dup(run->hostname);
+	if (describe_workdir(run, out, err) < 0)
+		return -1;
+	return describe_network(run, out, err);
+}
+
+/* ---- what is told of it ---- */
+
+static int stop_signal(const struct run *run)
+{
+	const char *text = run->image.config.config.stop_signal;
+	struct err ignored = ERR_INIT; /* an image may say anything */
+	int sig = SIGTERM;
+
+	if (run->options->stop_signal)
+		return run->options->stop_signal;
+	if (text && *text)
+		(void)signal_parse(text, &sig, &ignored);
+	return sig;
+}
+
+static char *time_text(void)
+{
+	struct timespec now;
+	char text[40];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return str_dup(image_time_format(now, text));
+}
+
+static void fill_state(struct run *run, const struct sandbox_description *description,
+		       const struct cgroup *cgroup)
+{
+	const struct run_options *options = run->options;
+	const char *user = options->user ? options->user : run->image.config.config.user;
+	struct container_state *state = &run->state;
+
+	strlist_copy(&state->command, &description->argv);
+	strlist_copy(&state->env, &description->env);
+	state->cwd = str_dup(description->cwd);
+	state->user = str_dup(user ? user : "");
+	strlist_copy(&state->groups, &run->settings->groups);
+	state->capabilities = (int64_t)description->capabilities;
+	state->no_new_privileges = description->no_new_privileges;
+	state->is_privileged = options->security.is_privileged;
+	state->seccomp =
+		str_dup(options->security.is_unconfined ? "unconfined" : options->security.seccomp);
+	strlist_copy(&state->labels, &options->labels);
+	strlist_copy(&state->cgroups, &cgroup->dirs);
+	strlist_copy(&state->ports, &options->ports);
+	state->stop_signal = stop_signal(run);
+	state->stop_timeout_s = options->stop_timeout_s;
+	state->is_detached = options->is_detached;
+	state->removes_itself = options->remove_after;
+	state->has_terminal = options->terminal;
+}
+
+static int save_state(const struct run *run, struct err *err)
+{
+	return container_state_save(run->container.dir_fd, &run->state, err);
+}
+
+static int write_cid(const struct run *run, struct err *err)
+{
+	const char *path = run->options->cid_file;
+	auto_close int fd = -1;
+
+	if (!path)
+		return 0;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return err_sys(err, "--cidfile: make '%s'", path);
+	return fd_write_all(fd, run->container.id, strlen(run->container.id), path, err);
 }
 
 /* ---- running ---- */
 
+static int open_log(struct run *run, struct err *err)
+{
+	if (!run->options->is_detached)
+		return 0;
+	run->log_fd = openat(run->container.dir_fd, CONTAINER_LOG,
+			     O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return run->log_fd < 0 ? err_sys(err, "make the log of the container") : 0;
+}
+
 /* *out_began: the command was executed, whatever came of it. */
-static int run_sandbox(const struct run *run, const struct sandbox_description *description,
-		       bool *out_began, int *out_status, int *out_exec_errno, struct err *err)
+static int run_sandbox(struct run *run, const struct sandbox_description *description,
+		       const struct run_observer *observer, bool *out_began,
+		       struct run_outcome *out, struct err *err)
 {
 	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
 	auto_close int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	const int stdio[3] = { run->options->interactive ? STDIN_FILENO : null_fd, STDOUT_FILENO,
-			       STDERR_FILENO };
+	const bool has_log = run->log_fd >= 0;
+	const int stdio[3] = { run->options->interactive ? STDIN_FILENO : null_fd,
+			       has_log ? run->log_fd : STDOUT_FILENO,
+			       has_log ? run->log_fd : STDERR_FILENO };
+	const struct attend_options attending = { .interactive = run->options->interactive,
+						  .out_fd = stdio[1],
+						  .control_fd = run->control_fd };
 
 	if (null_fd < 0)
 		return err_sys(err, "open '/dev/null'");
 	attend_hold();
 	if (sandbox_start(description, description->terminal ? NULL : stdio, &sandbox,
-			  out_exec_errno, err) < 0)
+			  &out->exec_errno, err) < 0)
 		return -1;
 	*out_began = true;
-	if (attend(&sandbox, run->options->interactive, err) < 0)
+	run->state.pid = sandbox.init_pid;
+	run->state.started = time_text();
+	if (save_state(run, err) < 0)
 		return -1;
-	return sandbox_wait(&sandbox, out_status, err);
+	if (observer)
+		observer->started(observer->context, run->container.id);
+	if (attend(&sandbox, &attending, err) < 0)
+		return -1;
+	return sandbox_wait(&sandbox, &out->status, err);
 }
 
 static int print_description(const struct sandbox_description *description, struct err *err)
@@ -344,29 +459,58 @@ static int print_description(const struct sandbox_description *description, stru
 	return fd_write_all(STDOUT_FILENO, text.data, text.len, "standard output", err);
 }
 
-static int make_and_run(struct run *run, bool *out_began, int *out_status, int *out_exec_errno,
-			struct err *err)
+static void note_end(struct run *run, const struct cgroup *cgroup, int status)
+{
+	run->state.pid = 0;
+	run->state.ended = time_text();
+	run->state.exit_status = run_exit_status(status);
+	run->state.was_short_of_memory = cgroup_memory_kills(cgroup) > 0;
+	if (run->state.was_short_of_memory)
+		log_warn("the container ran out of memory (--memory), and the kernel killed a "
+			 "process of it");
+}
+
+static int make_and_run(struct run *run, const struct run_observer *observer, bool *out_began,
+			struct run_outcome *out, struct err *err)
 {
 	auto_cgroup struct cgroup cgroup = CGROUP_INIT;
 	auto_sandbox_description struct sandbox_description description = SANDBOX_DESCRIPTION_INIT;
-	int result;
 
-	if (make_tree(run, err) < 0 || describe(run, &description, err) < 0)
+	if (namespaces_open(&run->namespaces_of->namespaces, run->store, err) < 0 ||
+	    make_tree(run, err) < 0 || describe(run, &description, err) < 0)
 		return -1;
 	if (run->options->print_description)
 		return print_description(&description, err);
 	if (cgroup_create(run->store, run->container.id, &description.resources, &cgroup, err) < 0)
 		return -1;
 	cgroup_give(&cgroup, &description);
-	result = run_sandbox(run, &description, out_began, out_status, out_exec_errno, err);
-	if (cgroup_memory_kills(&cgroup) > 0)
-		log_warn("the container ran out of memory (--memory), and the kernel killed a "
-			 "process of it");
-	return result;
+	fill_state(run, &description, &cgroup);
+	run->control_fd = control_listen(run->container.dir_fd, err);
+	if (run->control_fd < 0 || open_log(run, err) < 0 || write_cid(run, err) < 0 ||
+	    run_sandbox(run, &description, observer, out_began, out, err) < 0)
+		return -1;
+	note_end(run, &cgroup, out->status);
+	return save_state(run, err);
 }
 
-/* A container that stays has all that was written in its own directory. */
-static int keep(struct run *run, struct err *err)
+/* ---- the end ---- */
+
+static int commit(struct run *run, struct err *err)
+{
+	const struct commit_options options = { .name = run->options->commit_name,
+						.command = &run->state.command,
+						.keeps_container = !run->options->remove_after };
+	struct digest id;
+	char name[DIGEST_NAME_MAX];
+
+	if (container_commit(run->store, &run->container, &options, &id, err) < 0)
+		return -1;
+	fprintf(stderr, "imgrun: committed %s\n", digest_name(&id, name));
+	return 0;
+}
+
+/* A container that stays, or becomes an image, has all that was written in its own directory. */
+static int keep(struct run *run, bool commits, struct err *err)
 {
 	struct mount_request request = {
 		.upper_fd = run->container.fs_fd,
@@ -374,22 +518,39 @@ static int keep(struct run *run, struct err *err)
 	};
 
 	fd_close(&run->root_fd);
-	return mount_collect(run->store, &request, err);
+	if (mount_collect(run->store, &request, err) < 0)
+		return -1;
+	run_release_mounts(run);
+	return commits ? commit(run, err) : 0;
 }
 
 /* One that never began, or is not to stay, goes. */
-static int end(struct run *run, bool began, struct err *err)
+static int end(struct run *run, bool began, bool is_good, struct err *err)
 {
-	if (began && !run->options->remove_after)
-		return keep(run, err);
+	const bool stays = began && !run->options->remove_after;
+	const bool commits = run->options->commit_name && is_good;
+	struct err removal = ERR_INIT;
+	int result = 0;
+
+	if (stays || commits)
+		result = keep(run, commits, err);
+	if (stays)
+		return result;
 	run_release_mounts(run);
-	if (container_remove(run->store, &run->container, err) < 0)
-		return err_prefix(err, "remove the container");
-	return 0;
+	if (container_remove(run->store, &run->container, &removal) == 0)
+		return result;
+	if (result == 0)
+		*err = removal;
+	return err_prefix(err, "remove the container");
 }
 
-int container_run(struct store *store, struct run_options *options, int *out_status,
-		  int *out_exec_errno, struct err *err)
+int run_exit_status(int status)
+{
+	return WIFSIGNALED(status) ? EXIT_SIGNAL_BASE + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int container_run(struct store *store, struct run_options *options,
+		  const struct run_observer *observer, struct run_outcome *out, struct err *err)
 {
 	auto_run struct run run = RUN_INIT;
 	struct err later = ERR_INIT;
@@ -398,14 +559,15 @@ int container_run(struct store *store, struct run_options *options, int *out_sta
 
 	run.store = store;
 	run.options = options;
+	run.namespaces_of = options;
 	run.settings = &options->settings;
 	run.volumes = &options->settings.volumes;
 	if (cgroup_sweep(store, err) < 0 || prepare(&run, err) < 0)
 		return -1;
-	r = make_and_run(&run, &began, out_status, out_exec_errno, err);
+	r = make_and_run(&run, observer, &began, out, err);
 	if (run.container.dir_fd < 0)
 		return r;
-	if (end(&run, began, &later) < 0 && r == 0) {
+	if (end(&run, began, r == 0 && began && out->status == 0, &later) < 0 && r == 0) {
 		*err = later;
 		r = -1;
 	}

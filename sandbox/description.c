@@ -75,6 +75,14 @@ void sandbox_description_add_join(struct sandbox_description *description, unsig
 	description->joins[count] = (struct sandbox_join){ .ns = ns, .fd = fd };
 }
 
+bool sandbox_description_joins(const struct sandbox_description *description, unsigned ns)
+{
+	for (size_t i = 0; i < description->join_count; i++)
+		if (description->joins[i].ns == ns)
+			return true;
+	return false;
+}
+
 void sandbox_description_add_device(struct sandbox_description *description,
 				    const struct sandbox_device *device)
 {

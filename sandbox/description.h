@@ -105,6 +105,7 @@ struct sandbox_description {
 	/*
 	 * Detached mount (storage/mount.h) that becomes "/". It can do so once: it
 	 * is gone with the container, though the caller still closes its descriptor.
+	 * Who joins another container's mounts has its root, whatever this is.
 	 */
 	int root_fd;
 	bool read_only_root;
@@ -194,10 +195,12 @@ void sandbox_description_add_device(struct sandbox_description *description,
 /* The size of /dev/shm that defaults gave another one. */
 void sandbox_description_set_shm(struct sandbox_description *description, uint64_t size_bytes);
 
+bool sandbox_description_joins(const struct sandbox_description *description, unsigned ns);
 /* Nothing but chroot(2): no namespace, and no mount either. */
 static inline bool sandbox_is_chroot(const struct sandbox_description *description)
 {
-	return !(description->namespaces & SANDBOX_NS_MOUNT);
+	return !(description->namespaces & SANDBOX_NS_MOUNT) &&
+	       !sandbox_description_joins(description, SANDBOX_NS_MOUNT);
 }
 
 /* A stable text, a line per value: for tests and --debug. */

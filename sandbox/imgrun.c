@@ -1,158 +1,152 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command imgrun: runs a container of an image in the foreground. */
+/* The command imgrun: runs a container of an image, in the foreground or in the background. */
 #include <errno.h>
-#include <stdint.h>
-#include <sys/wait.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#include "common/cmdline.h"
+#include "common/fd.h"
 #include "common/log.h"
 #include "common/userns.h"
 #include "sandbox/container-run.h"
+#include "sandbox/pull.h"
 #include "storage/mount.h"
-#include "sandbox/run-plan.h"
 
-#define EXIT_OURS        125
-#define EXIT_NOT_RUN     126
-#define EXIT_NOT_FOUND   127
-#define EXIT_SIGNAL_BASE 128
+#define EXIT_OURS      125
+#define EXIT_NOT_RUN   126
+#define EXIT_NOT_FOUND 127
 
-struct imgrun {
-	struct run_options run;
-	const char *root;
-	const char *storage_driver;
-	const char *network;
-	struct run_setting_texts settings;
-	struct strlist env; /* as given; run.env has the values */
-	struct strlist env_files;
-	struct strlist args;
-	bool is_done;
-};
+#define KEPT_FD 3
 
-static void imgrun_release(struct imgrun *imgrun)
+static int enter(const struct run_options *options, struct err *err)
 {
-	run_options_release(&imgrun->run);
-	run_setting_texts_release(&imgrun->settings);
-	strlist_release(&imgrun->env);
-	strlist_release(&imgrun->env_files);
-	strlist_release(&imgrun->args);
-}
-
-static int parse_table(int argc, char **argv, struct imgrun *out, struct err *err)
-{
-	struct run_options *run = &out->run;
-	const struct cmdline_option table[] = {
-		{ 'i', "interactive", OPTION_FLAG, &run->interactive, NULL,
-		  "the container reads our standard input", NULL },
-		{ 't', "tty", OPTION_FLAG, &run->terminal, NULL,
-		  "the container gets a terminal of its own", NULL },
-		{ 0, "rm", OPTION_FLAG, &run->remove_after, NULL,
-		  "remove the container when it has ended", NULL },
-		{ 0, "name", OPTION_STRING, &run->name, "NAME", "name the container", NULL },
-		{ 'e', "env", OPTION_LIST, &out->env, "KEY[=VALUE]",
-		  "set a variable, or hand on ours", NULL },
-		{ 0, "env-file", OPTION_LIST, &out->env_files, "FILE",
-		  "set variables from the lines of a file", NULL },
-		{ 'w', "workdir", OPTION_STRING, &run->workdir, "DIR", "start in this directory",
-		  NULL },
-		{ 'u', "user", OPTION_STRING, &run->user, "USER[:GROUP]",
-		  "run as this user of the image, or as a number", NULL },
-		{ 'v', "volume", OPTION_LIST, &out->settings.volumes, "HOST:CONTAINER[:ro|rw]",
-		  "show a file or directory of the host", NULL },
-		{ 0, "entrypoint", OPTION_STRING, &run->entrypoint, "COMMAND",
-		  "run this instead of the image's entrypoint", NULL },
-		{ 0, "network", OPTION_STRING, &out->network, "host|none",
-		  "the host's network (default), or none", NULL },
-		{ 'h', "hostname", OPTION_STRING, &run->hostname, "NAME",
-		  "the container's host name", NULL },
-		RUN_SETTING_OPTIONS(&out->settings),
-		{ 0, "read-only", OPTION_FLAG, &run->read_only, NULL,
-		  "the container's root cannot be written to", NULL },
-		{ 0, "cap-add", OPTION_LIST, &run->cap_add, "CAPABILITY", "grant a capability",
-		  NULL },
-		{ 0, "cap-drop", OPTION_LIST, &run->cap_drop, "CAPABILITY",
-		  "take a capability away", NULL },
-		{ 0, "platform", OPTION_STRING, &run->platform, "OS/ARCH[/VARIANT]",
-		  "of an image for several platforms, run this one's (default: this machine's)",
-		  NULL },
-		{ 0, "print-description", OPTION_FLAG, &run->print_description, NULL,
-		  "print what would be done, run nothing", NULL },
-		{ 0, "storage-driver", OPTION_STRING, &out->storage_driver, "NAME",
-		  "how layers are put together: overlay or copy (default: the first that can be "
-		  "used here)",
-		  NULL },
-		{ 0, "root", OPTION_STRING, &out->root, "DIR",
-		  "the store (default: $IMGBUILD_ROOT, else the user's own)", NULL },
-		OPTION_ADD_STORE,
-		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
-	};
-	const struct cmdline cmdline = {
-		.program = "imgrun",
-		.synopsis = "[OPTIONS] IMAGE [COMMAND [ARGUMENT…]]",
-		.summary = "Run a container of an image. The exit status is the command's own, 125 "
-			   "when\nimgrun failed, 126 or 127 when the command could not be run.",
-		.options = table,
-		.min_args = 1,
-		.max_args = SIZE_MAX,
-		.stop_at_positional = true,
-	};
-
-	return cmdline_parse(&cmdline, argc, argv, &out->args, &out->is_done, err);
-}
-
-static int parse(int argc, char **argv, struct imgrun *out, struct err *err)
-{
-	if (parse_table(argc, argv, out, err) < 0)
-		return -1;
-	if (out->is_done)
-		return 0;
-	if (out->network && sandbox_network_parse(out->network, &out->run.network, err) < 0)
-		return -1;
-	if (run_settings_make(&out->settings, out->run.network, &out->run.settings, err) < 0)
-		return -1;
-	for (size_t i = 0; i < out->env_files.count; i++) {
-		if (run_env_file(out->env_files.items[i], &out->run.env, err) < 0)
-			return err_prefix(err, "--env-file");
-	}
-	for (size_t i = 0; i < out->env.count; i++) {
-		if (run_env_add(out->env.items[i], &out->run.env, err) < 0)
-			return err_prefix(err, "--env");
-	}
-	out->run.image = out->args.items[0];
-	for (size_t i = 1; i < out->args.count; i++)
-		strlist_add(&out->run.command, out->args.items[i]);
-	return 0;
-}
-
-static int run(struct imgrun *imgrun, int *out_status, int *out_exec_errno, struct err *err)
-{
-	auto_store struct store *store = NULL;
+	const char *container = namespaces_container(&options->namespaces);
 	struct userns userns;
 
-	if (userns_enter(&userns, err) < 0 || store_open(imgrun->root, &store, err) < 0)
+	if (container)
+		return container_join_userns(options->root, container, err);
+	return userns_enter(&userns, err);
+}
+
+static int run(struct run_options *options, const struct run_observer *observer,
+	       struct run_outcome *out, struct err *err)
+{
+	auto_store struct store *store = NULL;
+
+	if (enter(options, err) < 0 || store_open(options->root, &store, err) < 0)
 		return -1;
-	if (imgrun->storage_driver && mount_choose_driver(store, imgrun->storage_driver, err) < 0)
+	if (options->storage_driver && mount_choose_driver(store, options->storage_driver, err) < 0)
 		return -1;
-	return container_run(store, &imgrun->run, out_status, out_exec_errno, err);
+	if (pull_image(store, options->image, options->platform, options->pull, err) < 0)
+		return -1;
+	return container_run(store, options, observer, out, err);
+}
+
+/* ---- in the background ---- */
+
+/* What the process in the background tells the one that was called. */
+struct message {
+	struct err err;
+	int exec_errno;
+	char id[65];
+};
+
+struct teller {
+	int fd;
+	bool has_told;
+};
+
+static void tell(struct teller *teller, const struct message *message)
+{
+	if (!teller->has_told)
+		(void)fd_write_quiet(teller->fd, message, sizeof(*message)); /* nobody is there */
+	teller->has_told = true;
+	fd_close(&teller->fd);
+}
+
+/* From here on nobody reads what we say, and no terminal is ours. */
+static void tell_started(void *context, const char *id)
+{
+	struct message message = { .err = ERR_INIT };
+	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	snprintf(message.id, sizeof(message.id), "%s", id);
+	tell(context, &message);
+	for (int i = 0; null_fd >= 0 && i < 3; i++)
+		(void)dup2(null_fd, i);
+	fd_close(&null_fd);
+}
+
+static _Noreturn void run_behind(struct run_options *options, int fd)
+{
+	struct teller teller = { .fd = fd };
+	const struct run_observer observer = { .started = tell_started, .context = &teller };
+	struct message message = { .err = ERR_INIT };
+	struct run_outcome outcome = { .status = 0 };
+	int result;
+
+	setsid();
+	/* whoever waits for the end of a pipe of our caller's does not wait for us */
+	if (fd != KEPT_FD)
+		(void)dup3(fd, KEPT_FD, O_CLOEXEC);
+	teller.fd = KEPT_FD;
+	(void)syscall(SYS_close_range, KEPT_FD + 1, ~0U, 0);
+	result = run(options, &observer, &outcome, &message.err);
+	message.exec_errno = outcome.exec_errno;
+	tell(&teller, &message);
+	_exit(result < 0 ? EXIT_OURS : 0);
+}
+
+static int detach(struct run_options *options, struct run_outcome *out, struct err *err)
+{
+	struct message message;
+	auto_close int ours = -1;
+	int fds[2];
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(err, "make a pipe");
+	ours = fds[0];
+	pid = fork();
+	if (pid == 0)
+		run_behind(options, fds[1]);
+	close(fds[1]);
+	if (pid < 0)
+		return err_sys(err, "fork");
+	n = fd_read_full(ours, &message, sizeof(message), "the container's begin", err);
+	if (n != sizeof(message))
+		return n < 0 ? -1 : err_set(err, ERR_SYSTEM, "the container did not begin");
+	if (message.err.kind != ERR_NONE) {
+		*err = message.err;
+		out->exec_errno = message.exec_errno;
+		return -1;
+	}
+	printf("%s\n", message.id);
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct imgrun imgrun = { .root = NULL };
+	struct run_options options = RUN_OPTIONS_INIT;
+	struct run_outcome outcome = { .status = 0 };
 	struct err err = ERR_INIT;
-	int exec_errno = 0;
-	int status = 0;
 	int result;
 
 	log_init("imgrun", LOG_INFO);
-	result = parse(argc, argv, &imgrun, &err);
-	if (result == 0 && !imgrun.is_done)
-		result = run(&imgrun, &status, &exec_errno, &err);
-	imgrun_release(&imgrun);
+	result = run_options_parse(argc, argv, &options, &err);
+	if (result == 0 && !options.is_done)
+		result = options.is_detached && !options.print_description
+				 ? detach(&options, &outcome, &err)
+				 : run(&options, NULL, &outcome, &err);
+	run_options_release(&options);
 	if (result < 0) {
 		err_print(&err, "imgrun");
-		if (exec_errno)
-			return exec_errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUN;
+		if (outcome.exec_errno)
+			return outcome.exec_errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUN;
 		return EXIT_OURS;
 	}
-	return WIFSIGNALED(status) ? EXIT_SIGNAL_BASE + WTERMSIG(status) : WEXITSTATUS(status);
+	return run_exit_status(outcome.status);
 }

@@ -14,6 +14,7 @@
 
 #include "common/fd.h"
 #include "common/mem.h"
+#include "sandbox/network.h"
 
 #define RESOLV_CONF      "/etc/resolv.conf"
 #define RESOLV_MAX_BYTES ((size_t)1024 * 1024)
@@ -26,10 +27,13 @@ int sandbox_network_parse(const char *text, enum sandbox_network *out, struct er
 		*out = SANDBOX_NETWORK_HOST;
 	else if (strcmp(text, "none") == 0)
 		*out = SANDBOX_NETWORK_NONE;
+	else if (strcmp(text, "private") == 0)
+		*out = SANDBOX_NETWORK_PRIVATE;
 	else
-		return err_set(err, ERR_USAGE,
-			       "network '%s' is not supported (supported: host, none, default)",
-			       text);
+		return err_set(
+			err, ERR_USAGE,
+			"network '%s' is not supported (supported: host, none, private, default)",
+			text);
 	return 0;
 }
 
@@ -145,6 +149,8 @@ static int put_host(const char *text, enum sandbox_network network, struct strbu
 		strbuf_printf(out, "%s\t%s\n", host.address, host.names);
 	else if (network == SANDBOX_NETWORK_HOST)
 		strbuf_printf(out, "127.0.0.1\t%s\n", host.names);
+	else if (network == SANDBOX_NETWORK_PRIVATE)
+		strbuf_printf(out, NETWORK_GATEWAY "\t%s\n", host.names);
 	return 0;
 }
 
@@ -243,6 +249,22 @@ static void put_dns(const struct initlayer_dns *dns, struct strbuf *out)
 	put_words("options", &dns->options, out);
 }
 
+/* Servers of the host may be on its loopback: the network's own asks them. */
+static void put_private(const struct initlayer_dns *dns, char *ours, struct strbuf *out)
+{
+	static const struct initlayer_dns none = { .servers = STRLIST_INIT };
+	char *line;
+
+	if (!dns)
+		dns = &none;
+	if (dns->servers.count == 0)
+		strbuf_puts(out, "nameserver " NETWORK_SERVER "\n");
+	while ((line = strsep(&ours, "\n")))
+		if (*line && !is_keyword(line, "nameserver") && !is_replaced(line, dns))
+			strbuf_printf(out, "%s\n", line);
+	put_dns(dns, out);
+}
+
 int initlayer_resolv_text(enum sandbox_network network, const struct initlayer_dns *dns,
 			  struct strbuf *out, struct err *err)
 {
@@ -254,6 +276,10 @@ int initlayer_resolv_text(enum sandbox_network network, const struct initlayer_d
 		return 0;
 	if (read_ours(&ours, err) < 0)
 		return -1;
+	if (network == SANDBOX_NETWORK_PRIVATE) {
+		put_private(dns, ours.len > 0 ? ours.data : NULL, out);
+		return 0;
+	}
 	if (!dns ||
 	    (dns->servers.count == 0 && dns->searches.count == 0 && dns->options.count == 0)) {
 		strbuf_add(out, ours.data, ours.len);

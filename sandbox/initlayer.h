@@ -47,8 +47,9 @@ int initlayer_make(const struct initlayer_options *options, struct strlist *out_
 enum sandbox_network {
 	SANDBOX_NETWORK_HOST,
 	SANDBOX_NETWORK_NONE,
+	SANDBOX_NETWORK_PRIVATE, /* with a way out (network.h) */
 };
-/* "host", "none", "default" (= host); others ERR_USAGE naming what is supported. */
+/* "host", "none", "private", "default" (= host); others ERR_USAGE naming what is supported. */
 int sandbox_network_parse(const char *text, enum sandbox_network *out, struct err *err);
 
 /*

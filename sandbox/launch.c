@@ -104,6 +104,7 @@ static int follow(int report_fd, struct sandbox *sandbox, int *out_exec_errno, s
 		switch ((enum report_type)report.type) {
 		case REPORT_STARTED:
 			sandbox->init_pidfd = fd_steal(&fd);
+			sandbox->init_pid = report.pid;
 			break;
 		case REPORT_TERMINAL:
 			sandbox->terminal_fd = fd_steal(&fd);
@@ -138,6 +139,8 @@ int sandbox_start(const struct sandbox_description *description, const int stdio
 	auto_close int description_fd = -1;
 	auto_close int ours = -1;
 	auto_close int theirs = -1;
+	struct err ignored = ERR_INIT;
+	int status;
 	int pair[2];
 
 	if (wire_encode(description, getpid(), &bytes, passed, err) < 0)
@@ -152,8 +155,11 @@ int sandbox_start(const struct sandbox_description *description, const int stdio
 	if (start_program(description_fd, theirs, passed, stdio, &sandbox.child, err) < 0)
 		return -1;
 	fd_close(&theirs);
-	if (follow(ours, &sandbox, out_exec_errno, err) < 0)
+	if (follow(ours, &sandbox, out_exec_errno, err) < 0) {
+		/* it ends by itself, and has taken in what it made first */
+		(void)child_wait(&sandbox.child, &status, &ignored);
 		return -1;
+	}
 	if (sandbox.init_pidfd < 0)
 		return explain_silence(&sandbox, err);
 	*out = sandbox;

@@ -18,6 +18,7 @@ struct sandbox {
 	struct child child;
 	int terminal_fd; /* master of the pseudo terminal, when asked for; else -1 */
 	int init_pidfd;  /* the container's first process; for signals */
+	pid_t init_pid;  /* its number on the host */
 };
 #define SANDBOX_INIT                                                     \
 	{                                                                \

@@ -79,7 +79,7 @@ static int bind_devices(int dev_fd, struct err *err)
 
 /* A node of the container's own, and over it a mount of it that keeps the present flags. */
 static int make_device(int dir_fd, const char *name, const struct sandbox_device *device,
-		       struct err *err)
+		       bool opens_devices, struct err *err)
 {
 	auto_close int node_fd = -1;
 	auto_close int mount_fd = -1;
@@ -91,6 +91,8 @@ static int make_device(int dir_fd, const char *name, const struct sandbox_device
 	if (fchownat(dir_fd, name, device->uid, device->gid, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    fchmodat(dir_fd, name, device->mode & 07777, 0) < 0)
 		return err_sys(err, "change owner and mode of '/dev/%s'", name);
+	if (opens_devices)
+		return 0;
 	node_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (node_fd < 0)
 		return err_sys(err, "open '/dev/%s'", name);
@@ -120,7 +122,8 @@ static int make_others(int dev_fd, const struct sandbox_description *description
 		char name[NAME_MAX + 1];
 		auto_close int dir_fd = open_dir_of(dev_fd, device->name, name, err);
 
-		if (dir_fd < 0 || make_device(dir_fd, name, device, err) < 0)
+		if (dir_fd < 0 ||
+		    make_device(dir_fd, name, device, description->opens_devices, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -136,7 +139,8 @@ static int make_devices(int dev_fd, const struct sandbox_description *descriptio
 						       .major = devices[i].major,
 						       .minor = devices[i].minor };
 
-		if (make_device(dev_fd, devices[i].name, &device, err) < 0)
+		if (make_device(dev_fd, devices[i].name, &device, description->opens_devices, err) <
+		    0)
 			return -1;
 	}
 	if (make_others(dev_fd, description, err) < 0)
@@ -219,23 +223,29 @@ static int become_stdio(int slave_fd, struct err *err)
 	return 0;
 }
 
+/* A container that was joined has one of its own, or none. */
+static int make_console(int dev_fd, int slave_fd, struct err *err)
+{
+	auto_close int fd = mountfd_clone(slave_fd, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+					  "/dev/console", err);
+
+	return fd < 0 ? -1 : attach_file(dev_fd, "console", fd, err);
+}
+
 int perform_terminal(const struct sandbox_description *description, const struct perform_fds *fds,
 		     struct err *err)
 {
 	auto_close int master_fd = -1;
 	auto_close int slave_fd = -1;
-	auto_close int console_fd = -1;
 
-	if (fds->dev_fd < 0 || fds->pts_fd < 0)
-		return err_set(err, ERR_BUG, "a terminal without /dev and /dev/pts");
+	if (fds->pts_fd < 0)
+		return err_set(err, ERR_BUG, "a terminal without /dev/pts");
 	if (open_pair(fds->pts_fd, &master_fd, &slave_fd, err) < 0 ||
 	    set_size(slave_fd, description, err) < 0)
 		return -1;
 	if (fchown(slave_fd, description->uid, (gid_t)-1) < 0)
 		return err_sys(err, "give the pseudo terminal to its user");
-	console_fd = mountfd_clone(slave_fd, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-				   "/dev/console", err);
-	if (console_fd < 0 || attach_file(fds->dev_fd, "console", console_fd, err) < 0)
+	if (fds->dev_fd >= 0 && make_console(fds->dev_fd, slave_fd, err) < 0)
 		return -1;
 	if (hand_over(master_fd, err) < 0)
 		return -1;

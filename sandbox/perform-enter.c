@@ -87,6 +87,19 @@ static int enter_groups(const struct sandbox_description *description, struct er
 	return 0;
 }
 
+/* The root of the other container is ours from here on. */
+static int take_root(const struct sandbox_description *description, struct err *err)
+{
+	auto_close int fd = -1;
+
+	if (!sandbox_description_joins(description, SANDBOX_NS_MOUNT))
+		return 0;
+	fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || dup3(fd, description->root_fd, O_CLOEXEC) < 0)
+		return err_sys(err, "open the other container's root");
+	return 0;
+}
+
 int perform_enter(const struct sandbox_description *description, struct err *err)
 {
 	if (enter_groups(description, err) < 0)
@@ -95,5 +108,5 @@ int perform_enter(const struct sandbox_description *description, struct err *err
 		if (!(description->joins[i].ns & for_children) &&
 		    join(&description->joins[i], err) < 0)
 			return -1;
-	return 0;
+	return take_root(description, err);
 }

@@ -99,6 +99,13 @@ static int new_of_kind(const char *type, const struct sandbox_mount *mount, stru
 	return mountfd_new(&spec, err);
 }
 
+/* An ordinary user's container that has the host's. */
+static bool is_shared(const struct sandbox_description *description, unsigned ns)
+{
+	return description->nested && !(description->namespaces & ns) &&
+	       !sandbox_description_joins(description, ns);
+}
+
 /*
  * Where the network is the host's but the user namespace is not, the kernel
  * gives no sysfs of that network: the host's is shown, with all below it.
@@ -106,9 +113,20 @@ static int new_of_kind(const char *type, const struct sandbox_mount *mount, stru
 static int new_sysfs(const struct sandbox_description *description,
 		     const struct sandbox_mount *mount, struct err *err)
 {
-	if (description->nested && !(description->namespaces & SANDBOX_NS_NET))
+	if (is_shared(description, SANDBOX_NS_NET))
 		return mountfd_clone_path("/sys", true, mountfd_attributes(mount->flags), err);
 	return new_of_kind("sysfs", mount, err);
+}
+
+/* The same for the processes and queues of the host, where we have none of our own. */
+static int new_shared(const struct sandbox_description *description,
+		      const struct sandbox_mount *mount, const char *type, unsigned ns,
+		      struct err *err)
+{
+	if (is_shared(description, ns))
+		return mountfd_clone_path(mount->target, true, mountfd_attributes(mount->flags),
+					  err);
+	return new_of_kind(type, mount, err);
 }
 
 static bool host_has_cgroup2(void)
@@ -116,6 +134,16 @@ static bool host_has_cgroup2(void)
 	struct statfs fs;
 
 	return statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+/* What the host has not got cannot be shown. */
+static bool is_left_out(const struct sandbox_description *description,
+			const struct sandbox_mount *mount)
+{
+	if (mount->kind == SANDBOX_MOUNT_CGROUP)
+		return !host_has_cgroup2();
+	return mount->kind == SANDBOX_MOUNT_MQUEUE && is_shared(description, SANDBOX_NS_IPC) &&
+	       access(mount->target, F_OK) < 0;
 }
 
 /* The outer process made it ready (perform_clone_sources). */
@@ -176,7 +204,7 @@ static int new_mount(const struct sandbox_description *description,
 {
 	switch (mount->kind) {
 	case SANDBOX_MOUNT_PROC:
-		return new_of_kind("proc", mount, err);
+		return new_shared(description, mount, "proc", SANDBOX_NS_PID, err);
 	case SANDBOX_MOUNT_SYSFS:
 		return new_sysfs(description, mount, err);
 	case SANDBOX_MOUNT_TMPFS:
@@ -186,7 +214,7 @@ static int new_mount(const struct sandbox_description *description,
 	case SANDBOX_MOUNT_DEVPTS:
 		return new_of_kind("devpts", mount, err);
 	case SANDBOX_MOUNT_MQUEUE:
-		return new_of_kind("mqueue", mount, err);
+		return new_shared(description, mount, "mqueue", SANDBOX_NS_IPC, err);
 	case SANDBOX_MOUNT_CGROUP:
 		return new_of_kind("cgroup2", mount, err);
 	case SANDBOX_MOUNT_BIND:
@@ -204,7 +232,7 @@ static int perform_mount(const struct sandbox_description *description,
 	auto_close int target_fd = -1;
 	auto_close int fd = -1;
 
-	if (mount->kind == SANDBOX_MOUNT_CGROUP && !host_has_cgroup2())
+	if (is_left_out(description, mount))
 		return 0;
 	fd = new_mount(description, mount, err);
 	if (fd < 0)

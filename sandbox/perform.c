@@ -6,6 +6,8 @@
  */
 #include "sandbox/perform-internal.h"
 
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <net/if.h>
 #include <poll.h>
 #include <signal.h>
@@ -13,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -55,9 +58,30 @@ int perform_tie(int alive_fd, struct err *err)
 	return 0;
 }
 
+/* Of the container whose mounts we have joined: what is no devpts there has no ptmx of ours. */
+static int open_terminals(struct perform_fds *fds, struct err *err)
+{
+	struct statfs fs;
+
+	fds->pts_fd = open("/dev/pts", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fds->pts_fd < 0 || fstatfs(fds->pts_fd, &fs) < 0)
+		return err_sys(err, "open '/dev/pts' of the container");
+	if (fs.f_type != DEVPTS_SUPER_MAGIC)
+		return err_set(err, ERR_INPUT, "'/dev/pts' of the container has no terminals");
+	return 0;
+}
+
+static int set_up_root(const struct sandbox_description *description, struct perform_fds *fds,
+		       struct err *err)
+{
+	return sandbox_is_chroot(description) ? confine(description, err)
+					      : perform_mounts(description, fds, err);
+}
+
 int perform(const struct sandbox_description *description, const struct perform_ties *ties,
 	    int *out_exec_errno, struct err *err)
 {
+	const bool is_guest = sandbox_description_joins(description, SANDBOX_NS_MOUNT);
 	struct perform_fds fds = { .dev_fd = -1, .pts_fd = -1 };
 
 	if (perform_tie(ties->alive_fd, err) < 0)
@@ -65,8 +89,9 @@ int perform(const struct sandbox_description *description, const struct perform_
 	/* no way back to the caller's terminal: TIOCSTI works on one's own only */
 	if (setsid() < 0)
 		return err_sys(err, "make a session");
-	if (sandbox_is_chroot(description) ? confine(description, err) < 0
-					   : perform_mounts(description, &fds, err) < 0)
+	if (!is_guest && set_up_root(description, &fds, err) < 0)
+		return -1;
+	if (is_guest && description->terminal && open_terminals(&fds, err) < 0)
 		return -1;
 	if (description->terminal && perform_terminal(description, &fds, err) < 0)
 		return -1;

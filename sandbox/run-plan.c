@@ -12,8 +12,6 @@
 #include "common/json.h"
 #include "common/lines.h"
 #include "common/mem.h"
-#include "sandbox/caps.h"
-#include "sandbox/description.h"
 
 #define DEFAULT_PATH       "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define ENV_FILE_MAX_BYTES ((size_t)1024 * 1024)
@@ -70,37 +68,6 @@ void run_plan_env(const struct run_config *config, const struct run_options *opt
 	set_all(out, &options->env);
 	if (!strlist_env_get(out, "HOME"))
 		strlist_env_set(out, "HOME", home ? home : "/");
-}
-
-/* "ALL" among the names, or all of them together. */
-static int sum(const struct strlist *names, bool *out_all, uint64_t *out, struct err *err)
-{
-	*out_all = false;
-	*out = 0;
-	for (size_t i = 0; i < names->count; i++) {
-		uint64_t one;
-
-		if (caps_parse(names->items[i], &one, err) < 0)
-			return -1;
-		if (one == CAPS_ALL)
-			*out_all = true;
-		else
-			*out |= one;
-	}
-	return 0;
-}
-
-int run_plan_capabilities(const struct run_options *options, uint64_t *out, struct err *err)
-{
-	uint64_t added, dropped;
-	bool add_all, drop_all;
-
-	if (sum(&options->cap_add, &add_all, &added, err) < 0 ||
-	    sum(&options->cap_drop, &drop_all, &dropped, err) < 0)
-		return -1;
-	*out = add_all ? CAPS_ALL : drop_all ? 0 : SANDBOX_CAPS_DEFAULT;
-	*out = (*out | added) & ~dropped;
-	return 0;
 }
 
 /* ---- environment ---- */

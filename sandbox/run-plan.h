@@ -2,12 +2,10 @@
 #ifndef SANDBOX_RUN_PLAN_H
 #define SANDBOX_RUN_PLAN_H
 
-#include <stdint.h>
-
 #include "common/err.h"
 #include "common/strlist.h"
 #include "layers/config.h"
-#include "sandbox/container-run.h"
+#include "sandbox/run-options.h"
 
 /*
  * What a container of an image runs, from the image's config and the options,
@@ -24,9 +22,6 @@ int run_plan_argv(const struct run_config *config, const struct run_options *opt
 /* PATH, HOSTNAME and TERM, then the image's, then the options'; HOME if nobody set it. */
 void run_plan_env(const struct run_config *config, const struct run_options *options,
 		  const char *hostname, const char *home, struct strlist *out);
-
-/* Docker's default set, --cap-add and --cap-drop applied; what is dropped by name is gone. */
-int run_plan_capabilities(const struct run_options *options, uint64_t *out, struct err *err);
 
 /*
  * A file of --env-file: "K=V", "K" (from our own environment), blank lines and

@@ -2,6 +2,7 @@
 #ifndef SANDBOX_SECCOMP_H
 #define SANDBOX_SECCOMP_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/err.h"
@@ -13,5 +14,13 @@
  * is made again. Returns a descriptor to read the program from (struct sock_filter array).
  */
 int seccomp_default_filter(int cache_dir_fd, uint64_t capabilities, struct err *err);
+
+/*
+ * A profile in docker's JSON form, from a file of the user's. Nothing is cached. ERR_INPUT for what
+ * is none.
+ */
+int seccomp_profile_filter(const char *path, uint64_t capabilities, struct err *err);
+int seccomp_profile_compile(const char *data, size_t len, const char *path, uint64_t capabilities,
+			    struct err *err);
 
 #endif

@@ -101,3 +101,15 @@ int amount_moment(const char *option, const char *text, int64_t *out_epoch, stru
 		       "2026-01-31T00:00:00Z, nor seconds since 1970",
 		       option, text);
 }
+
+int amount_whole(const char *option, const char *text, int64_t max, int64_t *out, struct err *err)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoll(text, &end, 10);
+	if (errno != 0 || text[0] < '0' || text[0] > '9' || *end || *out > max)
+		return err_set(err, ERR_USAGE, "%s: '%s' is no whole number up to %jd", option,
+			       text, (intmax_t)max);
+	return 0;
+}

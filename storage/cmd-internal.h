@@ -13,23 +13,29 @@
 #include "common/strbuf.h"
 #include "common/strlist.h"
 #include "common/userns.h"
+#include "storage/container.h"
 #include "storage/store.h"
 
 /* The subcommands of imgstore; each returns the exit status. */
 int cmd_check(int argc, char **argv);
+int cmd_commit(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_du(int argc, char **argv);
+int cmd_exec(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_history(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
+int cmd_kill(int argc, char **argv);
+int cmd_logs(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_mount(int argc, char **argv);
 int cmd_prune(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_reset(int argc, char **argv);
 int cmd_rm(int argc, char **argv);
+int cmd_stop(int argc, char **argv);
 int cmd_tag(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
 int cmd_unshare(int argc, char **argv);
@@ -74,6 +80,14 @@ void command_print_json(struct json *take);
 int amount_bytes(const char *option, const char *text, uint64_t *out, struct err *err);
 /* "24h", "1h30m", "7d" ago; an RFC 3339 time; seconds since the epoch. */
 int amount_moment(const char *option, const char *text, int64_t *out_epoch, struct err *err);
+
+/* "10", up to @max. */
+int amount_whole(const char *option, const char *text, int64_t max, int64_t *out, struct err *err);
+
+/* ---- containers ---- */
+
+/* Kill a running one, and wait for its end (cmd-stop.c). */
+int command_kill(struct store *store, const struct container *container, struct err *err);
 
 /* ---- tables for people ----------------------------------------------------- */
 

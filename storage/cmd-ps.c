@@ -3,15 +3,44 @@
 #include <stdio.h>
 
 #include "storage/cmd-internal.h"
+#include "storage/container-state.h"
 #include "storage/container.h"
 
-static struct json *containers_json(const struct container_list *list)
+/* One that is being removed has none. */
+static void load_state(struct store *store, const struct container_summary *item,
+		       struct container_state *out)
+{
+	auto_container struct container container = CONTAINER_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (container_look(store, item->id, &container, NULL, &ignored) == 0)
+		(void)container_state_load(container.dir_fd, out, &ignored);
+}
+
+/* "running", "exited (3)"; one of which nobody saw the end is "stopped". */
+static const char *status_text(struct store *store, const struct container_summary *item, char *buf,
+			       size_t size)
+{
+	auto_container_state struct container_state state = { .pid = 0 };
+
+	if (item->running)
+		return "running";
+	load_state(store, item, &state);
+	if (!state.ended)
+		return "stopped";
+	snprintf(buf, size, "exited (%jd)%s", (intmax_t)state.exit_status,
+		 state.was_short_of_memory ? ", out of memory" : "");
+	return buf;
+}
+
+static struct json *containers_json(struct store *store, const struct container_list *list)
 {
 	struct json *array = json_array();
 	char id[DIGEST_NAME_MAX];
 
 	for (size_t i = 0; i < list->count; i++) {
 		const struct container_summary *item = &list->items[i];
+		auto_container_state struct container_state state = { .pid = 0 };
 		struct json *json = json_object();
 
 		json_set_string(json, "Id", item->id);
@@ -19,12 +48,14 @@ static struct json *containers_json(const struct container_list *list)
 		json_set_string(json, "Image", digest_name(&item->image_id, id));
 		json_set_string(json, "Created", item->created);
 		json_set_bool(json, "Running", item->running);
+		load_state(store, item, &state);
+		json_set(json, "State", container_state_json(&state));
 		json_append(array, json);
 	}
 	return array;
 }
 
-static void print_containers(const struct container_list *list)
+static void print_containers(struct store *store, const struct container_list *list)
 {
 	auto_table struct table table = { .columns = 5 };
 	char buf[40];
@@ -41,7 +72,7 @@ static void print_containers(const struct container_list *list)
 		table_add(&table, buf);
 		table_add(&table, short_id(&item->image_id, buf));
 		table_add(&table, age_text(item->created, buf));
-		table_add(&table, item->running ? "running" : "stopped");
+		table_add(&table, status_text(store, item, buf, sizeof(buf)));
 		table_add(&table, item->name);
 	}
 	table_print(&table);
@@ -56,9 +87,9 @@ static int ps(const char *root, const char *format, struct err *err)
 	    container_list(store, &list, err) < 0)
 		return -1;
 	if (command_wants_json(format))
-		command_print_json(containers_json(&list));
+		command_print_json(containers_json(store, &list));
 	else
-		print_containers(&list);
+		print_containers(store, &list);
 	return 0;
 }
 

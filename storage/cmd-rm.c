@@ -5,6 +5,7 @@
 
 #include "layers/ref.h"
 #include "storage/cmd-internal.h"
+#include "storage/container-state.h"
 #include "storage/container.h"
 #include "storage/image-internal.h"
 
@@ -63,6 +64,26 @@ static int remove_image(struct store *store, const char *text, const struct dige
 	return 0;
 }
 
+/* With @force one that runs is killed first; it may have removed itself then. */
+static int remove_container(struct store *store, const char *text, bool force, struct err *err)
+{
+	auto_container struct container container = CONTAINER_INIT;
+	auto_container_state struct container_state state = { .pid = 0 };
+	bool is_running = false;
+
+	if (container_look(store, text, &container, &is_running, err) < 0)
+		return -1;
+	if (is_running && !force) {
+		err_set(err, ERR_INPUT, "container '%s' is running", text);
+		return err_detail(err, "imgstore stop ends it, imgstore rm --force kills it");
+	}
+	if (container_state_load(container.dir_fd, &state, err) < 0)
+		return -1;
+	if (is_running && command_kill(store, &container, err) < 0)
+		return -1;
+	return is_running && state.removes_itself ? 0 : container_remove_named(store, text, err);
+}
+
 /* An image; a container when no image is called so. */
 static int remove_one(struct store *store, const char *text, bool force, struct err *err)
 {
@@ -78,7 +99,7 @@ static int remove_one(struct store *store, const char *text, bool force, struct 
 	}
 	if (found)
 		return remove_image(store, text, &match.id, force, err);
-	if (container_remove_named(store, text, err) == 0) {
+	if (remove_container(store, text, force, err) == 0) {
 		printf("Removed: %s\n", text);
 		return 0;
 	}
@@ -109,12 +130,12 @@ int cmd_rm(int argc, char **argv)
 {
 	const char *root = NULL;
 	bool force = false;
-	const struct cmdline_option options[] = {
-		{ 'f', "force", OPTION_FLAG, &force, NULL,
-		  "take all names of an image; those of one that is used, too", NULL },
-		OPTION_ROOT(&root),
-		OPTION_END
-	};
+	const struct cmdline_option options[] = { { 'f', "force", OPTION_FLAG, &force, NULL,
+						    "take all names of an image, those of one that "
+						    "is used, too; kill a container that runs",
+						    NULL },
+						  OPTION_ROOT(&root),
+						  OPTION_END };
 	const struct cmdline cmdline = { .program = "imgstore rm",
 					 .synopsis = "[OPTIONS] NAME...",
 					 .summary = "Remove images, or stopped containers. An "

@@ -241,12 +241,28 @@ static int resolve(struct store *store, const char *text, struct container *out,
 	return 0;
 }
 
+/* Name and image of the one whose ID is known. */
+static int read_row(struct store *store, const char *text, struct container *container,
+		    struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+	bool row = false;
+
+	if (query_open(&query, store->db, "SELECT name, image FROM containers WHERE id=?", err) < 0)
+		return -1;
+	bind_text(&query, container->id);
+	if (query_step(&query, &row, err) < 0)
+		return -1;
+	if (!row)
+		return err_set(err, ERR_INPUT, "there is no container '%s'", text);
+	container->name = str_dup(column_text(&query, 0));
+	return column_digest(&query, 1, &container->image_id, err);
+}
+
 int container_open(struct store *store, const char *text, struct container *out, struct err *err)
 {
 	auto_container struct container container = CONTAINER_INIT;
-	auto_query struct query query = QUERY_INIT;
 	bool is_running = false;
-	bool row = false;
 
 	if (resolve(store, text, &container, err) < 0)
 		return -1;
@@ -255,20 +271,35 @@ int container_open(struct store *store, const char *text, struct container *out,
 		return err_set(err, ERR_INPUT, "container '%s' is running", text);
 	if (container.dir_fd < 0 && err->kind == ERR_NONE)
 		return err_set(err, ERR_INPUT, "there is no container '%s'", text);
-	if (container.dir_fd < 0 ||
-	    query_open(&query, store->db, "SELECT name, image FROM containers WHERE id=?", err) < 0)
-		return -1;
-	bind_text(&query, container.id);
-	if (query_step(&query, &row, err) < 0)
-		return -1;
-	if (!row)
-		return err_set(err, ERR_INPUT, "there is no container '%s'", text);
-	container.name = str_dup(column_text(&query, 0));
-	if (column_digest(&query, 1, &container.image_id, err) < 0)
+	if (container.dir_fd < 0 || read_row(store, text, &container, err) < 0)
 		return -1;
 	container.fs_fd = openat(container.dir_fd, "fs", DIR_FLAGS);
 	if (container.fs_fd < 0)
 		return err_sys(err, "open the files of container '%s'", text);
+	*out = container;
+	container = (struct container)CONTAINER_INIT;
+	return 0;
+}
+
+int container_is_running(struct store *store, const char *id, bool *out, struct err *err)
+{
+	auto_close int fd = try_lock(store, id, out, err);
+
+	return fd < 0 && err->kind != ERR_NONE ? -1 : 0;
+}
+
+int container_look(struct store *store, const char *text, struct container *out, bool *out_running,
+		   struct err *err)
+{
+	auto_container struct container container = CONTAINER_INIT;
+
+	if (resolve(store, text, &container, err) < 0 || read_row(store, text, &container, err) < 0)
+		return -1;
+	container.dir_fd = openat(store->containers_fd, container.id, DIR_FLAGS);
+	if (container.dir_fd < 0)
+		return err_sys(err, "open container '%s'", text);
+	if (out_running && container_is_running(store, container.id, out_running, err) < 0)
+		return -1;
 	*out = container;
 	container = (struct container)CONTAINER_INIT;
 	return 0;

@@ -36,6 +36,14 @@ int container_create(struct store *store, const struct image *image, const char 
 /* A stopped one, by name or unique ID prefix, to look at its files: locked until release, without
  * work and init. ERR_INPUT when unknown, or running. */
 int container_open(struct store *store, const char *text, struct container *out, struct err *err);
+/*
+ * One in whatever state, not locked, and without its files: to read its state and talk to it.
+ * *out_running may be NULL.
+ */
+int container_look(struct store *store, const char *text, struct container *out, bool *out_running,
+		   struct err *err);
+/* One that is gone does not run. */
+int container_is_running(struct store *store, const char *id, bool *out, struct err *err);
 /* Remove files and row. */
 int container_remove(struct store *store, struct container *container, struct err *err);
 /* By name or unique ID prefix: ERR_INPUT when unknown, or running. */

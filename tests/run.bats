@@ -70,11 +70,11 @@ failures() {
 	[ "$output" = "imgrun: there is no user 'nobody-of-that-name' in /etc/passwd of the image" ]
 	run as "$1" imgrun --network bridge localhost/bb true
 	[ "$status" = 125 ]
-	[ "$output" = "imgrun: network 'bridge' is not supported (supported: host, none, default)" ]
+	[ "$output" = "imgrun: network 'bridge' is not supported (supported: host, none, private, default)" ]
 	run as "$1" imgrun -v /no/such/path:/x localhost/bb true
 	[ "$status" = 125 ]
 	[ "$output" = "imgrun: --volume: open '/no/such/path': No such file or directory" ]
-	run as "$1" imgrun --privileged localhost/bb true
+	run as "$1" imgrun --no-such-option localhost/bb true
 	[ "$status" = 125 ]
 	# none of them left a container
 	[ "$(containers "$1")" = 0 ]

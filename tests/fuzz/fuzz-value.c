@@ -6,6 +6,7 @@
 
 #include "builder/value.h"
 #include "common/mem.h"
+#include "common/signals.h"
 #include "common/size.h"
 
 #define PORTS_MAX 65536
@@ -43,9 +44,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint64_t bytes;
 	int64_t ns;
 	bool flag;
+	int number;
 
 	must_be_told(value_duration(text, &ns, &errs[0]), &errs[0]);
-	must_be_told(value_signal(text, &errs[1]), &errs[1]);
+	must_be_told(signal_parse(text, &number, &errs[1]), &errs[1]);
 	must_be_told(value_bool(text, &flag, &errs[2]), &errs[2]);
 	must_be_told(size_parse(text, &bytes, &errs[3]), &errs[3]);
 	value_is_stage_name(text);

@@ -427,7 +427,7 @@ static void networks_have_names(void **state)
 	assert_int_equal(sandbox_network_parse("bridge", &network, &err), -1);
 	assert_int_equal(err.kind, ERR_USAGE);
 	assert_string_equal(err.text,
-			    "network 'bridge' is not supported (supported: host, none, default)");
+			    "network 'bridge' is not supported (supported: host, none, private, default)");
 }
 
 int main(void)

@@ -13,6 +13,7 @@
 #include "sandbox/caps.h"
 #include "sandbox/description.h"
 #include "sandbox/run-plan.h"
+#include "sandbox/security.h"
 #include "sandbox/volume.h"
 #include "tests/unit/scratch.h"
 
@@ -112,23 +113,23 @@ static void capabilities_are_added_and_dropped(void **state)
 		{ "ALL", "", CAPS_ALL },
 		{ "ALL", "CAP_CHOWN", CAPS_ALL & ~chown_cap },
 	};
-	struct run_options bad = { .image = NULL };
+	struct security_texts bad = { .is_privileged = false };
+	struct security security = { .capabilities = 0 };
 	struct err err = ERR_INIT;
-	uint64_t got;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct run_options options = { .image = NULL };
+		struct security_texts texts = { .is_privileged = false };
 
-		words(&options.cap_add, rows[i].add);
-		words(&options.cap_drop, rows[i].drop);
-		assert_int_equal(run_plan_capabilities(&options, &got, &err), 0);
-		assert_true(got == rows[i].expected);
-		run_options_release(&options);
+		words(&texts.cap_add, rows[i].add);
+		words(&texts.cap_drop, rows[i].drop);
+		assert_int_equal(security_parse(&texts, &security, &err), 0);
+		assert_true(security.capabilities == rows[i].expected);
+		security_texts_release(&texts);
 	}
 	strlist_add(&bad.cap_drop, "FLY");
-	assert_int_equal(run_plan_capabilities(&bad, &got, &err), -1);
+	assert_int_equal(security_parse(&bad, &security, &err), -1);
 	assert_string_equal(err.text, "'FLY' is not a capability");
-	run_options_release(&bad);
+	security_texts_release(&bad);
 }
 
 static void volumes_are_paths(void **state)
@@ -155,8 +156,8 @@ static void volumes_that_are_none_are_refused(void **state)
 	static const char *const rows[][2] = {
 		{ "/a", "--volume '/a': not of the form HOST:CONTAINER" },
 		{ "name:/b",
-		  "--volume 'name:/b': 'name' is no path; volumes with names are not supported" },
-		{ ":/b", "--volume ':/b': '' is no path; volumes with names are not supported" },
+		  "--volume 'name:/b': 'name' is no path; volumes with names are not supported here" },
+		{ ":/b", "--volume ':/b': '' is neither a path nor a volume's name" },
 		{ "/a:b", "--volume '/a:b': 'b' is no absolute path below '/'" },
 		{ "/a:", "--volume '/a:': '' is no absolute path below '/'" },
 		{ "/a://", "--volume '/a://': '//' is no absolute path below '/'" },

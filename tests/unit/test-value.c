@@ -13,6 +13,7 @@
 #include "builder/runmount.h"
 #include "builder/value.h"
 #include "common/mem.h"
+#include "common/signals.h"
 #include "common/size.h"
 #include "common/strbuf.h"
 
@@ -75,12 +76,13 @@ static void knows_signals(void **state)
 					   "SIGFOO",   "15x",    "RTMIN+16", "RTMIN-1", "RTMAX+1",
 					   "RTMAX-15", "RTMIN+", "RTMINx",   " 9" };
 	struct err err = ERR_INIT;
+	int number = 0;
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		if (value_signal(good[i], &err) < 0)
+		if (signal_parse(good[i], &number, &err) < 0)
 			fail_msg("%s", err.text);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		if (value_signal(bad[i], &err) == 0)
+		if (signal_parse(bad[i], &number, &err) == 0)
 			fail_msg("'%s' was taken", bad[i]);
 		assert_non_null(strstr(err.text, "is no signal"));
 	}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SANDBOX_DEVICE_H
+#define SANDBOX_DEVICE_H
+
+#include "common/err.h"
+#include "common/strlist.h"
+#include "sandbox/description.h"
+
+/*
+ * Devices of the host that a container gets:
+ *
+ *   device = HOST [ ":" CONTAINER ] [ ":" { "r" | "w" | "m" } ]
+ *
+ * Real root makes nodes of the container's own below /dev, with the host's mode and owner, and
+ * confines it to those; an ordinary user has the host's shown, as far as he may open them.
+ */
+struct device_grants {
+	struct strlist texts;
+	int *fds; /* of the host's, for those that are shown */
+	size_t fd_count;
+};
+void device_grants_release(struct device_grants *grants);
+
+/* ERR_USAGE for one that is not written so. */
+int device_grants_check(const struct strlist *texts, struct err *err);
+/* Into a description with all defaults; @is_all: every device of the host, too. */
+int device_grants_apply(struct device_grants *grants, bool is_all, struct sandbox_description *out,
+			struct err *err);
+
+#endif

@@ -1,0 +1,343 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Containers as docker's users know them: in the background, stopped, entered, committed; volumes, devices, security,
+# namespaces of the host and of each other, a network of their own.
+
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() {
+	make_scratch
+	busybox_tar "$T/bb.tar"
+	chmod 644 "$T/bb.tar"
+	! is_root || as root imgstore import "$T/bb.tar" localhost/bb >&2
+	! have_user || as user imgstore import "$T/bb.tar" localhost/bb >&2
+}
+teardown_file() { remove_scratch; }
+need() { need_builder "$1"; }
+# until WHO PATTERN CMD…: its output has the line, ten seconds at most
+until_says() {
+	local who=$1 pattern=$2 i
+	shift 2
+	for i in $(seq 200); do
+		as "$who" "$@" 2>&1 | grep -q -- "$pattern" && return 0
+		sleep 0.05
+	done
+	as "$who" "$@"
+	return 1
+}
+
+background() {
+	need "$1"
+	local id
+	id=$(as "$1" imgrun -d --name web --label kind=test localhost/bb sh -c 'echo out; echo err >&2; trap "echo bye; exit 7" TERM; while :; do sleep 0.1; done')
+	[ ${#id} = 64 ]
+	until_says "$1" '^err$' imgstore logs web
+	as "$1" imgstore ps | grep -q "^${id:0:12} .* running  *web$"
+	[ "$(as "$1" imgstore ps --format json | jq -r '.[0].State.Labels[0]')" = kind=test ]
+	refused "$1" 3 "container 'web' is running" imgstore rm web
+	as "$1" imgstore stop web
+	as "$1" imgstore ps | grep -q 'exited (7)  *web$'
+	[ "$(as "$1" imgstore logs -f web)" = $'out\nerr\nbye' ]
+	[ "$(as "$1" imgstore logs -n 1 web)" = bye ]
+	[ -z "$(as "$1" imgstore logs -n 0 web)" ]
+	refused "$1" 3 'is not running' imgstore kill web
+	as "$1" imgstore stop web # it is
+	as "$1" imgstore rm web
+	assert_store_idle "$(store_of "$1")"
+}
+@test "root: in the background: logs, stop, ps, rm" { background root; }
+@test "user: in the background: logs, stop, ps, rm" { background user; }
+
+background_failures() {
+	need "$1"
+	run -127 as "$1" imgrun -d --name n1 localhost/bb nothing-of-that-name
+	[ "$output" = "imgrun: execute 'nothing-of-that-name': not found in PATH" ]
+	run -125 as "$1" imgrun -d localhost/nothing true
+	run -125 as "$1" imgrun -d -i localhost/bb true
+	[[ "$output" == *"who runs in the background reads nothing"* ]]
+	[ -z "$(as "$1" imgstore ps | grep n1 || true)" ]
+}
+@test "root: a container that cannot begin in the background is told of" { background_failures root; }
+@test "user: a container that cannot begin in the background is told of" { background_failures user; }
+
+kills() {
+	need "$1"
+	as "$1" imgrun -d --rm --name k localhost/bb sleep 1000
+	as "$1" imgstore kill k
+	[ -z "$(as "$1" imgstore ps | grep ' k$' || true)" ]
+	# one that does not care is killed after its time
+	as "$1" imgrun -d --name d --stop-signal USR1 --stop-timeout 1 localhost/bb sh -c 'trap "" USR1; while :; do sleep 1; done'
+	as "$1" imgstore stop d
+	as "$1" imgstore ps | grep -q 'exited (137)  *d$'
+	as "$1" imgrun -d --name s --stop-signal USR1 localhost/bb sh -c 'trap "exit 9" USR1; echo ready; while :; do sleep 0.1; done'
+	until_says "$1" ready imgstore logs s
+	as "$1" imgstore stop s
+	as "$1" imgstore ps | grep -q 'exited (9)  *s$'
+	as "$1" imgrun -d --name f localhost/bb sleep 1000
+	as "$1" imgstore rm -f f d s
+	[ "$(as "$1" imgstore ps | wc -l)" = 1 ]
+}
+@test "root: kill, stop signals, rm --force" { kills root; }
+@test "user: kill, stop signals, rm --force" { kills user; }
+
+killed_in_the_background() {
+	need "$1"
+	local pid
+	as "$1" imgrun -d --name gone localhost/bb sleep 1000
+	pid=$(as "$1" imgstore ps --format json | jq -r '.[] | select(.Name == "gone") | .State.Pid')
+	# who runs it: the parent of the sandbox, which is the parent of the first process
+	kill -KILL "$(ps -o ppid= -p "$(ps -o ppid= -p "$pid")")"
+	for i in $(seq 100); do [ -d "/proc/$pid" ] || break; sleep 0.05; done
+	[ ! -d "/proc/$pid" ]
+	as "$1" imgstore ps | grep -q 'stopped  *gone$'
+	as "$1" imgstore rm gone
+	assert_store_idle "$(store_of "$1")"
+}
+@test "root: a container ends with the process that runs it" { killed_in_the_background root; }
+@test "user: a container ends with the process that runs it" { killed_in_the_background user; }
+
+entered() {
+	need "$1"
+	as "$1" imgrun -d --name e -e A=1 -w /tmp --cap-drop CHOWN localhost/bb sleep 1000
+	run as "$1" imgstore exec -e B=2 e sh -c 'echo $A$B; pwd; ls /proc | grep -c "^[0-9]"; hostname; exit 5'
+	[ "$status" = 5 ]
+	[ "${lines[0]} ${lines[1]}" = "12 /tmp" ]
+	[ "${lines[2]}" -ge 2 ]
+	# its rights are the container's, not ours
+	run as "$1" imgstore exec e grep -E '^(Cap(Inh|Eff|Bnd)|Seccomp):' /proc/self/status
+	[ "$output" = $'CapInh:\t0000000000000000\nCapEff:\t00000000a80425fa\nCapBnd:\t00000000a80425fa\nSeccomp:\t2' ]
+	for ns in pid mnt ipc uts net cgroup user; do
+		[ "$(as "$1" imgstore exec e readlink /proc/1/ns/$ns)" = "$(as "$1" imgstore exec e readlink /proc/self/ns/$ns)" ]
+	done
+	[ "$(as "$1" imgstore exec -u alice e id -un)" = alice ]
+	[ "$(echo typed | as "$1" imgstore exec -i e cat)" = typed ]
+	[ -z "$(echo typed | as "$1" imgstore exec e cat)" ]
+	run -127 as "$1" imgstore exec e nothing-of-that-name
+	run -125 as "$1" imgstore exec nobody true
+	# nothing of ours is left in it
+	run as "$1" imgstore exec e sh -c 'ls /proc/$$/fd; true'
+	[ "$output" = $'0\n1\n2' ]
+	run as "$1" imgstore exec e ps
+	[[ "$output" != *sandbox* ]]
+	as "$1" imgstore rm -f e
+}
+@test "root: exec in a running container" { entered root; }
+@test "user: exec in a running container" { entered user; }
+
+committed() {
+	need "$1"
+	as "$1" imgrun --name c localhost/bb sh -c 'echo new >/new; rm /etc/group; echo x >>/etc/hosts; mkdir -p /made/dir'
+	as "$1" imgstore commit -m why c localhost/made:1
+	run as "$1" imgstore diff localhost/made:1
+	echo "$output"
+	[[ "$output" == *"/new"* ]]
+	[[ "$output" == *"/etc/group"* ]]
+	[[ "$output" != *"/etc/hosts"* ]]
+	[[ "$output" != *resolv.conf* ]]
+	as "$1" imgstore history localhost/made:1 | grep -q 'why'
+	[ "$(as "$1" imgrun --rm localhost/made:1 cat /new)" = new ]
+	# the container is as it was, and the same changes are the same layer
+	as "$1" imgstore commit c localhost/made:2
+	[ "$(as "$1" imgstore inspect localhost/made:1 | jq -c '.[0].RootFS.Layers // .[0].Layers')" = "$(as "$1" imgstore inspect localhost/made:2 | jq -c '.[0].RootFS.Layers // .[0].Layers')" ]
+	as "$1" imgrun --rm --commit localhost/made:3 localhost/bb sh -c 'echo three >/three'
+	[ "$(as "$1" imgrun --rm localhost/made:3 cat /three)" = three ]
+	# what failed is not kept
+	run as "$1" imgrun --rm --commit localhost/made:4 localhost/bb sh -c 'exit 3'
+	[ "$status" = 3 ]
+	run -125 as "$1" imgrun --rm --pull=never localhost/made:4 true
+	as "$1" imgstore rm c
+	as "$1" imgstore check >&2
+}
+@test "root: a container's changes become an image" { committed root; }
+@test "user: a container's changes become an image" { committed user; }
+
+volumes() {
+	need "$1"
+	mkdir -p "$T/host.$1"
+	chmod 777 "$T/host.$1"
+	as "$1" sh -c 'echo host >"$0"' "$T/host.$1/f"
+	as "$1" imgrun --rm -v "v$1:/etc" localhost/bb sh -c 'test -s /etc/passwd && echo kept >/etc/mine'
+	[ "$(as "$1" imgrun --rm -v "v$1:/x" localhost/bb cat /x/mine)" = kept ]
+	as "$1" imgrun --rm -v "$T/host.$1:/h:O" localhost/bb sh -c 'echo over >/h/f; echo new >/h/g; cat /h/f' | grep -q over
+	[ "$(cat "$T/host.$1/f")" = host ]
+	[ ! -e "$T/host.$1/g" ]
+	run as "$1" imgrun --rm --tmpfs /t:size=64k,mode=0700 --mount type=tmpfs,target=/u,tmpfs-size=32k --mount "type=bind,src=$T/host.$1,dst=/b,ro" -v /anon localhost/bb sh -c '
+		stat -c %a /t; df -k /t | tail -1 | { read a b c; echo $b; }; df -k /u | tail -1 | { read a b c; echo $b; }
+		echo no >/b/f || echo read-only; echo yes >/anon/f && cat /anon/f'
+	echo "$output"
+	[[ "$output" == $'700\n64\n32\n'*read-only*yes ]]
+	while IFS='|' read -r args says; do
+		run -125 as "$1" imgrun --rm $args localhost/bb true
+		echo "$args: $output"
+		[[ "$output" == *"$says"* ]]
+	done <<-'END'
+		-v a/b:/c|'a/b' is neither a path nor a volume's name
+		-v ..:c|'c' is no absolute path
+		-v name:/x:O|'O' is for paths of the host
+		--tmpfs /t:what|'what' is no option of a tmpfs
+		--mount type=bind,target=/x|its source is no path
+		--mount target=/x,bind-propagation=shared|'bind-propagation' is not supported
+		--mount type=bind,source=/tmp|it has no target
+	END
+}
+@test "root: volumes by name, over the host's, in memory" { volumes root; }
+@test "user: volumes by name, over the host's, in memory" { volumes user; }
+
+init_process() {
+	need "$1"
+	run as "$1" imgrun --rm --init localhost/bb sh -c 'echo $$; (sleep 0.2 & ) ; sleep 0.5; ps | grep -c "\[sleep\]"; exit 4'
+	[ "$status" = 4 ]
+	[ "${lines[0]}" != 1 ]
+	[ "${lines[1]}" = 0 ] # who lost its parent was taken in
+	# it has no more rights than the command
+	run as "$1" imgrun --rm --init localhost/bb sh -c 'grep CapEff /proc/1/status; ls -l /proc/1/exe'
+	[[ "$output" == *$'CapEff:\t00000000a80425fb'* ]]
+	[[ "$output" == *denied* ]]
+	# a signal reaches the command
+	as "$1" imgrun -d --init --name i localhost/bb sh -c 'trap "exit 8" TERM; echo ready; while :; do sleep 0.1; done'
+	until_says "$1" ready imgstore logs i
+	as "$1" imgstore stop i
+	as "$1" imgstore ps | grep -q 'exited (8)  *i$'
+	as "$1" imgstore rm i
+}
+@test "root: --init" { init_process root; }
+@test "user: --init" { init_process user; }
+
+security() {
+	need "$1"
+	run as "$1" imgrun --rm --security-opt no-new-privileges localhost/bb grep NoNewPrivs /proc/self/status
+	[ "$output" = $'NoNewPrivs:\t1' ]
+	run as "$1" imgrun --rm --security-opt seccomp=unconfined localhost/bb grep Seccomp: /proc/self/status
+	[ "$output" = $'Seccomp:\t0' ]
+	printf '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":2},{"names":["chmod","fchmodat"],"action":"SCMP_ACT_ERRNO","excludes":{"caps":["CAP_CHOWN"]}}]}' >"$T/profile"
+	chmod 644 "$T/profile"
+	run as "$1" imgrun --rm --security-opt "seccomp=$T/profile" localhost/bb sh -c 'mkdir /x; chmod 700 /tmp && echo changed'
+	[[ "$output" == *"mkdir: can't create directory '/x': No such file or directory"* ]]
+	[[ "$output" == *changed ]]
+	run as "$1" imgrun --rm --cap-drop CHOWN --security-opt "seccomp=$T/profile" localhost/bb chmod 700 /tmp
+	[ "$status" != 0 ]
+	run as "$1" imgrun --rm --security-opt unmask=/proc/keys --security-opt mask=/etc/group localhost/bb sh -c 'cat /etc/group | wc -c; grep -c " /proc/keys " /proc/self/mountinfo'
+	[ "$output" = $'0\n0' ]
+	run as "$1" imgrun --rm --privileged localhost/bb sh -c 'grep -E "^(Seccomp|CapInh):" /proc/self/status; grep -c " /proc/" /proc/self/mountinfo'
+	[ "$output" = $'CapInh:\t0000000000000000\nSeccomp:\t0\n0' ]
+	while IFS='|' read -r args says; do
+		run -125 as "$1" imgrun --rm $args localhost/bb true
+		echo "$args: $output"
+		[[ "$output" == *"$says"* ]]
+	done <<-END
+		--security-opt what|'what' is not supported
+		--security-opt no-new-privileges=maybe|it is true or false
+		--security-opt seccomp=/nowhere|open the seccomp profile '/nowhere'
+		--security-opt seccomp=$T/bb.tar|bb.tar
+		--security-opt mask=x|'x' is no absolute path
+		--cap-add FLY|'FLY' is not a capability
+	END
+}
+@test "root: --security-opt, --privileged" { security root; }
+@test "user: --security-opt, --privileged" { security user; }
+
+shared_namespaces() {
+	need "$1"
+	local ns
+	for ns in pid ipc uts; do
+		[ "$(as "$1" imgrun --rm --$ns=host localhost/bb readlink /proc/self/ns/$ns)" = "$(readlink /proc/self/ns/$ns)" ]
+		[ "$(as "$1" imgrun --rm localhost/bb readlink /proc/self/ns/$ns)" != "$(readlink /proc/self/ns/$ns)" ]
+	done
+	[ "$(as "$1" imgrun --rm --cgroupns=host localhost/bb readlink /proc/self/ns/cgroup)" = "$(readlink /proc/self/ns/cgroup)" ]
+	as "$1" imgrun -d --name pod --network=none -h box localhost/bb sleep 1000
+	run as "$1" imgrun --rm --pid=container:pod --ipc=container:pod --uts=container:pod --network=container:pod localhost/bb sh -c 'hostname; ps -o args | grep -c "^sleep 1000"; ls /sys/class/net'
+	[ "$output" = $'box\n1\nlo' ]
+	for ns in pid ipc uts net; do
+		[ "$(as "$1" imgstore exec pod readlink /proc/self/ns/$ns)" = "$(as "$1" imgrun --rm --pid=container:pod --ipc=container:pod --uts=container:pod --network=container:pod localhost/bb readlink /proc/self/ns/$ns)" ]
+	done
+	as "$1" imgstore rm -f pod
+	refused "$1" 125 "there is no container 'pod'" imgrun --rm --pid=container:pod localhost/bb true
+	refused "$1" 125 "--pid is private, host or container:NAME, not 'x'" imgrun --rm --pid=x localhost/bb true
+}
+@test "root: namespaces of the host, and of another container" { shared_namespaces root; }
+@test "user: namespaces of the host, and of another container" { shared_namespaces user; }
+
+orphans_end() {
+	need "$1"
+	as "$1" imgrun --rm --pid=host localhost/bb sh -c 'sh -c "exec -a orphan-$0 sleep 7654" & echo started' | grep -q started
+	for i in $(seq 40); do ps -eo args | grep -q '[s]leep 7654' || break; sleep 0.05; done
+	[ -z "$(ps -eo args | grep '[s]leep 7654' || true)" ]
+}
+@test "root: without a process namespace what the command leaves ends with it" { orphans_end root; }
+@test "user: without a process namespace what the command leaves ends with it" { orphans_end user; }
+
+clocks() {
+	need "$1"
+	local here there
+	here=$(cut -d. -f1 /proc/uptime)
+	there=$(as "$1" imgrun --rm --time-offset 500000 localhost/bb sh -c 'cut -d. -f1 /proc/uptime')
+	[ $((there - here)) -ge 500000 ]
+	[ $((there - here)) -le 500100 ]
+	refused "$1" 125 "--time-offset: 'x' is no number" imgrun --rm --time-offset x localhost/bb true
+}
+@test "root: a time namespace" { clocks root; }
+@test "user: a time namespace" { clocks user; }
+
+own_network() {
+	need "$1"
+	command -v slirp4netns >/dev/null || skip "slirp4netns is not installed"
+	command -v curl >/dev/null || skip "curl is not installed"
+	as "$1" test -w /dev/net/tun || skip "$1 may not use /dev/net/tun here"
+	local port helpers
+	port=$((20000 + RANDOM % 10000))
+	helpers=$(pgrep -c slirp4netns || true)
+	as "$1" imgrun -d --name net --network=private -p "127.0.0.1:$port:80" localhost/bb sh -c 'echo served >/index.html; httpd -f -p 80 -h /'
+	run as "$1" imgstore exec net sh -c 'ip addr show tap0 | grep -o "inet [0-9.]*"; cat /etc/resolv.conf | head -1; hostname'
+	[[ "$output" == $'inet 10.0.2.100\nnameserver 10.0.2.3\n'* ]]
+	for i in $(seq 50); do [ "$(curl -s -m 2 "http://127.0.0.1:$port/")" = served ] && break; sleep 0.1; done
+	[ "$(curl -s -m 2 "http://127.0.0.1:$port/")" = served ]
+	run -125 as "$1" imgrun --rm --network=private -p "127.0.0.1:$port:80" localhost/bb true
+	[[ "$output" == *"--publish '127.0.0.1:$port:80': "* ]]
+	as "$1" imgstore rm -f net
+	for i in $(seq 40); do [ "$(pgrep -c slirp4netns || true)" = "$helpers" ] && break; sleep 0.05; done
+	[ "$(pgrep -c slirp4netns || true)" = "$helpers" ]
+	refused "$1" 125 "needs --network=private" imgrun --rm -p 80 localhost/bb true
+	refused "$1" 125 "is not [ADDRESS:][HOST:]CONTAINER" imgrun --rm --network=private -p x localhost/bb true
+}
+@test "root: a network of its own, with ports of the host" { own_network root; }
+@test "user: a network of its own, with ports of the host" { own_network user; }
+
+@test "root: devices" {
+	need root
+	[ -c /dev/fuse ] || skip "this host has no /dev/fuse"
+	run as root imgrun --rm --device /dev/fuse localhost/bb sh -c 'stat -c %t:%T /dev/fuse; dd if=/dev/fuse of=/dev/null count=0 2>&1 && echo opened'
+	[[ "$output" == $'a:e5\n'*opened ]]
+	run as root imgrun --rm --device /dev/fuse:/dev/sub/other:r localhost/bb sh -c 'cat /dev/sub/other; sh -c ": >/dev/sub/other" || echo no'
+	[[ "$output" == *"read error"*"Operation not permitted"*no ]] # fuse gives nothing to read
+	run as root imgrun --rm localhost/bb sh -c ': </dev/fuse'
+	[ "$status" != 0 ]
+	# nodes that it makes beside them do not open
+	run as root imgrun --rm --device /dev/fuse localhost/bb sh -c 'mknod /dev/m c 10 229; mknod /m c 10 229; cat /dev/m || cat /m || echo closed'
+	[[ "$output" == *closed ]]
+	refused root 125 "'/etc/passwd' is no device" imgrun --rm --device /etc/passwd localhost/bb true
+	refused root 125 "is not HOST[:CONTAINER][:rwm]" imgrun --rm --device fuse localhost/bb true
+}
+@test "user: devices" {
+	need user
+	[ -c /dev/fuse ] || skip "this host has no /dev/fuse"
+	run as user imgrun --rm --device /dev/fuse localhost/bb sh -c ': </dev/fuse && echo opened'
+	[ "$output" = opened ]
+}
+
+names_and_files() {
+	need "$1"
+	rm -f "$T/user/cid" "$T/cid"
+	local file=$T/cid
+	[ "$1" = root ] || file=$T/user/cid
+	printf '# comment\na=1\nb\n' >"$T/labels"
+	chmod 644 "$T/labels"
+	as "$1" imgrun --name l --cidfile "$file" --label-file "$T/labels" -l c=3 localhost/bb true
+	[ "$(as "$1" imgstore ps --format json | jq -r '.[] | select(.Name == "l") | .Id')" = "$(cat "$file")" ]
+	[ "$(as "$1" imgstore ps --format json | jq -c '.[] | select(.Name == "l") | .State.Labels')" = '["a=1","b=","c=3"]' ]
+	run -125 as "$1" imgrun --rm --cidfile "$file" localhost/bb true
+	[[ "$output" == *"--cidfile: make"* ]]
+	as "$1" imgstore rm l
+}
+@test "root: labels, --cidfile" { names_and_files root; }
+@test "user: labels, --cidfile" { names_and_files user; }
