@@ -217,7 +217,7 @@ int security_apply(const struct security *security, struct store *store,
 		   struct sandbox_description *out, int *out_seccomp_fd, struct err *err)
 {
 	out->capabilities = security->capabilities;
-	out->no_new_privileges = security->no_new_privileges;
+	out->no_new_privileges |= security->no_new_privileges; /* the ladder may need it */
 	if (security->is_privileged)
 		open_up(out);
 	if (security->unmasks_all) {
