@@ -140,6 +140,13 @@ static int tell(const struct imgpush *options, const struct push_result *result,
 	return 0;
 }
 
+/* Whether IMAGE is not one of the store's. "docker:dind" is. */
+static bool is_place(const char *image)
+{
+	return strncmp(image, "docker:", 7) == 0 ? registry_is_place(image) && image[7] == '/'
+						 : transport_is_named(image);
+}
+
 /* What needs the user's own files and programs, before it is root in a namespace. */
 static int find_registry(const struct imgpush *options, const char *place,
 			 struct destination *destination, struct client_options *client,
@@ -155,17 +162,12 @@ static int find_registry(const struct imgpush *options, const char *place,
 	if (registry_flags_take(&options->registry, &access, client, err) < 0)
 		return -1;
 	if (!registry_is_place(place))
-		return 0;
+		return strncmp(options->args.items[0], "docker://", 9) == 0
+			       ? 0
+			       : registry_flags_refuse(&options->registry, place, err);
 	out->destination = destination;
 	out->client = client;
 	return destination_find(place, &access, destination, err);
-}
-
-/* Whether IMAGE is not one of the store's. "docker:dind" is. */
-static bool is_place(const char *image)
-{
-	return strncmp(image, "docker:", 7) == 0 ? registry_is_place(image) && image[7] == '/'
-						 : transport_is_named(image);
 }
 
 /* *out NULL when the source is no registry. */

@@ -19,6 +19,7 @@
 #include "common/tmpfile.h"
 #include "layers/pairs.h"
 #include "layers/ref.h"
+#include "registry/blob-dir.h"
 #include "registry/interrupt.h"
 #include "registry/oci-layout.h"
 #include "storage/blob.h"
@@ -28,16 +29,6 @@ struct layout_writer {
 	int dir_fd;       /* locked while the index is changed */
 	int blobs_fd;
 };
-
-static int put_bytes(int dir_fd, const char *name, const char *data, size_t len, bool replace,
-		     struct err *err)
-{
-	auto_tmpfile struct tmpfile tmp = TMPFILE_INIT;
-
-	if (tmpfile_open(&tmp, dir_fd, err) < 0 || fd_write_all(tmp.fd, data, len, name, err) < 0)
-		return -1;
-	return replace ? tmpfile_replace(&tmp, name, err) : tmpfile_commit(&tmp, name, err);
-}
 
 /* ---- the directory ---- */
 
@@ -79,118 +70,12 @@ static int open_layout(struct layout_writer *layout, struct err *err)
 			return err_set(err, ERR_INPUT,
 				       "'%s' is neither an OCI layout nor an empty directory",
 				       layout->path);
-		if (put_bytes(layout->dir_fd, "oci-layout", version, strlen(version), false, err) <
-		    0)
+		if (blob_dir_put_bytes(layout->dir_fd, "oci-layout", version, strlen(version),
+				       false, err) < 0)
 			return -1;
 	}
 	layout->blobs_fd = beneath_mkdirs(layout->dir_fd, "blobs/sha256", BENEATH_STAY, 0755, err);
 	return layout->blobs_fd < 0 ? -1 : 0;
-}
-
-/* ---- blobs ---- */
-
-static int has_blob(const struct layout_writer *layout, const char *hex, uint64_t size,
-		    bool *out_has, struct err *err)
-{
-	struct stat st;
-
-	*out_has = false;
-	if (fstatat(layout->blobs_fd, hex, &st, 0) < 0)
-		return errno == ENOENT
-			       ? 0
-			       : err_sys(err, "stat '%s/blobs/sha256/%s'", layout->path, hex);
-	*out_has = S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
-	return 0;
-}
-
-/* Copy a blob of the store; a file of that name with another length is damaged, and replaced. */
-static int put_blob(const struct layout_writer *layout, struct store *store,
-		    const struct descriptor *blob, struct err *err)
-{
-	auto_tmpfile struct tmpfile tmp = TMPFILE_INIT;
-	auto_close int fd = -1;
-	char hex[DIGEST_HEX_MAX];
-	uint64_t copied = 0;
-	bool has = false;
-
-	digest_hex(&blob->digest, hex);
-	if (interrupt_check(err) < 0 || has_blob(layout, hex, blob->size_bytes, &has, err) < 0)
-		return -1;
-	if (has)
-		return 0;
-	log_info("blob sha256:%s (%llu bytes)", hex, (unsigned long long)blob->size_bytes);
-	fd = blob_open(store, &blob->digest, err);
-	if (fd < 0 || tmpfile_open(&tmp, layout->blobs_fd, err) < 0 ||
-	    fd_copy(fd, tmp.fd, UINT64_MAX, &copied, hex, err) < 0)
-		return -1;
-	if (copied != blob->size_bytes)
-		return err_set(err, ERR_INPUT,
-			       "the store is damaged: blob %s has %llu bytes instead of %llu", hex,
-			       (unsigned long long)copied, (unsigned long long)blob->size_bytes);
-	return tmpfile_replace(&tmp, hex, err);
-}
-
-static int put_document(const struct layout_writer *layout, const struct digest *digest,
-			const struct strbuf *bytes, struct err *err)
-{
-	char hex[DIGEST_HEX_MAX];
-
-	return put_bytes(layout->blobs_fd, digest_hex(digest, hex), bytes->data, bytes->len, true,
-			 err);
-}
-
-static int put_blobs(const struct layout_writer *layout, struct store *store,
-		     const struct manifest *manifest, const struct strbuf *bytes,
-		     const struct digest *digest, struct err *err)
-{
-	auto_strbuf struct strbuf config = STRBUF_INIT;
-
-	for (size_t i = 0; i < manifest->layer_count; i++)
-		if (put_blob(layout, store, &manifest->layers[i], err) < 0)
-			return -1;
-	/* documents are short: read whole and compared with their digest on the way */
-	if (blob_load(store, &manifest->config.digest, CONFIG_MAX_BYTES, &config, err) < 0 ||
-	    put_document(layout, &manifest->config.digest, &config, err) < 0)
-		return -1;
-	return put_document(layout, digest, bytes, err);
-}
-
-static int put_index(const struct layout_writer *layout, struct store *store,
-		     const struct index *index, const struct strbuf *bytes,
-		     const struct digest *digest, struct err *err);
-
-/* One of an index's, with all that it names: an image, an attestation, or an index again. */
-static int put_part(const struct layout_writer *layout, struct store *store,
-		    const struct descriptor *part, struct err *err)
-{
-	auto_strbuf struct strbuf bytes = STRBUF_INIT;
-	auto_manifest struct manifest manifest = { .layers = NULL };
-	auto_index struct index index = { .manifests = NULL };
-	enum media_kind kind = MEDIA_UNKNOWN;
-	char name[DIGEST_NAME_MAX];
-
-	digest_name(&part->digest, name);
-	if (blob_load(store, &part->digest, MANIFEST_MAX_BYTES, &bytes, err) < 0 ||
-	    manifest_detect(bytes.data, bytes.len, part->media_type, name, &kind, err) < 0)
-		return -1;
-	if (kind == MEDIA_INDEX)
-		return index_parse(bytes.data, bytes.len, part->media_type, name, &index, err) < 0
-			       ? -1
-			       : put_index(layout, store, &index, &bytes, &part->digest, err);
-	if (manifest_parse(bytes.data, bytes.len, part->media_type, name, &manifest, err) < 0)
-		return -1;
-	return put_blobs(layout, store, &manifest, &bytes, &part->digest, err);
-}
-
-/* The store took it in no deeper than it may be. */
-static int put_index(const struct layout_writer *layout, struct store *store,
-		     const struct index *index, const struct strbuf *bytes,
-		     const struct digest *digest, struct err *err)
-{
-	for (size_t i = 0; i < index->manifest_count; i++)
-		if (put_part(layout, store, &index->manifests[i], err) < 0)
-			return -1;
-	return put_document(layout, digest, bytes, err);
 }
 
 /* ---- the index ---- */
@@ -225,7 +110,12 @@ static int put_entry(struct layout_writer *layout, const struct descriptor *entr
 			index_add(&fresh, &old.manifests[i]);
 	index_add(&fresh, entry);
 	index_format(&fresh, &bytes);
-	return put_bytes(layout->dir_fd, "index.json", bytes.data, bytes.len, true, err);
+	return blob_dir_put_bytes(layout->dir_fd, "index.json", bytes.data, bytes.len, true, err);
+}
+
+static struct blob_dir blobs_of(const struct layout_writer *layout)
+{
+	return (struct blob_dir){ .path = layout->path, .suffix = "", .fd = layout->blobs_fd };
 }
 
 /* All that the image is, but for its name; *out is its entry. */
@@ -233,6 +123,7 @@ static int write_image(const struct layout_writer *layout, const struct push_job
 		       struct descriptor *out, struct err *err)
 {
 	const struct platform *platform = &job->image->config.platform;
+	const struct blob_dir blobs = blobs_of(layout);
 	auto_manifest struct manifest manifest = { .layers = NULL };
 	auto_strbuf struct strbuf bytes = STRBUF_INIT;
 	struct digest digest;
@@ -240,7 +131,8 @@ static int write_image(const struct layout_writer *layout, const struct push_job
 	if (image_manifest(job->store, job->image, job->options, &bytes, &manifest, err) < 0)
 		return -1;
 	digest_of(bytes.data, bytes.len, &digest);
-	if (put_blobs(layout, job->store, &manifest, &bytes, &digest, err) < 0)
+	if (blob_dir_put_blobs(&blobs, job->store, &manifest, err) < 0 ||
+	    blob_dir_put_document(&blobs, &digest, &bytes, err) < 0)
 		return -1;
 	descriptor_set(out, manifest_media_type(&manifest), &digest, bytes.len);
 	if (platform->os && platform->architecture) {
@@ -254,8 +146,10 @@ static int write_index(const struct layout_writer *layout, const struct push_job
 		       struct descriptor *out, struct err *err)
 {
 	const struct image_index *index = job->index;
+	const struct blob_dir blobs = blobs_of(layout);
 
-	if (put_index(layout, job->store, &index->document, &index->bytes, &index->id, err) < 0)
+	if (blob_dir_put_parts(&blobs, job->store, &index->document, err) < 0 ||
+	    blob_dir_put_document(&blobs, &index->id, &index->bytes, err) < 0)
 		return -1;
 	descriptor_set(out, index_media_type(&index->document), &index->id, index->bytes.len);
 	return 0;
@@ -265,8 +159,10 @@ static int write_index(const struct layout_writer *layout, const struct push_job
 static int write_root(const struct layout_writer *layout, const struct push_job *job,
 		      struct descriptor *out, struct err *err)
 {
+	const struct blob_dir blobs = blobs_of(layout);
+
 	descriptor_set(out, job->root->media_type, &job->root->digest, job->root->size_bytes);
-	return put_part(layout, job->store, job->root, err);
+	return blob_dir_put_part(&blobs, job->store, job->root, err);
 }
 
 static void layout_release(struct layout_writer *layout)

@@ -13,12 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/beneath.h"
 #include "common/fd.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "layers/ref.h"
-#include "registry/region.h"
+#include "registry/image-dir.h"
 
 #define CONTAINERD_NAME "io.containerd.image.name"
 
@@ -28,40 +27,9 @@ struct layout_reader {
 	char *path; /* as the user wrote it */
 };
 
-/* ---- files of the layout ---- */
-
-/* Open a file of the layout: a regular one, for a pipe or a device would keep us waiting. */
-static int open_file(int dir_fd, const char *name, const char *path, struct stat *out_st,
-		     struct err *err)
+static struct image_dir dir_at(int dir_fd, const char *path)
 {
-	auto_close int fd =
-		beneath_open(dir_fd, name, BENEATH_STAY, O_RDONLY | O_NONBLOCK | O_NOCTTY, err);
-
-	if (fd < 0)
-		return err_prefix(err, "OCI layout '%s'", path);
-	if (fstat(fd, out_st) < 0)
-		return err_sys(err, "stat '%s/%s'", path, name);
-	if (!S_ISREG(out_st->st_mode))
-		return err_set(err, ERR_INPUT, "'%s/%s' is not a regular file", path, name);
-	return fd_steal(&fd);
-}
-
-/* A small file, whole. *out_found false when it is not there. */
-static int load_file(int dir_fd, const char *name, const char *path, size_t limit, bool *out_found,
-		     struct strbuf *out, struct err *err)
-{
-	auto_free char *what = str_format("%s/%s", path, name);
-	struct stat st;
-	auto_close int fd = open_file(dir_fd, name, path, &st, err);
-
-	*out_found = fd >= 0;
-	if (fd < 0 && err->sys_errno == ENOENT) {
-		err_clear(err);
-		return 0;
-	}
-	if (fd < 0)
-		return -1;
-	return fd_read_all(fd, limit, out, what, err);
+	return (struct image_dir){ .kind = "OCI layout", .path = path, .fd = dir_fd };
 }
 
 int oci_layout_check(int dir_fd, const char *path, bool *out_found, struct err *err)
@@ -70,8 +38,9 @@ int oci_layout_check(int dir_fd, const char *path, bool *out_found, struct err *
 	auto_strbuf struct strbuf data = STRBUF_INIT;
 	auto_json struct json *json = NULL;
 	auto_free char *version = NULL;
+	const struct image_dir dir = dir_at(dir_fd, path);
 
-	if (load_file(dir_fd, "oci-layout", path, OCI_LAYOUT_MAX, out_found, &data, err) < 0)
+	if (image_dir_load_file(&dir, "oci-layout", OCI_LAYOUT_MAX, out_found, &data, err) < 0)
 		return -1;
 	if (!*out_found)
 		return 0;
@@ -94,8 +63,9 @@ int oci_layout_load_index(int dir_fd, const char *path, bool *out_found, struct 
 {
 	auto_free char *what = str_format("%s/index.json", path);
 	auto_strbuf struct strbuf data = STRBUF_INIT;
+	const struct image_dir dir = dir_at(dir_fd, path);
 
-	if (load_file(dir_fd, "index.json", path, MANIFEST_MAX_BYTES, out_found, &data, err) < 0)
+	if (image_dir_load_file(&dir, "index.json", MANIFEST_MAX_BYTES, out_found, &data, err) < 0)
 		return -1;
 	if (!*out_found)
 		return 0;
@@ -106,27 +76,11 @@ static struct source *open_blob(struct image_reader *reader, const struct descri
 				struct err *err)
 {
 	struct layout_reader *layout = (struct layout_reader *)reader;
+	const struct image_dir dir = dir_at(layout->dir_fd, layout->path);
 	char hex[DIGEST_HEX_MAX];
 	auto_free char *name = str_format("blobs/sha256/%s", digest_hex(&blob->digest, hex));
-	auto_free char *what = str_format("%s/%s", layout->path, name);
-	struct region region = { .owns_fd = true };
-	struct stat st;
 
-	region.fd = open_file(layout->dir_fd, name, layout->path, &st, err);
-	if (region.fd < 0 && err->sys_errno == ENOENT) {
-		err_set(err, ERR_INPUT, "OCI layout '%s' lacks the blob %s", layout->path, hex);
-		return NULL;
-	}
-	if (region.fd < 0)
-		return NULL;
-	if ((uint64_t)st.st_size != blob->size_bytes) {
-		fd_close(&region.fd);
-		err_set(err, ERR_INPUT, "'%s' has %lld bytes, but its descriptor says %llu", what,
-			(long long)st.st_size, (unsigned long long)blob->size_bytes);
-		return NULL;
-	}
-	region.size_bytes = blob->size_bytes;
-	return source_region(&region, what);
+	return image_dir_open_blob(&dir, name, blob, err);
 }
 
 static void layout_free(struct image_reader *reader)

@@ -9,6 +9,7 @@
 #include "registry/docker-archive.h"
 #include "registry/oci-archive.h"
 #include "registry/oci-layout.h"
+#include "registry/plain-dir.h"
 #include "registry/registry-push.h"
 
 #define SUPPORTED "use docker://REF, oci:DIR[:TAG] or docker-archive:FILE[:REF]"
@@ -48,7 +49,15 @@ static const struct transport transports[] = {
 		.has_indexes = true,
 		.has_blobs = true,
 	},
-	{ .name = "dir", .instead = "directories of skopeo's are not supported yet; " SUPPORTED },
+	{
+		.name = "dir",
+		.form = PLAIN_DIR_FORM,
+		.read = plain_dir_read,
+		.write = plain_dir_write,
+		.has_compression = true,
+		.has_indexes = true,
+		.has_blobs = true,
+	},
 	{ .name = "docker-daemon",
 	  .instead = "a daemon's store is not read; use 'docker save' or 'docker load' and "
 		     "docker-archive:FILE[:REF]" },

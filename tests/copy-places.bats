@@ -88,3 +88,22 @@ setup() {
 	refused root 2 "imgpull the image first" imgpush -q "oci:$T/one:1" "docker-archive:$T/x.tar"
 	refused root 2 "where shall" imgpush -q "oci:$T/one:1"
 }
+
+@test "skopeo's directories, both ways, images and indexes" {
+	[ "$(as root imgpush -q "oci:$T/multi:1" "dir:$T/dir")" = "$MULTI" ]
+	p_skopeo copy -q --all "dir:$T/dir" "oci:$T/dir-back:1"
+	diff -r "$T/multi/blobs" "$T/dir-back/blobs"
+	p_skopeo copy -q "oci:$T/one:1" "dir:$T/dir-theirs"
+	[ "$(as root imgpush -q "dir:$T/dir-theirs" "oci:$T/theirs:1")" = "$ONE" ]
+	p_skopeo copy -q --all "oci:$T/multi:1" "dir:$T/dir-theirs-all"
+	[ "$(as root imgpush -q "dir:$T/dir-theirs-all" "oci:$T/theirs-all:1")" = "$MULTI" ]
+	# the store's own images, and what was there is replaced
+	as root imgpull -q "dir:$T/dir-theirs" here:1
+	as root imgpush -q here:1 "dir:$T/dir"
+	[ "sha256:$(sha256sum <"$T/dir/manifest.json" | cut -d' ' -f1)" = "$ONE" ]
+	mkdir "$T/somebodys"
+	touch "$T/somebodys/file"
+	refused root 3 "neither a directory of skopeo's nor an empty one" imgpush -q here:1 "dir:$T/somebodys"
+	refused root 3 "has no manifest.json" imgpull -q "dir:$T/somebodys" x
+	refused root 2 "no name for the image" imgpull -q "dir:$T/dir-theirs"
+}

@@ -266,12 +266,17 @@ P
 	run as "$who" imgpull "oci-archive:$OUT/x.tar"
 	[ "$status" = 2 ]
 	[[ $output == *"are written, not read yet"* ]]
-	run as "$who" imgpush localhost/a dir:x
+	for place in docker-daemon:x containers-storage:x; do
+		run as "$who" imgpush localhost/a "$place"
+		[ "$status" = 2 ]
+		[[ $output == *"store is not read"* ]]
+		run as "$who" imgpull "$place"
+		[ "$status" = 2 ]
+		[[ $output == *"store is not read"* ]]
+	done
+	run as "$who" imgpush --authfile x localhost/a "oci:$OUT/x"
 	[ "$status" = 2 ]
-	[[ $output == *"not supported yet"* ]]
-	run as "$who" imgpull dir:x
-	[ "$status" = 2 ]
-	[[ $output == *"not supported yet"* ]]
+	[[ $output == *"--authfile is for registries"* ]]
 	run as "$who" imgpush --compression zstd localhost/a "docker-archive:$OUT/x.tar"
 	[ "$status" = 2 ]
 	[[ $output == *"have no meaning for docker-archive"* ]]

@@ -108,9 +108,8 @@ static void places_that_are_not_supported_are_refused_by_name(void **state)
 		const char *place;
 		const char *error;
 	} rows[] = {
-		{ "debian", "'debian' is no place for images; use" },
+		{ "debian", "'debian' is no place for images; use docker://REF" },
 		{ "localhost:5000/x", "'localhost:5000/x' is no place for images" },
-		{ "dir:x", "directories of skopeo's are not supported yet" },
 		{ "docker-daemon:x", "use 'docker save'" },
 		{ "containers-storage:x", "use 'podman save'" },
 		{ "oci", "'oci' is no place for images" },
