@@ -83,7 +83,8 @@ static int parse_options(int argc, char **argv, struct imgpush *options, struct 
 			"IMAGE is\n"
 			"named after when there is no DEST), oci:DIR[:TAG], oci-archive:FILE[:TAG] "
 			"or\n"
-			"docker-archive:FILE[:REF].",
+			"dir:DIR or docker-archive:FILE[:REF]. IMAGE may be such a place too, in a\n"
+			"registry with docker://: then it is copied as it is, and not unpacked.",
 		.options = table,
 		.min_args = 1,
 		.max_args = 2,
