@@ -170,7 +170,10 @@ static int start(const struct options *options, struct overlay *overlay, const c
 
 static int run(const struct options *options, int *out_status, struct err *err)
 {
-	auto_free char *mountpoint = realpath(options->mountpoint, NULL);
+	/* "/dev/fd/N" is a connection whose mount somebody else has made */
+	bool is_connection = strncmp(options->mountpoint, "/dev/fd/", 8) == 0;
+	auto_free char *mountpoint =
+		is_connection ? str_dup(options->mountpoint) : realpath(options->mountpoint, NULL);
 	struct overlay *overlay = NULL;
 	int result;
 
@@ -180,7 +183,11 @@ static int run(const struct options *options, int *out_status, struct err *err)
 	umask(0);
 	if (overlay_open(&overlay, options, err) < 0)
 		return -1;
-	result = start(options, overlay, mountpoint, out_status, err);
+	/* nobody waits for an answer, and nobody knows us by a directory */
+	if (is_connection && chdir("/") < 0)
+		result = err_sys(err, "go to '/'");
+	else
+		result = start(options, overlay, mountpoint, out_status, err);
 	overlay_free(overlay);
 	return result;
 }

@@ -25,7 +25,11 @@ struct mount_driver {
 };
 
 extern const struct mount_driver mount_driver_overlay;
+extern const struct mount_driver mount_driver_fuse;
 extern const struct mount_driver mount_driver_copy;
+
+/* Daemons of the fuse driver, which end by themselves, are not ours to wait for any more. */
+void fuse_forget_daemons(struct store *store);
 
 /* A detached view of one plain directory. */
 int mount_directory(int dir_fd, bool is_read_only, struct err *err);

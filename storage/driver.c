@@ -20,6 +20,7 @@
 
 static const struct mount_driver *const drivers[MOUNT_DRIVER_COUNT] = {
 	&mount_driver_overlay,
+	&mount_driver_fuse,
 	&mount_driver_copy,
 };
 

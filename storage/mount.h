@@ -83,8 +83,8 @@ int mount_view_for(struct store *store, const struct layer *layers, size_t count
 int mount_collect(struct store *store, const struct mount_request *request, struct err *err);
 
 /*
- * Which driver puts layers together: "overlay" (the kernel's overlayfs) or "copy" (plain
- * directories, for places where it cannot be used). The first one that the host can is
+ * Which driver puts layers together: "overlay" (the kernel's overlayfs), "fuse" (our own daemon)
+ * or "copy" (plain directories, for places where neither can be used). The first one that the host can is
  * taken, probed once per process and boot, unless $IMGBUILD_STORAGE_DRIVER or this call, before any
  * mount, names one: ERR_USAGE for a name that is none.
  */
@@ -97,7 +97,7 @@ struct mount_ability {
 	bool is_possible;
 	char reason[256]; /* why not, or what it is */
 };
-#define MOUNT_DRIVER_COUNT 2
+#define MOUNT_DRIVER_COUNT 3
 void mount_probe(struct store *store, struct mount_ability out[MOUNT_DRIVER_COUNT]);
 
 #endif

@@ -22,6 +22,7 @@
 #include "storage/driver-internal.h"
 #include "storage/owners-internal.h"
 #include "storage/store-internal.h"
+#include "storage/trial-internal.h"
 
 /* What the kernel wrote into the context's log, the last line, without "e ". */
 static void read_log(int fs_fd, char *buf, size_t size)
@@ -160,64 +161,6 @@ static int mount_owned(const struct mount_request *request, enum overlay_ns ns, 
 	return mount_fd;
 }
 
-/* ---- trying it out --------------------------------------------------------- */
-
-static int trial_dir(int dir_fd, const char *name, struct err *err)
-{
-	int fd;
-
-	if (mkdirat(dir_fd, name, 0755) < 0)
-		return err_sys(err, "make '%s' for a trial mount", name);
-	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(err, "open '%s' for a trial mount", name);
-	return fd;
-}
-
-static int trial_delete(int lower_fd, int upper_fd, int work_fd, enum overlay_ns ns,
-			struct err *err)
-{
-	auto_close int file_fd = openat(lower_fd, "f", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-	auto_close int mount_fd = -1;
-	const struct mount_request request = {
-		.lowers = &lower_fd, .lower_count = 1, .upper_fd = upper_fd, .work_fd = work_fd
-	};
-	struct stat st;
-
-	if (file_fd < 0)
-		return err_sys(err, "make a file for a trial mount");
-	mount_fd = overlay_mount(&request, ns, err);
-	if (mount_fd < 0)
-		return -1;
-	if (unlinkat(mount_fd, "f", 0) < 0)
-		return err_sys(err, "delete a file through overlayfs");
-	if (fstatat(upper_fd, "f", &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(err, "overlayfs left no mark of a deletion");
-	if (!whiteout_is_device(&st))
-		return err_set(err, ERR_SYSTEM, "overlayfs marks deletions in a form not known");
-	return 0;
-}
-
-/*
- * Mount a small overlay in @tmp_fd, delete a file through it and look whether
- * the deletion is marked as layers need it.
- */
-static int try_out(int tmp_fd, enum overlay_ns ns, struct err *err)
-{
-	auto_tmpdir struct tmpdir tmp = TMPDIR_INIT;
-	auto_close int lower_fd = -1;
-	auto_close int upper_fd = -1;
-	auto_close int work_fd = -1;
-
-	if (tmpdir_make(&tmp, tmp_fd, err) < 0)
-		return -1;
-	if ((lower_fd = trial_dir(tmp.fd, "lower", err)) < 0 ||
-	    (upper_fd = trial_dir(tmp.fd, "upper", err)) < 0 ||
-	    (work_fd = trial_dir(tmp.fd, "work", err)) < 0)
-		return -1;
-	return trial_delete(lower_fd, upper_fd, work_fd, ns, err);
-}
-
 /* ---- the driver ------------------------------------------------------------- */
 
 /*
@@ -246,7 +189,7 @@ static int driver_mount(struct store *store, const struct mount_request *request
 
 static int driver_probe(struct store *store, struct err *err)
 {
-	return try_out(store->tmp_fd, store->ns, err);
+	return trial_run(store, &mount_driver_overlay, err);
 }
 
 const struct mount_driver mount_driver_overlay = {

@@ -39,6 +39,10 @@ struct store {
 	struct store **added;       /* only read; see reading-internal.h */
 	size_t added_count;
 
+	/* a driver may be tried out while the other lock is held */
+	pthread_mutex_t daemons_lock;
+	struct fuse_daemon *daemons; /* of the fuse driver (fuse.c) */
+
 	/* taken last; protects all below */
 	pthread_mutex_t lock;
 	char lease_name[40]; /* "lease-…" below tmp/; empty: nothing leased yet */

@@ -304,6 +304,7 @@ struct store *store_new(void)
 	store->blobs_fd = store->layers_fd = store->containers_fd = store->lease_fd = -1;
 	store->ns = ns_of_process();
 	pthread_mutex_init(&store->lock, NULL);
+	pthread_mutex_init(&store->daemons_lock, NULL);
 	store->trash = trash_new();
 	store->trusted_seq = INT64_MAX;
 	return store;
@@ -388,6 +389,7 @@ void store_close(struct store *store)
 	filecache_free(store);
 	sync_join(store);
 	tmpdir_release(&store->views);
+	fuse_forget_daemons(store);
 	trash_free(store->trash);
 	lease_close(store);
 	db_close(store->db);
@@ -402,6 +404,7 @@ void store_close(struct store *store)
 	fd_close(&store->cache_fd);
 	fd_close(&store->tmp_fd);
 	fd_close(&store->root_fd);
+	pthread_mutex_destroy(&store->daemons_lock);
 	pthread_mutex_destroy(&store->lock);
 	free(store->root_path);
 	free(store);

@@ -41,9 +41,27 @@ equal() {
 	text=$(cat)
 	build "$1" overlay <<<"$text"
 	overlay=$LAYERS
-	build "$1" copy <<<"$text"
-	same "$LAYERS" "$overlay"
+	for driver in $(drivers); do
+		build "$1" "$driver" <<<"$text"
+		same "$driver $LAYERS" "$driver $overlay"
+	done
 }
+# Those beside overlay that can be used here
+drivers() {
+	[ ! -w /dev/fuse ] || [ ! -x "$top_builddir/imgoverlay" ] || echo fuse
+	echo copy
+}
+# preload: $T/no-overlay.so, by which this kernel seems to have none
+preload() {
+	command -v cc >/dev/null || skip "needs a compiler"
+	cc -shared -fPIC -o "$T/no-overlay.so" "$top_srcdir/tests/no-overlay.c"
+	chmod 755 "$T/no-overlay.so"
+	# what was tried out before is not asked again
+	for who in root user; do
+		rm -f "$(store_of $who)"/cache/overlay-* 2>/dev/null || as $who imgstore unshare sh -c 'rm -f "$1"/cache/overlay-*' x "$(store_of $who)"
+	done
+}
+need_fuse() { drivers | grep -q fuse || skip "needs /dev/fuse, and imgoverlay built"; }
 
 contents() {
 	equal "$1" <<-'E'
@@ -64,8 +82,8 @@ contents() {
 		RUN --mount=type=bind,from=one,target=/m [ -e /m/moved/new ] && ! echo x 2>/dev/null >/m/x
 	E
 }
-@test "one image by both (root)" { need_root; contents root; }
-@test "one image by both (user)" { need_user; contents user; }
+@test "one image by all (root)" { need_root; contents root; }
+@test "one image by all (user)" { need_user; contents user; }
 
 # A file that is changed in the very moment after the tree was made, with its size and time kept
 at_once() {
@@ -80,11 +98,15 @@ at_once() {
 
 # What a command of the copy driver does must not reach the layers below it
 untouched() {
-	build "$1" copy <<<$'FROM localhost/bb\nRUN echo lower >/f && ln /f /g && ln -s f /l && mkdir /d\n'
-	build "$1" copy <<<$'FROM drivers-copy\nRUN echo changed >/f && chown -h 5:5 /l && chmod 0 /d && touch -d @1 /g /bin/busybox\n'
-	build "$1" copy <<<$'FROM localhost/bb\nRUN echo lower >/f && ln /f /g && ln -s f /l && mkdir /d\nRUN [ "$(cat /f)" = lower ] && [ "$(stat -c %u /l)" = 0 ] && [ "$(stat -c %a /d)" = 755 ]\n'
-	IMGBUILD_STORAGE_DRIVER=copy as "$1" imgrun --rm drivers-copy sh -c 'rm -rf /f; echo x >/etc/passwd'
-	IMGBUILD_STORAGE_DRIVER=copy as "$1" imgrun --rm drivers-copy cat /f
+	local driver
+	for driver in $(drivers); do untouched_by "$1" "$driver"; done
+}
+untouched_by() {
+	build "$1" "$2" <<<$'FROM localhost/bb\nRUN echo lower >/f && ln /f /g && ln -s f /l && mkdir /d\n'
+	build "$1" "$2" <<<$'FROM drivers-'"$2"$'\nRUN echo changed >/f && chown -h 5:5 /l && chmod 0 /d && touch -d @1 /g /bin/busybox\n'
+	build "$1" "$2" <<<$'FROM localhost/bb\nRUN echo lower >/f && ln /f /g && ln -s f /l && mkdir /d\nRUN [ "$(cat /f)" = lower ] && [ "$(stat -c %u /l)" = 0 ] && [ "$(stat -c %a /d)" = 755 ]\n'
+	IMGBUILD_STORAGE_DRIVER=$2 as "$1" imgrun --rm "drivers-$2" sh -c 'rm -rf /f; echo x >/etc/passwd'
+	IMGBUILD_STORAGE_DRIVER=$2 as "$1" imgrun --rm "drivers-$2" cat /f
 }
 @test "layers stay what they are (root)" { need_root; untouched root; assert_store_idle "$ROOT_STORE"; }
 @test "layers stay what they are (user)" { need_user; untouched user; }
@@ -95,32 +117,102 @@ untouched() {
 	same "$(IMGBUILD_STORAGE_DRIVER=copy as root imgstore info --format json | jq -r .Driver)" copy
 	IMGBUILD_STORAGE_DRIVER=zfs run as root imgrun --rm localhost/bb true
 	same "$status" 125
-	[[ $output == *"the storage driver is 'overlay' or 'copy', not 'zfs'"* ]]
+	[[ $output == *"the storage driver is 'overlay' or 'fuse' or 'copy', not 'zfs'"* ]]
 	run as root imgbuild --storage-driver=zfs "$T/context"
 	same "$status" 2
 	IMGBUILD_STORAGE_DRIVER=zfs as root imgrun --storage-driver=copy --rm localhost/bb true
 }
 
-@test "where overlayfs cannot be used, copies are made, and it is said once" {
-	need_root
+# A store on an overlay, which may not be an upper of another. on_overlay SCRIPT: $1 is $T; what it says in $T/said
+on_overlay() {
+	rm -rf "$T/l" "$T/u" "$T/w" "$T/m"
 	mkdir "$T/l" "$T/u" "$T/w" "$T/m"
-	# a store on an overlay that may not be an upper of another
 	unshare -m --propagation private bash -euc '
 		mount -t tmpfs tmpfs "$1/u" && mkdir "$1/u/u" "$1/u/w"
 		mount -t overlay overlay -o lowerdir="$1/l",upperdir="$1/u/u",workdir="$1/u/w" "$1/m"
 		export IMGBUILD_ROOT=$1/m/store
+		'"$1"'
 		imgstore import "$1/bb.tar" localhost/bb
 		imgstore info
 		printf "FROM localhost/bb\nRUN echo a >/a\nRUN cat /a\n" >"$1/context/Buildfile"
 		imgbuild --progress=plain -t made "$1/context"
 		imgrun --rm made cat /a
-		not imgstore mount made
+		'"$2"'
 	' x "$T" >"$T/said" 2>&1 || { cat "$T/said"; return 1; }
 	cat "$T/said"
-	grep -qx 'Driver: copy' "$T/said"
 	grep -q '^Driver-overlay: cannot be used: ' "$T/said"
+}
+@test "where there is no overlayfs, the daemon serves, and it is said once" {
+	need_root
+	need_fuse
+	preload
+	printf 'FROM localhost/bb\nRUN echo a >/a; rm /bin/awk\nRUN cat /a; [ ! -e /bin/awk ]\n' >"$T/context/Buildfile"
+	for who in root user; do
+		[ $who = root ] || can_build user || continue
+		LD_PRELOAD=$T/no-overlay.so EXTRA_ENV="LD_PRELOAD=$T/no-overlay.so" as $who \
+			sh -c 'imgstore info; imgbuild --no-cache --progress=plain -t served "$1"; imgrun --rm served cat /a' x "$T/context" >"$T/said" 2>&1
+		cat "$T/said"
+		grep -qx 'Driver: fuse' "$T/said"
+		grep -q '^Driver-overlay: cannot be used: mount layers: this kernel has no overlayfs' "$T/said"
+		same "$(grep -c '^imgbuild: .*layers are put together by the fuse driver' "$T/said")" 1
+		same "$(tail -1 "$T/said")" a
+	done
+}
+@test "where there is no FUSE either, copies are made, and it is said once" {
+	need_root
+	on_overlay '[ ! -e /dev/fuse ] || mount --bind /dev/null /dev/fuse' 'not imgstore mount made'
+	grep -qx 'Driver: copy' "$T/said"
+	grep -q '^Driver-fuse: cannot be used: ' "$T/said"
 	same "$(grep -c '^imgbuild: .*layers are put together by the copy driver' "$T/said")" 1
 	grep -q 'the copy driver shows goes with the command' "$T/said"
+}
+
+# daemons STORE: those of the fuse driver that have one of its directories open
+daemons() {
+	local p
+	for p in $(pgrep -x imgoverlay); do
+		readlink "/proc/$p/fd/"* 2>/dev/null | grep -qF "$1/" && echo "$p"
+	done
+	return 0
+}
+@test "a daemon ends with its mount, whoever held it" {
+	need_root
+	need_fuse
+	export IMGBUILD_STORAGE_DRIVER=fuse
+	d=$(as root imgstore mount localhost/bb)
+	same "$(daemons "$ROOT_STORE" | wc -l)" 1
+	cat "$d/etc/group" >/dev/null
+	as root imgstore umount localhost/bb
+	IMGBUILD_ROOT=$ROOT_STORE imgrun --rm localhost/bb sleep 100 &
+	runner=$!
+	for i in $(seq 100); do
+		[ "$(daemons "$ROOT_STORE" | wc -l)" = 0 ] || break
+		sleep 0.1
+	done
+	[ "$(daemons "$ROOT_STORE" | wc -l)" -ge 1 ]
+	kill -9 $runner
+	wait $runner || true
+	for i in $(seq 100); do
+		[ "$(daemons "$ROOT_STORE" | wc -l)" != 0 ] || break
+		sleep 0.1
+	done
+	same "$(daemons "$ROOT_STORE")" ""
+	as root imgstore prune --force >&2
+	assert_store_idle "$ROOT_STORE"
+}
+@test "a daemon that is lost is an error, and no layer" {
+	need_root
+	need_fuse
+	printf 'FROM localhost/bb\nRUN echo 1 >/one; sleep 3\n' >"$T/context/Buildfile"
+	IMGBUILD_STORAGE_DRIVER=fuse as root imgbuild --no-cache -t lost "$T/context" >"$T/said" 2>&1 &
+	builder=$!
+	sleep 1.5
+	kill -9 $(daemons "$ROOT_STORE")
+	status=0
+	wait $builder || status=$?
+	cat "$T/said"
+	[ "$status" != 0 ]
+	not as root imgstore inspect lost
 }
 
 # An image of as many layers as overlayfs and its users can be asked for
@@ -141,6 +233,12 @@ many_layers() {
 }
 @test "an image of 400 layers is built, run and mounted (root)" { need_root; many_layers root; }
 @test "an image of 400 layers is built, run and mounted (user)" { need_user; many_layers user; }
+@test "an image of 400 layers by the daemon" {
+	need_root
+	need_fuse
+	as root imgstore inspect many >/dev/null || skip "it was not built"
+	same "$(IMGBUILD_STORAGE_DRIVER=fuse as root imgrun --rm many sh -c 'ls / | grep -c "^f"')" 397
+}
 @test "more layers than overlayfs takes: one clear error" {
 	need_root
 	python3 "$top_srcdir/tests/many-layers.py" 501 "$T/501"
