@@ -3,8 +3,9 @@
  * Answers for which open files the kernel reads and writes without us. Its rule is one way for all
  * that have a file open at the same time, so the first one decides until the last one closes.
  *
- * Only files of the upper go the short way: one of a lower layer may be copied up while
- * somebody reads it, and then has to be read from the upper.
+ * A file of a lower layer goes the short way only where there is no upper: else it may be copied up
+ * while somebody reads it, who then must see what is written to the upper. Nothing takes a file back
+ * from the kernel that it was given.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,11 +24,13 @@ static bool needs_us(const struct handle *handle)
 	       (fstat(handle->fd, &st) < 0 || (st.st_mode & (S_ISUID | S_ISGID)));
 }
 
-static int open_backing(struct session *session, const struct handle *handle)
+static int open_backing(struct ops_context *context, const struct handle *handle)
 {
+	struct session *session = context->session;
+	bool may_change_place = !handle->is_upper && overlay_is_writable(context->overlay);
 	int id;
 
-	if (!session_has_passthrough(session) || !handle->is_upper || needs_us(handle))
+	if (!session_has_passthrough(session) || may_change_place || needs_us(handle))
 		return 0;
 	id = session_backing_open(session, handle->fd);
 	return id > 0 ? id : 0;
@@ -42,7 +45,7 @@ int backing_choose(struct ops_context *context, struct handle *handle)
 	if (!openings)
 		openings = node->openings = mem_alloc(sizeof(*openings));
 	if (openings->cached == 0 && openings->direct == 0)
-		openings->backing_id = open_backing(context->session, handle);
+		openings->backing_id = open_backing(context, handle);
 	handle->is_direct = openings->backing_id > 0;
 	if (handle->is_direct)
 		openings->direct++;

@@ -37,6 +37,11 @@ const struct options *overlay_options(const struct overlay *overlay)
 	return overlay->options;
 }
 
+bool overlay_is_writable(const struct overlay *overlay)
+{
+	return overlay->has_upper;
+}
+
 /* ---- layers ------------------------------------------------------------------------- */
 
 static int open_layer(const char *path, struct layer *layer, struct err *err)

@@ -34,6 +34,8 @@ void overlay_free(struct overlay *overlay);
 
 struct node *overlay_root(struct overlay *overlay);
 const struct options *overlay_options(const struct overlay *overlay);
+/* Whether anything can ever change: there is an upper. */
+bool overlay_is_writable(const struct overlay *overlay);
 
 /* Who asks. */
 struct caller {
