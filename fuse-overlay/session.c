@@ -17,6 +17,7 @@
 
 #include "common/mem.h"
 #include "common/userns.h"
+#include "fuse-overlay/workers.h"
 
 /* ---- the protocol, where it is newer than the headers of Debian 12 ---------------- */
 
@@ -300,20 +301,9 @@ int session_mount(struct session *session, const char *mountpoint, struct err *e
 
 static int session_loop(struct session *session)
 {
-	struct fuse_loop_config *config;
-	int r;
-
 	if (session->options->is_single)
 		return fuse_session_loop(session->fuse);
-	config = fuse_loop_cfg_create();
-	if (!config)
-		mem_exhausted();
-	fuse_loop_cfg_set_clone_fd(config, 1);
-	fuse_loop_cfg_set_max_threads(config, MAX_THREADS);
-	fuse_loop_cfg_set_idle_threads(config, MAX_THREADS);
-	r = fuse_session_loop_mt(session->fuse, config);
-	fuse_loop_cfg_destroy(config);
-	return r;
+	return workers_run(session->fuse, session->fuse_fd, MAX_THREADS);
 }
 
 int session_serve(struct session *session, session_ready_fn ready, void *context, struct err *err)
