@@ -115,13 +115,14 @@ static int record_index(const struct built *built, const struct build_request *r
 {
 	size_t count = built->image_count;
 	auto_free struct image_index_part *parts = mem_array(count, sizeof(*parts));
+	const struct image_index_request index = { .parts = parts, .count = count };
 
 	for (size_t i = 0; i < count; i++) {
 		parts[i].platform = &request->platforms.targets[i];
 		if (record_image(&built->images[i], request->store, &parts[i].image_id, err) < 0)
 			return -1;
 	}
-	return image_index_make(request->store, parts, count, NULL, out_id, err);
+	return image_index_make(request->store, &index, out_id, err);
 }
 
 int built_record(const struct built *built, const struct build_request *request,

@@ -58,7 +58,9 @@ static int remake_index(struct store *store, struct image_index *index,
 	}
 	if (count < document->manifest_count)
 		log_warn("attestations are left out: they speak of the images as they were");
-	if (image_index_make(store, parts, count, options, &id, err) < 0 ||
+	const struct image_index_request request = { parts, count, options, NULL };
+
+	if (image_index_make(store, &request, &id, err) < 0 ||
 	    image_index_load(store, &id, &made, err) < 0)
 		return -1;
 	image_index_release(index);

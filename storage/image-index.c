@@ -283,15 +283,18 @@ static int make_part(struct store *store, const struct image_index_part *part,
 	return 0;
 }
 
-int image_index_make(struct store *store, const struct image_index_part *parts, size_t count,
-		     const struct manifest_options *options, struct digest *out_id, struct err *err)
+int image_index_make(struct store *store, const struct image_index_request *request,
+		     struct digest *out_id, struct err *err)
 {
+	const struct manifest_options *options = request->options;
 	auto_index struct index index = { .format = options ? options->format : IMAGE_OCI };
 	auto_strbuf struct strbuf bytes = STRBUF_INIT;
 
-	for (size_t i = 0; i < count; i++)
-		if (make_part(store, &parts[i], options, &index, err) < 0)
+	for (size_t i = 0; i < request->count; i++)
+		if (make_part(store, &request->parts[i], options, &index, err) < 0)
 			return err_prefix(err, "make an index");
+	if (request->annotations)
+		strlist_copy(&index.annotations, request->annotations);
 	index_format(&index, &bytes);
 	return image_index_put(store, bytes.data, bytes.len, out_id, err);
 }

@@ -43,10 +43,15 @@ struct image_index_part {
 	const struct platform *platform; /* what the index says that it is for */
 	struct digest image_id;
 };
-/* Each gets a manifest by @options (may be NULL), for which its layers are compressed. */
-int image_index_make(struct store *store, const struct image_index_part *parts, size_t count,
-		     const struct manifest_options *options, struct digest *out_id,
-		     struct err *err);
+struct image_index_request {
+	const struct image_index_part *parts;
+	size_t count;
+	/* each gets a manifest by these (may be NULL), for which its layers are compressed */
+	const struct manifest_options *options;
+	const struct strlist *annotations; /* of the index, "key=value"; may be NULL */
+};
+int image_index_make(struct store *store, const struct image_index_request *request,
+		     struct digest *out_id, struct err *err);
 
 /* *out_found false when @text means nothing in the store, or one image. In our lease then. */
 int image_index_find(struct store *store, const char *text, bool *out_found,

@@ -72,6 +72,7 @@ int main(int argc, char **argv)
 		{ "history", "how an image came about", cmd_history },
 		{ "diff", "which files a layer or an image changes", cmd_diff },
 		{ "tag", "give an image another name", cmd_tag },
+		{ "index", "make one image for several platforms of several", cmd_index },
 		{ "rm", "remove images or containers", cmd_rm },
 		{ "ps", "list containers", cmd_ps },
 		{ "logs", "what a detached container has written", cmd_logs },

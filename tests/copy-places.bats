@@ -107,3 +107,23 @@ setup() {
 	refused root 3 "has no manifest.json" imgpull -q "dir:$T/somebodys" x
 	refused root 2 "no name for the image" imgpull -q "dir:$T/dir-theirs"
 }
+
+@test "an index is made of images that are there" {
+	local a id
+	for a in amd64 arm64; do
+		as root imgpull -q --platform linux/$a "oci:$T/multi:1" one-$a:1
+	done
+	id=$(as root imgstore index create --annotation b=2 --annotation a=1 made:1 one-arm64:1 one-amd64:1)
+	[ "$(as root imgpush -q made:1 "$P/made:1")" = "$id" ]
+	p_skopeo inspect --raw --tls-verify=false "docker://$P/made:1" >"$T/made"
+	[ "sha256:$(sha256sum <"$T/made" | cut -d' ' -f1)" = "$id" ]
+	[ "$(jq -c '[.annotations, [.manifests[].platform.architecture]]' "$T/made")" = '[{"a":"1","b":"2"},["arm64","amd64"]]' ]
+	# the manifests are those that came
+	[ "$(jq -r '.manifests[].digest' "$T/made" | sort)" = "$(jq -r '.manifests[].digest' "$T/multi/blobs/sha256/${MULTI#sha256:}" | sort)" ]
+	# an index gives all of its own
+	[ "$(as root imgstore index create --annotation a=1 --annotation b=2 again:1 made:1)" = "$id" ]
+	refused root 2 "there is an image for linux/arm64 already" imgstore index create x:1 made:1 one-arm64:1
+	refused root 2 "not KEY=VALUE" imgstore index create --annotation x y:1 made:1
+	refused root 2 "known: create" imgstore index make x:1 made:1
+	refused root 3 "not in the store" imgstore index create x:1 nothing
+}

@@ -33,6 +33,7 @@ static struct digest make_index(struct store *store)
 	auto_platform struct platform amd64 = { .os = NULL };
 	auto_platform struct platform arm64 = { .os = NULL };
 	struct image_index_part parts[] = { { .platform = &amd64 }, { .platform = &arm64 } };
+	const struct image_index_request request = { .parts = parts, .count = 2 };
 	struct err err = ERR_INIT;
 	struct digest id;
 
@@ -40,7 +41,7 @@ static struct digest make_index(struct store *store)
 	assert_ok(platform_parse("linux/arm64", &arm64, &err));
 	parts[0].image_id = make_image(store, "amd64");
 	parts[1].image_id = make_image(store, "arm64");
-	assert_ok(image_index_make(store, parts, 2, NULL, &id, &err));
+	assert_ok(image_index_make(store, &request, &id, &err));
 	return id;
 }
 
