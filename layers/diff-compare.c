@@ -42,7 +42,7 @@ static bool same_owner_and_mode(const struct stat *a, const struct stat *b)
 	return a->st_mode == b->st_mode && a->st_uid == b->st_uid && a->st_gid == b->st_gid;
 }
 
-static bool same_stat(const struct diff *diff, const struct stat *upper, const struct stat *base)
+bool diff_is_same_stat(const struct diff *diff, const struct stat *upper, const struct stat *base)
 {
 	if (!same_owner_and_mode(upper, base) || !same_mtime(diff, upper, base))
 		return false;
@@ -242,7 +242,7 @@ static int same_inside(struct diff *diff, const struct diff_level *level, struct
 int diff_is_same_file(struct diff *diff, const struct diff_level *level, struct diff_node *node,
 		      const struct diff_base *base, bool *out_same, struct err *err)
 {
-	*out_same = base->exists && same_stat(diff, &node->st, &base->st);
+	*out_same = base->exists && diff_is_same_stat(diff, &node->st, &base->st);
 	if (*out_same && S_ISLNK(node->st.st_mode) &&
 	    same_target(diff, level, node, base, out_same, err) < 0)
 		return -1;

@@ -31,6 +31,12 @@ bool diff_links_is_given(const struct diff_links *links, const struct stat *st);
 /* The name that was given as the file; NULL when none was yet, and then it is @path. */
 const char *diff_links_first(struct diff_links *links, const struct stat *st, const char *path);
 
+/* What was decided of replaced directories, by device and number. */
+struct diff_decision;
+struct diff_decisions {
+	struct diff_decision *table;
+};
+
 /* A directory of the upper that is being walked, with what lies below it. */
 struct diff_level {
 	struct diff_level *parent; /* NULL: the root */
@@ -46,7 +52,8 @@ struct diff_level {
 	bool is_lower_parked; /* lower_fd is closed for a while; it was lower_ino */
 	ino_t lower_ino;
 	bool is_given;  /* nothing left to do before a child is given */
-	bool is_opaque; /* its mark hides something */
+	bool is_replaced; /* nothing shows from below, here and further down */
+	bool is_opaque;   /* and the layer says so as a whole: its mark hides something */
 	bool has_whiteouts;
 };
 
@@ -78,6 +85,7 @@ struct diff {
 	bool is_scanning; /* looks for names of inodes and gives nothing */
 	struct diff_level *root;
 	struct diff_links *links;
+	struct diff_decisions *decisions;
 	enum xattr_form upper_form;
 	enum xattr_form lower_form;
 	struct strbuf path; /* of what is being visited */
@@ -105,6 +113,8 @@ int diff_read_link(const struct diff *diff, int dir_fd, const char *name, const 
 		   struct strbuf *out, struct err *err);
 int diff_find_base(const struct diff *diff, const struct diff_level *level, const char *name,
 		   struct diff_base *out, struct err *err);
+/* Type, mode, owner, time, size: all that stat(2) tells. */
+bool diff_is_same_stat(const struct diff *diff, const struct stat *upper, const struct stat *base);
 int diff_is_same_file(struct diff *diff, const struct diff_level *level, struct diff_node *node,
 		      const struct diff_base *base, bool *out_same, struct err *err);
 /* @base_fd: the base's directory itself. */
@@ -125,6 +135,12 @@ int diff_level_compare_root(struct diff *diff, struct diff_level *root, bool *ou
 void diff_level_park_ancestor(struct diff_level *level);
 int diff_level_unpark_parent(const struct diff *diff, struct diff_level *level, struct err *err);
 
+/* ---- diff-replaced.c ---- */
+void diff_decisions_release(struct diff_decisions *decisions);
+/* Of a replaced directory with one below it: is it told as a whole that what is there is hidden? */
+int diff_decide_opaque(struct diff *diff, const struct diff_level *level, bool *out_is_opaque,
+		       struct err *err);
+
 /* ---- diff-settle.c: each does nothing unless the upper is to be settled ---- */
 int diff_settle_given(const struct diff *diff, const struct diff_level *level,
 		      const struct diff_node *node, struct err *err);
@@ -132,6 +148,9 @@ int diff_settle_dropped(const struct diff *diff, const struct diff_level *level,
 			struct err *err);
 int diff_settle_socket(const struct diff *diff, const struct diff_level *level, const char *name,
 		       struct err *err);
+/* What is below, and was not hidden by a name of the upper, is. */
+int diff_settle_gone(const struct diff *diff, const struct diff_level *level, const char *name,
+		     struct err *err);
 int diff_settle_directory(const struct diff *diff, const struct diff_level *level, struct err *err);
 /* @base_mtime: that of the lower root when the upper's is not given, else NULL. */
 int diff_settle_root(const struct diff *diff, const struct diff_level *level,

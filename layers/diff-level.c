@@ -78,8 +78,8 @@ int diff_level_compare(struct diff *diff, struct diff_level *level, bool *out_sa
 			return err_sys(err, "open directory '%s' in the layers below",
 				       diff->path.data);
 	}
-	if (level->marks.is_opaque && level->lower_fd >= 0 &&
-	    holds_something(diff, level->lower_fd, &level->is_opaque, err) < 0)
+	if (level->is_replaced && level->lower_fd >= 0 &&
+	    diff_decide_opaque(diff, level, &level->is_opaque, err) < 0)
 		return -1;
 	if (base_fd < 0 || level->is_opaque)
 		return 0;

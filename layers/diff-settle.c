@@ -61,6 +61,12 @@ int diff_settle_socket(const struct diff *diff, const struct diff_level *level, 
 	return whiteout_make(level->fd, name, err);
 }
 
+int diff_settle_gone(const struct diff *diff, const struct diff_level *level, const char *name,
+		     struct err *err)
+{
+	return is_settling(diff) ? whiteout_make(level->fd, name, err) : 0;
+}
+
 /* Always, not only where it differs: removing children has changed the time. */
 static int set_directory_time(const struct diff *diff, const struct diff_level *level,
 			      struct timespec mtime, struct err *err)
@@ -76,6 +82,10 @@ static int strip_directory(const struct diff *diff, const struct diff_level *lev
 {
 	if (level->marks.is_opaque && !level->is_opaque &&
 	    opaque_clear(level->fd, diff->options->ns, err) < 0)
+		return err_prefix(err, "%s", diff_shown_path(diff));
+	/* in a directory above that is told by its differences */
+	if (level->is_opaque && !level->marks.is_opaque &&
+	    opaque_set(level->fd, diff->options->ns, err) < 0)
 		return err_prefix(err, "%s", diff_shown_path(diff));
 	if (level->marks.has_bookkeeping &&
 	    overlay_xattrs_strip(level->fd, diff->options->ns, diff_shown_path(diff), err) < 0)

@@ -256,6 +256,16 @@ static int visit_whiteout(struct diff *diff, struct diff_level *level, const cha
 	return give_mark(diff, level, ENTRY_WHITEOUT, err);
 }
 
+/* What a replaced directory has no longer. */
+static int visit_gone(struct diff *diff, struct diff_level *level, const char *name,
+		      struct err *err)
+{
+	level->has_whiteouts = true;
+	if (give_mark(diff, level, ENTRY_WHITEOUT, err) < 0)
+		return -1;
+	return diff_settle_gone(diff, level, name, err);
+}
+
 static int visit_socket(struct diff *diff, struct diff_level *level, const char *name,
 			struct err *err)
 {
@@ -339,6 +349,7 @@ static int visit_directory(struct diff *diff, struct diff_level *parent, const c
 
 	if (diff_level_open(diff, &level, err) < 0)
 		return -1;
+	level.is_replaced = parent->is_replaced || level.marks.is_opaque;
 	if (diff->mode == DIFF_UPPER && diff_level_compare(diff, &level, &is_same, err) < 0)
 		return -1;
 	if (diff->mode == DIFF_LAYER)
@@ -375,6 +386,31 @@ static void enter_name(struct diff *diff, const struct diff_level *level, const 
 	strbuf_puts(&diff->path, name);
 }
 
+/* In one order: the deletions of the upper itself, and of what it has no longer. */
+static int visit_marks(struct diff *diff, struct diff_level *level, struct dir_names *names,
+		       struct err *err)
+{
+	auto_dir_names struct dir_names below = DIR_NAMES_INIT;
+	size_t i = 0;
+	size_t k = 0;
+
+	if (level->is_replaced && level->lower_fd >= 0 && !diff->is_scanning &&
+	    dir_names_read(level->lower_fd, &below, diff->path.data, err) < 0)
+		return -1;
+	while (i < names->count || k < below.count) {
+		int order = dir_names_order(names, i, &below, k);
+		const char *name = order <= 0 ? dir_names_at(names, i) : dir_names_at(&below, k);
+
+		enter_name(diff, level, name);
+		if ((order <= 0 ? visit_if_mark(diff, level, name, &names->items[i], err)
+				: visit_gone(diff, level, name, err)) < 0)
+			return -1;
+		i += order <= 0;
+		k += order >= 0;
+	}
+	return 0;
+}
+
 static int visit_children(struct diff *diff, struct diff_level *level, struct err *err)
 {
 	auto_dir_names struct dir_names names = DIR_NAMES_INIT;
@@ -383,13 +419,8 @@ static int visit_children(struct diff *diff, struct diff_level *level, struct er
 		return -1;
 	if (dir_names_read(level->fd, &names, diff->path.data, err) < 0)
 		return -1;
-	for (size_t i = 0; i < names.count; i++) {
-		const char *name = dir_names_at(&names, i);
-
-		enter_name(diff, level, name);
-		if (visit_if_mark(diff, level, name, &names.items[i], err) < 0)
-			return -1;
-	}
+	if (visit_marks(diff, level, &names, err) < 0)
+		return -1;
 	for (size_t i = 0; i < names.count; i++) {
 		const char *name = dir_names_at(&names, i);
 
@@ -435,12 +466,14 @@ static int visit_root(struct diff *diff, struct diff_level *root, struct err *er
 static int run(struct diff *diff, int lower_fd, int upper_fd, struct err *err)
 {
 	struct diff_links links = { .table = NULL };
+	struct diff_decisions decisions = { .table = NULL };
 	struct diff_level root = { .name = "", .fd = upper_fd, .lower_fd = lower_fd };
 	int r = 0;
 
 	root.init_fd = diff->mode == DIFF_UPPER ? diff->options->init_fd : -1;
 	diff->root = &root;
 	diff->links = &links;
+	diff->decisions = &decisions;
 	diff->path = diff->target = diff->base_target = (struct strbuf)STRBUF_INIT;
 	diff->lower_form = diff->upper_form;
 	if (lower_fd >= 0)
@@ -449,6 +482,7 @@ static int run(struct diff *diff, int lower_fd, int upper_fd, struct err *err)
 		r = visit_root(diff, &root, err);
 	xattrs_release(&root.xattrs);
 	diff_links_release(&links);
+	diff_decisions_release(&decisions);
 	strbuf_release(&diff->path);
 	strbuf_release(&diff->target);
 	strbuf_release(&diff->base_target);

@@ -20,8 +20,9 @@
  * at that path (type, mode, owner, size, mtime, link target, device, xattrs
  * and, where all these are equal, content), or is a directory on the way to
  * such an entry. A whiteout is given only if the lower view has something
- * there; an opaque directory only counts where the lower view has a directory with something in it
- * there. Trees deeper than 2,048 directories are refused (ERR_INPUT). The root directory itself
+ * there. A directory through which nothing shows from below (opaque in the upper, or in one that is)
+ * is given with the opaque mark and all it holds only where that is shorter than to give what
+ * differs in it, with a whiteout for each name that is gone. Trees deeper than 2,048 directories are refused (ERR_INPUT). The root directory itself
  * ("") is given first when its metadata differs from the lower's (or when there is no lower at
  * all); else it is left out.
  *

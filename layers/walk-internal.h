@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/err.h"
 #include "common/strbuf.h"
@@ -34,6 +35,15 @@ void dir_names_release(struct dir_names *names);
 static inline const char *dir_names_at(const struct dir_names *names, size_t i)
 {
 	return names->bytes.data + names->items[i].offset;
+}
+
+/* Which of the two comes first, as strcmp; what is beyond the end comes last. */
+static inline int dir_names_order(const struct dir_names *a, size_t i, const struct dir_names *b,
+				  size_t k)
+{
+	if (i >= a->count || k >= b->count)
+		return i < a->count ? -1 : k < b->count;
+	return strcmp(dir_names_at(a, i), dir_names_at(b, k));
 }
 
 /* All but "." and ".."; @dir_fd is O_RDONLY, its position is moved. @path is for messages. */

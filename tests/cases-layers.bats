@@ -304,11 +304,14 @@ FROM localhost/row18
 RUN for f in d/sub/f d/sub d; do touch -hd @$(stat -c %Y /$f) /$f; done; touch -d @1500000000 /
 RUN mv /d/sub/f / && mv /f /d/sub/f && chmod 600 /d/sub/f && chmod 644 /d/sub/f && touch -d @1500000002 /d/sub && touch -d @1500000001 /d && touch -d @1500000000 /
 RUN mv /d /e && mv /e /d && touch -d @1500000000 /
+RUN mv /d /e && mv /e /d && rm /d/l && echo g >/d/sub/g && touch -d @1500000000 /
 E
 	# a fraction cut off is a change, once; then there is nothing more to change
 	[ "$(names 3)" = $'d/\nd/sub/\nd/sub/f' ]
 	[ -z "$(names 4)" ]
-	[ "$(as "$1" imgrun --rm row18b find d | sort | tr '\n' ' ')" = "d d/l d/sub d/sub/f " ]
+	[ "$(names 5)" = $'d/\nd/l' ] # which had its fraction until then
+	[ "$(names 6)" = $'d/\nd/.wh.l\nd/sub/\nd/sub/g' ]
+	[ "$(as "$1" imgrun --rm row18b find d | sort | tr '\n' ' ')" = "d d/sub d/sub/f d/sub/g " ]
 }
 @test "row 18: a tree that was moved there and back (root)" { need_root; row18 root; }
 @test "row 18: the same as an ordinary user" { need_user; row18 user; }

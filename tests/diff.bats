@@ -51,11 +51,19 @@ file /d/n 0644 0:0 1000 size=4'
 opaque mark /d'
 }
 
-@test "a directory made anew with the same children has them all" {
+@test "a directory made anew with the same children has only lost the others" {
 	check 'mkdir d; echo x >d/f; echo x >d/g' 'cp -a d e; rm -r d; cp -a e d; rm -r e; rm d/g; touch -d @1000 d .' \
 		'directory /d 0755 0:0 1000
-opaque mark /d
-file /d/f 0644 0:0 1000 size=2'
+whiteout /d/g'
+}
+
+@test "a directory made anew with other children of the same names is not opaque" {
+	check 'mkdir -p d/sub; echo x >d/f; echo x >d/sub/g' \
+		'rm -r d; mkdir -p d/sub; echo new >d/f; echo new >d/sub/g; touch -d @1000 d/f d/sub/g d/sub d .' \
+		'directory /d 0755 0:0 1000
+file /d/f 0644 0:0 1000 size=4
+directory /d/sub 0755 0:0 1000
+file /d/sub/g 0644 0:0 1000 size=4'
 }
 
 @test "a new directory in a merged one is not opaque, though the kernel marks it" {
@@ -87,10 +95,50 @@ file /new/sub/f 0644 0:0 1000 size=2'
 }
 
 @test "a tree renamed there and back is the same tree" {
-	check 'mkdir d; echo x >d/f' 'mv d e; mv e d; touch -d @1000 .' \
+	check 'mkdir -p d/sub/s; echo x >d/f; ln -s f d/l; mkfifo d/sub/p; ln d/f d/sub/h' 'mv d e; mv e d; touch -d @1000 .' ''
+}
+
+@test "of a tree renamed there and back what differs is given" {
+	check 'mkdir -p d/sub/s d/gone; for i in 1 2 3 4 5 6; do echo $i >d/f$i; echo $i >d/sub/g$i; done; echo x >d/gone/x; ln d/f5 d/sub/h' \
+		'mv d e; mv e d; rm -r d/gone d/f1 d/sub/g6; echo n >d/f2; chmod 600 d/f3; echo z >>d/f5
+		echo new >d/sub/n; mkdir d/sub/m; rm d/f4; mkdir d/f4; touch -d @1000 . d d/* d/sub/*' \
+		'directory /d 0755 0:0 1000
+whiteout /d/f1
+whiteout /d/gone
+file /d/f2 0644 0:0 1000 size=2
+file /d/f3 0600 0:0 1000 size=2
+directory /d/f4 0755 0:0 1000
+file /d/f5 0644 0:0 1000 size=4
+directory /d/sub 0755 0:0 1000
+whiteout /d/sub/g6
+hard link /d/sub/h -> d/f5 0644 0:0 1000
+directory /d/sub/m 0755 0:0 1000
+file /d/sub/n 0644 0:0 1000 size=4'
+}
+
+@test "of a tree renamed there and back names of one file are looked for once" {
+	# when y comes, a to c are out of the upper already
+	check 'mkdir d; cd d; touch a b c y g1 g2 g3 g4 g5; ln y z' 'mv d e; mv e d; rm d/g?; touch -d @1000 . d' \
+		'directory /d 0755 0:0 1000
+whiteout /d/g1
+whiteout /d/g2
+whiteout /d/g3
+whiteout /d/g4
+whiteout /d/g5'
+}
+
+@test "a tree with more gone than left is opaque, also in one that is not" {
+	check 'mkdir -p d/old; for i in 1 2 3 4 5 6; do echo $i >d/f$i; echo $i >d/old/g$i; done' \
+		'mv d e; mv e d; rm d/old/g[1-5]; echo n >d/old/n; touch -d @1000 . d d/old d/old/n' \
+		'directory /d 0755 0:0 1000
+directory /d/old 0755 0:0 1000
+opaque mark /d/old
+file /d/old/g6 0644 0:0 1000 size=2
+file /d/old/n 0644 0:0 1000 size=2'
+	check 'mkdir d; for i in 1 2 3 4 5; do echo $i >d/f$i; done' 'mv d e; mv e d; rm d/f[1-4]; touch -d @1000 . d' \
 		'directory /d 0755 0:0 1000
 opaque mark /d
-file /d/f 0644 0:0 1000 size=2'
+file /d/f5 0644 0:0 1000 size=2'
 }
 
 @test "content of the same size and time is a change" {

@@ -237,12 +237,26 @@ static void opaque_hides_what_is_below(void **state)
 	set_opaque("upper/new");
 	set_opaque("upper/file");
 	settle_times();
-	/* bare hid nothing and is as it was; what is in d is there in its own right */
-	expect_settled("d /d\no /d\nf /d/f\nd /d/sub\nd /file\nd /new\n");
-	assert_true(is_opaque("upper/d"));
+	/* bare hid nothing and is as it was; of d most is there again */
+	expect_settled("d /d\nw /d/g\nd /file\nd /new\n");
+	assert_false(is_opaque("upper/d"));
 	assert_false(is_opaque("upper/new"));
 	assert_false(is_opaque("upper/file"));
-	sh("test ! -e upper/bare && test ! -e upper/d/g");
+	sh("test ! -e upper/bare && test -c upper/d/g && test ! -e upper/d/f");
+}
+
+/* Above it what differs is told, and in it that nothing shows from below. */
+static void an_opaque_directory_may_be_in_one_that_is_not(void **state)
+{
+	sh("mkdir -p lower/d/sub/sub; cd lower/d; touch a b c sub/1 sub/2 sub/3 sub/sub/1");
+	settle_times();
+	sh("mkdir -p upper/d/sub/sub; cp -p lower/d/a lower/d/b upper/d; touch upper/d/sub/4");
+	set_opaque("upper/d");
+	settle_times();
+	expect_settled("d /d\nw /d/c\nd /d/sub\no /d/sub\nf /d/sub/4\nd /d/sub/sub\n");
+	assert_false(is_opaque("upper/d"));
+	assert_true(is_opaque("upper/d/sub"));
+	sh("test -c upper/d/c && test ! -e upper/d/a && test -d upper/d/sub/sub");
 }
 
 static void an_emptied_directory_is_opaque(void **state)
@@ -532,6 +546,7 @@ int main(void)
 		WITH_PLACE(order_is_by_bytes_and_marks_first),
 		WITH_PLACE(whiteouts_need_something_below),
 		WITH_PLACE(opaque_hides_what_is_below),
+		WITH_PLACE(an_opaque_directory_may_be_in_one_that_is_not),
 		WITH_PLACE(an_emptied_directory_is_opaque),
 		WITH_PLACE(types_may_change),
 		WITH_PLACE(whole_seconds_are_published),
