@@ -208,8 +208,10 @@ security() {
 	need "$1"
 	run as "$1" imgrun --rm --security-opt no-new-privileges localhost/bb grep NoNewPrivs /proc/self/status
 	[ "$output" = $'NoNewPrivs:\t1' ]
-	run as "$1" imgrun --rm --security-opt seccomp=unconfined localhost/bb grep Seccomp: /proc/self/status
-	[ "$output" = $'Seccomp:\t0' ]
+	# an ordinary user's devices are recorded by a filter that is none of ours to leave out
+	local filters
+	filters=$(as "$1" imgrun --rm localhost/bb sed -n 's/^Seccomp_filters:.//p' /proc/self/status)
+	[ "$(as "$1" imgrun --rm --security-opt seccomp=unconfined localhost/bb sed -n 's/^Seccomp_filters:.//p' /proc/self/status)" = $((filters - 1)) ]
 	printf '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":2},{"names":["chmod","fchmodat"],"action":"SCMP_ACT_ERRNO","excludes":{"caps":["CAP_CHOWN"]}}]}' >"$T/profile"
 	chmod 644 "$T/profile"
 	run as "$1" imgrun --rm --security-opt "seccomp=$T/profile" localhost/bb sh -c 'mkdir /x; chmod 700 /tmp && echo changed'
@@ -219,8 +221,8 @@ security() {
 	[ "$status" != 0 ]
 	run as "$1" imgrun --rm --security-opt unmask=/proc/keys --security-opt mask=/etc/group localhost/bb sh -c 'cat /etc/group | wc -c; grep -c " /proc/keys " /proc/self/mountinfo'
 	[ "$output" = $'0\n0' ]
-	run as "$1" imgrun --rm --privileged localhost/bb sh -c 'grep -E "^(Seccomp|CapInh):" /proc/self/status; grep -c " /proc/" /proc/self/mountinfo'
-	[ "$output" = $'CapInh:\t0000000000000000\nSeccomp:\t0\n0' ]
+	run as "$1" imgrun --rm --privileged localhost/bb sh -c 'grep -E "^(Seccomp_filters|CapInh):" /proc/self/status; grep -c " /proc/" /proc/self/mountinfo'
+	[ "$output" = $'CapInh:\t0000000000000000\nSeccomp_filters:\t'$((filters - 1))$'\n0' ]
 	while IFS='|' read -r args says; do
 		run -125 as "$1" imgrun --rm $args localhost/bb true
 		echo "$args: $output"
