@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -16,6 +17,7 @@
 #include "common/fd.h"
 #include "common/mem.h"
 #include "common/strbuf.h"
+#include "sandbox/caps.h"
 #include "sandbox/report.h"
 #include "sandbox/wire.h"
 
@@ -48,16 +50,55 @@ static int make_memfd(const struct strbuf *bytes, struct err *err)
 	return fd_steal(&fd);
 }
 
-/* Start the program with stdio, description, report socket, and the descriptors of @passed. */
-static int start_program(int description_fd, int report_fd, const struct wire_fds *passed,
-			 const int stdio[3], struct child *out, struct err *err)
+/*
+ * Can anybody in the container see a process that runs our program? Not where it is
+ * alone in there until it becomes the command: a command that leads back to it is refused, and as
+ * the interpreter of a script it ends before there is another process. In a user namespace the
+ * file is somebody else's, and cannot be written to anyway.
+ */
+static bool is_exposed(const struct sandbox_description *description)
 {
-	static const char *const argv_tail = "sandbox";
+	const uint64_t sees_all = CAPS_BIT(CAP_SYS_ADMIN) | CAPS_BIT(CAP_SYS_PTRACE);
+
+	return !description->nested && (description->has_init || description->join_count > 0 ||
+					!(description->namespaces & SANDBOX_NS_PID) ||
+					(description->capabilities & sees_all));
+}
+
+/*
+ * A copy in memory that nobody can write to: what such a container may get hold of by
+ * /proc/PID/exe is never the host's file. Copying takes 2 ms, a third of a short step.
+ */
+static int seal_program(const char *path, struct err *err)
+{
+	auto_close int from_fd = open(path, O_RDONLY | O_CLOEXEC);
+	auto_close int fd = -1;
+
+	if (from_fd < 0)
+		return err_sys(err, "open '%s'", path);
+	fd = memfd_create("sandbox", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return err_sys(err, "make a copy of the sandbox program");
+	if (fd_copy(from_fd, fd, UINT64_MAX, NULL, "the sandbox program", err) < 0)
+		return -1;
+	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+		return err_sys(err, "seal the sandbox program");
+	return fd_steal(&fd);
+}
+
+/* Start the program with stdio, description, report socket, and the descriptors of @passed. */
+static int start_program(const struct sandbox_description *description, int description_fd,
+			 int report_fd, const struct wire_fds *passed, const int stdio[3],
+			 struct child *out, struct err *err)
+{
 	static const char *const env[] = { NULL };
 	auto_strbuf struct strbuf path = STRBUF_INIT;
-	struct proc_fd fds[WIRE_FIRST_FD + WIRE_MAX_FDS];
+	auto_close int program_fd = -1;
+	struct proc_fd fds[WIRE_FIRST_FD + WIRE_MAX_FDS + 1];
 	struct proc_spec spec = { .envp = env, .fds = fds };
-	const char *argv[2] = { argv_tail, NULL };
+	const int program_to = WIRE_FIRST_FD + (int)passed->count;
+	const char *argv[2] = { NULL, NULL };
+	char program[FD_PATH_MAX];
 	size_t count = 0;
 
 	if (proc_find_own("sandbox", "sandbox", &path, err) < 0)
@@ -71,6 +112,14 @@ static int start_program(int description_fd, int report_fd, const struct wire_fd
 	for (size_t i = 0; i < passed->count; i++)
 		fds[count++] =
 			(struct proc_fd){ .from = passed->items[i], .to = WIRE_FIRST_FD + (int)i };
+	if (is_exposed(description)) {
+		program_fd = seal_program(path.data, err);
+		if (program_fd < 0)
+			return -1;
+		/* behind those that it keeps: it closes this one first of all */
+		fds[count++] = (struct proc_fd){ .from = program_fd, .to = program_to };
+		argv[0] = fd_path(program_to, program);
+	}
 	spec.fd_count = count;
 	return child_start(out, &spec, err);
 }
@@ -152,7 +201,8 @@ int sandbox_start(const struct sandbox_description *description, const int stdio
 		return err_sys(err, "make a socket pair");
 	ours = pair[0];
 	theirs = pair[1];
-	if (start_program(description_fd, theirs, passed, stdio, &sandbox.child, err) < 0)
+	if (start_program(description, description_fd, theirs, passed, stdio, &sandbox.child, err) <
+	    0)
 		return -1;
 	fd_close(&theirs);
 	if (follow(ours, &sandbox, out_exec_errno, err) < 0) {

@@ -322,6 +322,7 @@ int main(void)
 
 	/* nobody looks into us, neither before nor inside of the container */
 	prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_NAME, "sandbox"); /* whatever path it was executed by */
 	reset_signals();
 	umask(0);
 	if (run_outer(&err) < 0)
