@@ -296,19 +296,26 @@ static const char *user_name(uid_t uid)
 	return pw ? pw->pw_name : NULL;
 }
 
-/* Which file has no ids for the user, and the command that gives some. */
+/* Which files have no ids for the user, and the command that gives some. */
 static void say_what_is_missing(const struct id_map *maps, const char *name, struct userns *out)
 {
+	auto_strbuf struct strbuf files = STRBUF_INIT;
+	auto_strbuf struct strbuf options = STRBUF_INIT;
 	char user[64];
+	int missing = 0;
 
 	snprintf(user, sizeof(user), "%u", out->host_uid);
-	for (int i = 0; i < MAP_COUNT; i++)
-		if (!maps[i].subids.count)
-			snprintf(
-				out->why, sizeof(out->why),
-				"%s has no range for user %s; as root: usermod %s 100000-165535 %s",
-				maps[i].ids_path, name ? name : user, maps[i].add_option,
-				name ? name : user);
+	for (int i = 0; i < MAP_COUNT; i++) {
+		if (maps[i].subids.count)
+			continue;
+		strbuf_printf(&files, "%s%s", missing++ ? " and " : "", maps[i].ids_path);
+		strbuf_printf(&options, " %s 100000-165535", maps[i].add_option);
+	}
+	if (missing > 0)
+		snprintf(out->why, sizeof(out->why),
+			 "%s %s no range for user %s; as root: usermod%s %s", files.data,
+			 missing > 1 ? "have" : "has", name ? name : user, options.data,
+			 name ? name : user);
 }
 
 static int load_subids(struct id_map *maps, struct userns *out, struct err *err)
@@ -432,9 +439,14 @@ static bool try_enter(bool wants_proc, char *why, size_t why_size)
 	return status == 0;
 }
 
+bool userns_try(bool wants_proc, char *why, size_t why_size)
+{
+	return is_root() || try_enter(wants_proc, why, why_size);
+}
+
 bool userns_is_possible(void)
 {
-	return is_root() || try_enter(false, NULL, 0);
+	return userns_try(false, NULL, 0);
 }
 
 /* ---- the rungs ------------------------------------------------------------- */

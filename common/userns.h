@@ -3,6 +3,7 @@
 #define COMMON_USERNS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "common/err.h"
@@ -39,6 +40,13 @@ struct userns {
  * namespace asks userns_is_possible first.
  */
 int userns_enter(struct userns *out, struct err *err);
+
+/*
+ * Can a user namespace be made here, and with @wants_proc its own /proc be mounted in it? Tried in
+ * a child process; root on the host need not try. If not, @why (may be NULL) says why, and what would
+ * change that.
+ */
+bool userns_try(bool wants_proc, char *why, size_t why_size);
 
 /* Can a user namespace be made, if only with one id? Tried in a child process. */
 bool userns_is_possible(void);

@@ -91,6 +91,7 @@ int main(int argc, char **argv)
 		{ "du", "what images and all else take on the disk", cmd_du },
 		{ "check", "is all as it was stored? mend it if not", cmd_check },
 		{ "info", "about the store and this host", cmd_info },
+		{ "doctor", "what this host allows, and what would lift it", cmd_doctor },
 		{ NULL, NULL, NULL },
 	};
 

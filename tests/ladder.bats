@@ -146,3 +146,49 @@ victim_now() { dump_tree "$T/victim"; find "$T/victim" -printf '%p %C@ %A@\n' | 
 	# nothing of it is left
 	not pgrep -f 'sleep 4711'
 }
+
+# doctor RUNG: what it answers, as NAME=yes|no lines
+doctor() {
+	on "$1" imgstore doctor --format json | jq -r 'to_entries[] | "\(.key)=\(if .value.Possible then "yes" else "no" end)"'
+}
+
+@test "imgstore doctor names the rung, why, and what would lift it" {
+	for rung in root user lone chroot; do doctor "$rung" >"$T/$rung.doctor"; done
+	grep -qx 'isolation=yes' "$T/root.doctor"
+	grep -qx 'isolation=yes' "$T/user.doctor"
+	grep -qx 'ids=yes' "$T/user.doctor"
+	grep -qx 'isolation=no' "$T/lone.doctor"
+	grep -qx 'overlay=yes' "$T/lone.doctor"
+	grep -qx 'records=yes' "$T/lone.doctor"
+	grep -qx 'overlay=no' "$T/chroot.doctor"
+	run on lone imgstore doctor
+	[[ ${lines[-1]} == 'isolation '*' no '*"single-id: /etc/subuid and /etc/subgid have no range for user $LONE; as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $LONE" ]]
+	run on lone imgstore info
+	[[ $output == *"Isolation: single-id"* ]]
+}
+
+@test "--isolation takes a rung, and one that cannot be had is an error that says why" {
+	busybox_tar "$T/context/base.tar"
+	printf 'FROM scratch\nADD base.tar /\nRUN id -u && touch /file && chown 5 /file\n' >"$T/context/Buildfile"
+	for rung in single-id chroot; do
+		IMGBUILD_ROOT=$T/by-$rung imgbuild -q --isolation $rung "$T/context" >"$T/$rung.id"
+	done
+	cmp "$T/single-id.id" "$T/chroot.id"
+	run on lone imgbuild --isolation namespaces "$T/context"
+	[ "$status" = 5 ]
+	[[ $output == *"isolation 'namespaces' is not possible: /etc/subuid and /etc/subgid have no range"* ]]
+	run on lone imgbuild --isolation chroot "$T/context"
+	[ "$status" = 5 ]
+	[[ $output == *"isolation 'chroot' needs root with CAP_SYS_CHROOT"* ]]
+	run on lone imgbuild --isolation vm "$T/context"
+	[ "$status" = 2 ]
+	# what was made on one rung is not taken for another's
+	IMGBUILD_ROOT=$T/by-chroot run imgbuild -q "$T/context"
+	[ "$status" = 3 ]
+	[[ $output == *"was made where owners can only be recorded"*"--isolation=single-id"* ]]
+	# said once, and only when it was not asked for
+	on lone imgbuild -t image "$T/context" 2>"$T/log"
+	[ "$(grep -c "isolation 'single-id'" "$T/log")" = 1 ]
+	on single imgbuild -t image "$T/context" 2>"$T/log"
+	not grep -q "isolation" "$T/log"
+}
