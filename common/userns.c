@@ -528,6 +528,11 @@ static int enter_wanted(enum isolation wanted, struct userns *out, struct err *e
 		return err_set(err, ERR_SYSTEM, "isolation 'namespaces' is not possible: %s",
 			       out->why[0] ? out->why : "there is one id only");
 	case ISOLATION_SINGLE_ID:
+		/* its one id would be root's outside: of all that a command gets hold of */
+		if (is_root() && !userns_is_nested())
+			return err_set(err, ERR_SYSTEM,
+				       "isolation 'single-id' is for ordinary users: root of the "
+				       "host has all ids");
 		if (!is_root() || isolation_current() != ISOLATION_SINGLE_ID)
 			return enter_namespace(true, out, err);
 		describe_root(out);

@@ -81,7 +81,9 @@ static int lock_in(int root_fd, struct err *err)
 
 	if (fd < 0)
 		return 0;
-	root.allowed_access = rights;
+	/* devices are recorded, not made */
+	root.allowed_access =
+		rights & ~(uint64_t)(LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK);
 	if (syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &root, 0) < 0)
 		return err_sys(err, "lock the command into its root");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

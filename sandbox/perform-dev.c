@@ -62,7 +62,9 @@ static int bind_device(int dev_fd, const char *name, struct err *err)
 	char path[32];
 
 	snprintf(path, sizeof(path), "/dev/%s", name);
-	fd = mountfd_clone_path(path, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
+	/* read-only: it is written to all the same, but whose it is and its mode stay */
+	fd = mountfd_clone_path(path, false,
+				MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
 	if (fd < 0)
 		return -1;
 	return attach_file(dev_fd, name, fd, err);

@@ -28,6 +28,7 @@
 #include "common/fd.h"
 #include "common/mem.h"
 #include "common/strbuf.h"
+#include "sandbox/caps.h"
 #include "sandbox/limits.h"
 #include "sandbox/supervise.h"
 
@@ -99,6 +100,14 @@ static int leave_keyring(const struct sandbox_description *description, struct e
 
 /* ---- ids and capabilities ---- */
 
+/* What is supervised makes no devices: they are recorded, whoever would be let make them. */
+static uint64_t real_capabilities(const struct sandbox_description *description)
+{
+	if (description->supervision == SANDBOX_SUPERVISED)
+		return description->capabilities & ~CAPS_BIT(CAP_MKNOD);
+	return description->capabilities;
+}
+
 static int drop_bounding(uint64_t keep, struct err *err)
 {
 	for (int cap = 0; cap < 64; cap++) {
@@ -141,7 +150,7 @@ static int set_capabilities(const struct sandbox_description *description, struc
 	if (syscall(SYS_capget, &header, data) < 0)
 		return err_sys(err, "read the capabilities");
 	for (int i = 0; i < 2; i++) {
-		data[i].permitted &= (uint32_t)(description->capabilities >> (32 * i));
+		data[i].permitted &= (uint32_t)(real_capabilities(description) >> (32 * i));
 		data[i].effective = data[i].permitted;
 		data[i].inheritable = 0;
 	}
@@ -196,7 +205,7 @@ static int drop_privileges(const struct sandbox_description *description,
 
 	if (description->is_32bit && personality(PER_LINUX32) < 0)
 		return err_sys(err, "become a 32 bit process");
-	if (drop_bounding(description->capabilities, err) < 0)
+	if (drop_bounding(real_capabilities(description), err) < 0)
 		return -1;
 	if (!is_late && load_filters(description, ties, err) < 0)
 		return -1;

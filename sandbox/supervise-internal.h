@@ -14,6 +14,8 @@
 /*
  * Functions return 0 or -errno, or one of these two, for a process is the reader.
  */
+#define SUPERVISE_FCHMODAT2 452 /* Linux 6.6; the same number everywhere */
+
 #define CALL_PASS 1 /* the kernel shall do it */
 #define CALL_SENT 2 /* the answer is on its way */
 
@@ -136,6 +138,7 @@ int answer_access(struct call *call);
 int answer_readlink(struct call *call);
 
 int answer_chown(struct call *call);
+int answer_fchmod(struct call *call);
 int answer_utimens(struct call *call);
 int answer_listxattr(struct call *call);
 int answer_stat(struct call *call);

@@ -45,9 +45,10 @@
 
 /* ---- the filter ---- */
 
+#define X32_BIT    0x40000000u /* x86_64 calls of 32 bit pointers; nowhere else a number */
 #define PER_CALL   5
 #define HELD_MAX   64
-#define FILTER_MAX (HELD_MAX * PER_CALL + 8)
+#define FILTER_MAX (HELD_MAX * PER_CALL + 12)
 
 struct filter {
 	struct sock_filter code[FILTER_MAX];
@@ -99,14 +100,19 @@ static void build_filter(struct filter *filter, const struct sandbox_description
 	const bool is_chroot = sandbox_is_chroot(description);
 	const struct held *held = only_devices ? supervise_held_devices : supervise_held;
 	size_t count = only_devices ? supervise_held_devices_count : supervise_held_count;
+	/* in a chroot what is held is what keeps the host's devices as they are */
+	const uint32_t of_others =
+		is_chroot ? SECCOMP_RET_ERRNO | (ENOSYS & SECCOMP_RET_DATA) : SECCOMP_RET_ALLOW;
 
 	/* more would not be a filter: the tables are ours */
 	count = count < HELD_MAX ? count : HELD_MAX;
 	filter->len = 0;
 	put_load(filter, offsetof(struct seccomp_data, arch));
 	put(filter, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0));
-	put_return(filter, SECCOMP_RET_ALLOW);
+	put_return(filter, of_others);
 	put_load(filter, offsetof(struct seccomp_data, nr));
+	put(filter, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1));
+	put_return(filter, of_others);
 	for (size_t i = 0; i < count; i++)
 		if (held[i].in_chroot != HELD_ONLY_IN_CHROOT || is_chroot)
 			put_held(filter, &held[i], is_chroot);

@@ -13,7 +13,7 @@
  * would. Owners and devices are recorded on the files (layers/record.h); which ids a process has
  * changed to is remembered, and what it makes is recorded as theirs. This is no boundary: a command
  * can do no more than without it, and what it does behind the supervisor's back is its own layer's
- * loss. Calls of another architecture than ours are not held.
+ * loss. Calls of another architecture than ours are not held; in a chroot there are none.
  */
 
 /*

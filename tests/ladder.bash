@@ -18,7 +18,7 @@ ladder_teardown() {
 	remove_scratch
 }
 
-# on RUNG CMD…: RUNG is root, user, lone (no subordinate ids), single (root, by force) or chroot (likewise)
+# on RUNG CMD…: RUNG is root, user, lone (no subordinate ids) or chroot (root, by force)
 on() {
 	local rung=$1
 	shift
@@ -26,7 +26,6 @@ on() {
 	root | user) as "$rung" "$@" ;;
 	lone) setpriv --reuid $LONE --regid $LONE --clear-groups env -i PATH="$PATH" HOME="$T/lone" \
 		SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH IMGBUILD_ROOT="$LONE_STORE" "$@" ;;
-	single) IMGBUILD_ISOLATION=single-id IMGBUILD_ROOT=$T/single/store "$@" ;;
 	chroot) IMGBUILD_ISOLATION=chroot IMGBUILD_ROOT=$CHROOT_STORE "$@" ;;
 	podman | docker) "in_$rung" env PATH=/build:/bin SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH IMGBUILD_ROOT=/store "$@" ;;
 	esac

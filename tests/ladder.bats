@@ -38,7 +38,7 @@ teardown() { ladder_teardown; }
 		COPY --chown=12:13 --chmod=600 files/one /new/way/one
 		WORKDIR /work
 	END
-	same_on user lone single chroot
+	same_on user lone chroot
 }
 
 @test "RUN chown, mknod, setgid directories, and what another user makes" {
@@ -56,7 +56,7 @@ teardown() { ladder_teardown; }
 		USER alice
 		RUN id >/srv/id && echo hers >/srv/hers && mkdir /srv/hers.d && ln -s hers /srv/hers.link && touch /srv/shared/three
 	END
-	same_on user lone single chroot
+	same_on user lone chroot
 }
 
 # What the small image has: users, modes, owners, devices, and what nobody but root may change.
@@ -124,7 +124,7 @@ victim_now() { dump_tree "$T/victim"; find "$T/victim" -printf '%p %C@ %A@\n' | 
 		USER alice
 		RUN step-tool flip /tmp/a $T/victim/new 3000; step-tool flip /tmp/b /l/../new 3000
 	END
-	for rung in lone single chroot; do
+	for rung in lone chroot; do
 		build_on "$rung"
 		[ "$(victim_now)" = "$victim_before" ]
 	done
@@ -145,6 +145,23 @@ victim_now() { dump_tree "$T/victim"; find "$T/victim" -printf '%p %C@ %A@\n' | 
 	not grep -v -e "can't open" -e "can't create" -e 'ls: ' -e 'chroot: ' -e 'mount: ' -e "can't kill" "$T/said"
 	# nothing of it is left
 	not pgrep -f 'sleep 4711'
+}
+
+@test "devices of the host are used, not changed" {
+	local before rung
+	busybox_tar "$T/context/base.tar"
+	cp "$top_builddir/tests/step-tool" "$T/context/"
+	cat >"$T/context/Buildfile" <<-'END'
+		FROM scratch
+		ADD base.tar /
+		COPY step-tool /bin/
+		RUN step-tool change /dev/full; chmod 666 /dev/full; chown 0:0 /dev/full; true
+	END
+	before=$(stat -c '%a %u %g %X %Y %z' /dev/full)
+	for rung in root user lone chroot; do
+		build_on "$rung"
+		[ "$(stat -c '%a %u %g %X %Y %z' /dev/full)" = "$before" ] || { echo "changed on rung $rung"; false; }
+	done
 }
 
 # doctor RUNG: what it answers, as NAME=yes|no lines
@@ -170,10 +187,12 @@ doctor() {
 @test "--isolation takes a rung, and one that cannot be had is an error that says why" {
 	busybox_tar "$T/context/base.tar"
 	printf 'FROM scratch\nADD base.tar /\nRUN id -u && touch /file && chown 5 /file\n' >"$T/context/Buildfile"
-	for rung in single-id chroot; do
-		IMGBUILD_ROOT=$T/by-$rung imgbuild -q --isolation $rung "$T/context" >"$T/$rung.id"
-	done
+	as_user imgbuild -q --isolation single-id "$T/context" >"$T/single-id.id"
+	IMGBUILD_ROOT=$T/by-chroot imgbuild -q --isolation chroot "$T/context" >"$T/chroot.id"
 	cmp "$T/single-id.id" "$T/chroot.id"
+	IMGBUILD_ROOT=$T/none run imgbuild --isolation single-id "$T/context"
+	[ "$status" = 5 ]
+	[[ $output == *"isolation 'single-id' is for ordinary users"* ]]
 	run on lone imgbuild --isolation namespaces "$T/context"
 	[ "$status" = 5 ]
 	[[ $output == *"isolation 'namespaces' is not possible: /etc/subuid and /etc/subgid have no range"* ]]
@@ -189,6 +208,6 @@ doctor() {
 	# said once, and only when it was not asked for
 	on lone imgbuild -t image "$T/context" 2>"$T/log"
 	[ "$(grep -c "isolation 'single-id'" "$T/log")" = 1 ]
-	on single imgbuild -t image "$T/context" 2>"$T/log"
+	as_user imgbuild --isolation single-id -t image "$T/context" 2>"$T/log"
 	not grep -q "isolation" "$T/log"
 }

@@ -19,6 +19,8 @@ static const char usage[] =
 	"       step-tool times PATH SEC NSEC     set the mtime\n"
 	"       step-tool socket PATH             make a socket\n"
 	"       step-tool write PATH OFFSET TEXT  write into a file, after a hole\n"
+	"       step-tool change PATH             mode, owner and times of an open file, to what\n"
+	"                                         they are: only its ctime tells\n"
 	"       step-tool flip A B COUNT          change owners and make files by a path that\n"
 	"                                         another thread changes from A to B and back\n";
 
@@ -67,6 +69,23 @@ static int write_at(char **argv)
 	return pwrite(fd, argv[2], len, strtoll(argv[1], NULL, 10)) == (ssize_t)len ? 0 : -1;
 }
 
+/* Each is tried; whether one came through, whoever started this sees. */
+static int change_open(char **argv)
+{
+	struct stat st;
+	int fd = open(argv[0], O_RDWR | O_CLOEXEC);
+	int done = 0;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	done += fchmod(fd, st.st_mode & 07777) == 0;
+	done += fchown(fd, st.st_uid, st.st_gid) == 0;
+	done += futimens(fd, (struct timespec[]){ st.st_atim, st.st_mtim }) == 0;
+	done += fsetxattr(fd, "user.x", "x", 1, 0) == 0;
+	printf("%d\n", done);
+	return 0;
+}
+
 static char flipping[4096];
 static volatile int is_done;
 
@@ -107,7 +126,7 @@ int main(int argc, char **argv)
 		int (*run)(char **argv);
 	} commands[] = {
 		{ "xattr", 3, set_xattr }, { "times", 3, set_times }, { "socket", 1, make_socket },
-		{ "write", 3, write_at },  { "flip", 3, flip },
+		{ "write", 3, write_at },  { "flip", 3, flip },       { "change", 1, change_open },
 	};
 
 	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
