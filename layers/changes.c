@@ -231,7 +231,8 @@ static int find(const struct changes *changes, const struct place *place, const 
 		if (r < 0 && errno != ENOENT)
 			return err_sys(err, "stat '%s'", changes->path.data);
 		/* a deletion of a mount's only layer may show its mark */
-		out->exists[side] = r == 0 && !whiteout_is_device(&out->st[side]);
+		out->exists[side] =
+			r == 0 && !whiteout_is(place->fds[side], name, &out->st[side], changes->ns);
 	}
 	return 0;
 }

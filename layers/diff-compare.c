@@ -129,7 +129,8 @@ int diff_find_base(const struct diff *diff, const struct diff_level *level, cons
 	if (level->init_fd >= 0) {
 		*out = (struct diff_base){ .dir_fd = level->init_fd, .form = diff->upper_form };
 		if (record_stat(level->init_fd, name, diff->options->ns, &out->st) == 0)
-			out->exists = out->is_init = !whiteout_is_device(&out->st);
+			out->exists = out->is_init =
+				!whiteout_is(level->init_fd, name, &out->st, diff->options->ns);
 		else if (errno != ENOENT)
 			return err_sys(err, "stat '%s' in the init layer", diff->path.data);
 	}

@@ -58,7 +58,7 @@ int diff_settle_socket(const struct diff *diff, const struct diff_level *level, 
 		return 0;
 	if (diff_settle_dropped(diff, level, name, err) < 0)
 		return -1;
-	return whiteout_make(level->fd, name, err);
+	return whiteout_make(level->fd, name, diff->options->ns, err);
 }
 
 int diff_settle_gone(const struct diff *diff, const struct diff_level *level, const char *name,

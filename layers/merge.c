@@ -152,8 +152,8 @@ static int merge_file(struct merge *merge, const struct walk_item *item, struct 
 		return hide_below(merge, item, err);
 	if (above != 0)
 		return 0;
-	if (whiteout_is_device(item->st))
-		return whiteout_make(merge->dir_fd, item->name, err);
+	if (whiteout_is(item->dir_fd, item->name, item->st, merge->ns))
+		return whiteout_make(merge->dir_fd, item->name, merge->ns, err);
 	return copy_file(merge, item, err);
 }
 

@@ -133,7 +133,7 @@ static bool is_taken(const struct unpack_tree *tree, int dir_fd, const char *nam
 	struct stat st;
 
 	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       !(unpack_is_layer(tree) && whiteout_is_device(&st));
+	       !(unpack_is_layer(tree) && whiteout_is(dir_fd, name, &st, tree->options->ns));
 }
 
 int unpack_skip_link(struct unpack_tree *tree, const struct entry *entry, bool *out,

@@ -97,7 +97,7 @@ static int take_from_below(const struct unpack_tree *tree, struct unpack_dir *di
  * In a directory that shows nothing of the layers below, a whiteout deletes
  * nothing, but the kernel would list it.
  */
-static int sweep_whiteouts(int dir_fd, const char *path, struct err *err)
+static int sweep_whiteouts(int dir_fd, const char *path, enum overlay_ns ns, struct err *err)
 {
 	auto_close int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
@@ -110,10 +110,12 @@ static int sweep_whiteouts(int dir_fd, const char *path, struct err *err)
 	while (r == 0 && (entry = readdir(dir))) {
 		struct stat st;
 
-		if (entry->d_type != DT_CHR && entry->d_type != DT_UNKNOWN)
+		if (entry->d_type != DT_CHR && entry->d_type != DT_REG &&
+		    entry->d_type != DT_UNKNOWN)
 			continue;
 		if (fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    (whiteout_is_device(&st) && unlinkat(dir_fd, entry->d_name, 0) < 0))
+		    (whiteout_is(dir_fd, entry->d_name, &st, ns) &&
+		     unlinkat(dir_fd, entry->d_name, 0) < 0))
 			r = err_sys(err, "remove the whiteout '%s/%s'", path, entry->d_name);
 	}
 	closedir(dir);
@@ -146,7 +148,7 @@ static int finish_one(const struct unpack_tree *tree, struct unpack_dir *dir, st
 	if (fd < 0)
 		return 0;
 	if (dir->has_whiteouts && unpack_is_hidden(tree, dir->path)) {
-		if (sweep_whiteouts(fd, dir->path, err) < 0)
+		if (sweep_whiteouts(fd, dir->path, tree->options->ns, err) < 0)
 			return -1;
 		dir->has_whiteouts = false;
 	}

@@ -185,7 +185,7 @@ static int open_target(struct unpack_tree *tree, const struct entry *entry, stru
 		return err_sys(err, "stat '%s'", entry->link);
 	if (S_ISDIR(st->st_mode))
 		return no_target(entry, "is a directory", err);
-	if (unpack_is_layer(tree) && whiteout_is_device(st))
+	if (unpack_is_layer(tree) && whiteout_is(dir_fd, name, st, tree->options->ns))
 		return no_target(entry, "the archive deletes", err);
 	if (!tree->options->existing_links && !unpack_is_made(tree, st))
 		return no_target(entry, "is not an earlier entry of the archive", err);
@@ -344,7 +344,7 @@ int unpack_put_whiteout(struct unpack_tree *tree, const char *path, struct err *
 	if (unpack_dir_of(tree, &place, &dir, err) < 0)
 		return -1;
 	dir->has_whiteouts = true;
-	return whiteout_make(place.dir_fd, place.name, err);
+	return whiteout_make(place.dir_fd, place.name, tree->options->ns, err);
 }
 
 int unpack_put_opaque(struct unpack_tree *tree, const char *path, struct err *err)

@@ -6,12 +6,14 @@
 #include "layers/whiteout.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/limits.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "common/fd.h"
 #include "common/mem.h"
 #include "layers/xattrs-internal.h"
 
@@ -57,14 +59,6 @@ bool whiteout_is_device(const struct stat *st)
 	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
 }
 
-/* The device 0:0 is the one that needs no privilege: it opens nothing. */
-int whiteout_make(int dir_fd, const char *name, struct err *err)
-{
-	if (mknodat(dir_fd, name, S_IFCHR, makedev(0, 0)) < 0)
-		return err_sys(err, "make whiteout '%s'", name);
-	return 0;
-}
-
 static const char *own_name(enum overlay_ns ns, const char *word, char *buf)
 {
 	size_t len = strlen(overlay_prefix(ns));
@@ -104,6 +98,56 @@ static int mark_clear(int fd, enum overlay_ns ns, const char *word, struct err *
 	    errno != EOPNOTSUPP)
 		return err_sys(err, "remove attribute '%s'", name);
 	return 0;
+}
+
+bool whiteout_is(int dir_fd, const char *name, const struct stat *st, enum overlay_ns ns)
+{
+	char attribute[NAME_SIZE_MAX];
+	char value[2];
+	int fd;
+	ssize_t len;
+
+	if (whiteout_is_device(st))
+		return true;
+	if (!S_ISREG(st->st_mode) || st->st_size != 0)
+		return false;
+	fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	len = fd < 0 ? -1
+		     : xattr_read_fd(fd, own_name(ns, "whiteout", attribute), value, sizeof(value));
+	if (fd >= 0)
+		close(fd);
+	return len >= 0;
+}
+
+/*
+ * The kernel's other form: it looks for the attribute only in directories that say so. In one that
+ * is opaque nothing below shows anyhow.
+ */
+static int make_file(int dir_fd, const char *name, enum overlay_ns ns, struct err *err)
+{
+	auto_close int fd =
+		openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	bool is_opaque = false;
+
+	if (fd < 0)
+		return err_sys(err, "make whiteout '%s'", name);
+	if (mark_set(fd, ns, "whiteout", "y", err) < 0 ||
+	    opaque_get(dir_fd, ns, &is_opaque, err) < 0 ||
+	    (!is_opaque && mark_set(dir_fd, ns, "opaque", "x", err) < 0)) {
+		(void)unlinkat(dir_fd, name, 0);
+		return err_prefix(err, "make whiteout '%s'", name);
+	}
+	return 0;
+}
+
+/* The device 0:0 is the one that needs no privilege: it opens nothing. */
+int whiteout_make(int dir_fd, const char *name, enum overlay_ns ns, struct err *err)
+{
+	if (mknodat(dir_fd, name, S_IFCHR, makedev(0, 0)) == 0)
+		return 0;
+	if (errno == EPERM)
+		return make_file(dir_fd, name, ns, err);
+	return err_sys(err, "make whiteout '%s'", name);
 }
 
 int opaque_get(int dir_fd, enum overlay_ns ns, bool *out_is_opaque, struct err *err)

@@ -33,8 +33,13 @@ int whiteout_refuse_reserved(const char *path, struct err *err);
 
 /* On disk. */
 bool whiteout_is_device(const struct stat *st);
-int whiteout_make(int dir_fd, const char *name,
-		  struct err *err); /* mknod c 0:0; replaces nothing */
+/* Of either form, @st being what fstatat gave for @name. */
+bool whiteout_is(int dir_fd, const char *name, const struct stat *st, enum overlay_ns ns);
+/*
+ * A device where the file system takes it; an overlay does not, and there it is a file with the
+ * attribute. Replaces nothing.
+ */
+int whiteout_make(int dir_fd, const char *name, enum overlay_ns ns, struct err *err);
 int opaque_get(int dir_fd, enum overlay_ns ns, bool *out_is_opaque, struct err *err);
 int opaque_set(int dir_fd, enum overlay_ns ns, struct err *err);
 int opaque_clear(int dir_fd, enum overlay_ns ns, struct err *err);

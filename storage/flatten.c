@@ -95,7 +95,7 @@ static int put(const struct flatten *flatten, const struct walk_item *item, stru
 {
 	if (tree_remove(flatten->at_fd, item->name, err) < 0)
 		return -1;
-	if (whiteout_is_device(item->st))
+	if (whiteout_is(item->dir_fd, item->name, item->st, flatten->ns))
 		return 0;
 	if (flatten->how == FLATTEN_LINK) {
 		if (linkat(item->dir_fd, item->name, flatten->at_fd, item->name, 0) == 0)

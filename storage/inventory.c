@@ -203,7 +203,7 @@ static int move_opaque(const struct collecting *collecting, struct level *level,
 static int mark_deleted(struct collecting *collecting, struct level *level, struct err *err)
 {
 	if (make_upper(collecting, level, err) < 0 ||
-	    whiteout_make(level->upper_fd, collecting->name, err) < 0)
+	    whiteout_make(level->upper_fd, collecting->name, collecting->ns, err) < 0)
 		return -1;
 	return skip(collecting, err);
 }

@@ -35,13 +35,13 @@ static int delete_through(struct store *store, const struct mount_driver *driver
 	return 0;
 }
 
-static int look_at_mark(int upper_fd, struct err *err)
+static int look_at_mark(int upper_fd, enum overlay_ns ns, struct err *err)
 {
 	struct stat st;
 
 	if (fstatat(upper_fd, "f", &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(err, "a trial mount left no mark of a deletion");
-	if (!whiteout_is_device(&st))
+	if (!whiteout_is(upper_fd, "f", &st, ns))
 		return err_set(err, ERR_SYSTEM, "deletions are marked in a form not known");
 	return 0;
 }
@@ -68,5 +68,5 @@ int trial_run(struct store *store, const struct mount_driver *driver, struct err
 	if (delete_through(store, driver, &request, err) < 0 ||
 	    (driver->collect && driver->collect(store, &request, err) < 0))
 		return -1;
-	return look_at_mark(upper_fd, err);
+	return look_at_mark(upper_fd, store->ns, err);
 }

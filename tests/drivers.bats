@@ -134,8 +134,7 @@ on_overlay() {
 		'"$1"'
 		imgstore import "$1/bb.tar" localhost/bb
 		imgstore info
-		printf "FROM localhost/bb\nRUN echo a >/a\nRUN cat /a\n" >"$1/context/Buildfile"
-		imgbuild --progress=plain -t made "$1/context"
+		printf "FROM localhost/bb\nRUN echo a >/a\nRUN cat /a\n" | imgbuild --progress=plain -t made -
 		imgrun --rm made cat /a
 		'"$2"'
 	' x "$T" >"$T/said" 2>&1 || { cat "$T/said"; return 1; }
@@ -158,13 +157,34 @@ on_overlay() {
 		same "$(tail -1 "$T/said")" a
 	done
 }
+# A disk that is an overlay takes no devices 0:0 either: deletions are marked in another way there
 @test "where there is no FUSE either, copies are made, and it is said once" {
 	need_root
-	on_overlay '[ ! -e /dev/fuse ] || mount --bind /dev/null /dev/fuse' 'not imgstore mount made'
+	cat >"$T/context/Buildfile" <<-'E'
+		FROM localhost/bb
+		RUN mkdir -p /d/e && echo 1 >/d/f && echo 2 >/d/e/f && echo a >/a
+		RUN rm /a /bin/awk /d/f && rm -r /d/e && mkdir /d/e && echo 3 >/d/e/g
+		RUN [ ! -e /a ] && [ ! -e /d/e/f ] && cp /d/e/g /b && echo again >/d/f
+		RUN rm -r /d && mkdir /d
+	E
+	as root imgbuild --no-cache -q -t localhost/wanted "$T/context"
+	as root imgpush -q localhost/wanted "oci:$T/wanted:x"
+	on_overlay '[ ! -e /dev/fuse ] || mount --bind /dev/null /dev/fuse' '
+		imgbuild --no-cache -q -t localhost/got "$1/context"
+		imgstore inspect localhost/got | jq -c ".[0].RootFS.Layers" >"$1/got"
+		imgpull -q "oci:$1/wanted:x" localhost/pulled
+		imgrun --rm localhost/pulled sh -c "ls -A /d; cat /b; [ ! -e /a ] && [ ! -e /bin/awk ]"
+		imgstore export localhost/pulled >"$1/pulled.tar"
+		imgstore export localhost/got >"$1/got.tar"
+		imgstore check
+		not imgstore mount made'
 	grep -qx 'Driver: copy' "$T/said"
 	grep -q '^Driver-fuse: cannot be used: ' "$T/said"
-	same "$(grep -c '^imgbuild: .*layers are put together by the copy driver' "$T/said")" 1
+	same "$(grep -c '^imgbuild: .*layers are put together by the copy driver' "$T/said")" 2
 	grep -q 'the copy driver shows goes with the command' "$T/said"
+	same "$(cat "$T/got")" "$(as root imgstore inspect localhost/wanted | jq -c '.[0].RootFS.Layers')"
+	as root imgstore export localhost/wanted | cmp - "$T/pulled.tar"
+	cmp "$T/got.tar" "$T/pulled.tar"
 }
 
 # daemons STORE: those of the fuse driver that have one of its directories open

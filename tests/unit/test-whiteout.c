@@ -92,10 +92,10 @@ static void devices_are_made(void **state)
 	struct err err = ERR_INIT;
 	struct stat st;
 
-	assert_int_equal(whiteout_make(place->fd, "gone", &err), 0);
+	assert_int_equal(whiteout_make(place->fd, "gone", OVERLAY_USER, &err), 0);
 	assert_int_equal(fstatat(place->fd, "gone", &st, AT_SYMLINK_NOFOLLOW), 0);
 	assert_true(whiteout_is_device(&st));
-	assert_int_equal(whiteout_make(place->fd, "gone", &err), -1);
+	assert_int_equal(whiteout_make(place->fd, "gone", OVERLAY_USER, &err), -1);
 	assert_int_equal(err.kind, ERR_SYSTEM);
 	assert_int_equal(err.sys_errno, EEXIST);
 	assert_int_equal(fstatat(place->fd, ".", &st, 0), 0);
