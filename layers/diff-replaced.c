@@ -77,7 +77,7 @@ static int weigh_pair(struct diff *diff, int upper_fd, int lower_fd, const char 
 	if (fstatat(upper_fd, name, &upper, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    fstatat(lower_fd, name, &lower, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(err, "stat '%s' in '%s'", name, diff_shown_path(diff));
-	if (whiteout_is_device(&upper) || S_ISSOCK(upper.st_mode)) {
+	if (whiteout_is(upper_fd, name, &upper, diff->options->ns) || S_ISSOCK(upper.st_mode)) {
 		out->gone++;
 		return 0;
 	}

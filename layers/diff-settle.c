@@ -64,7 +64,9 @@ int diff_settle_socket(const struct diff *diff, const struct diff_level *level, 
 int diff_settle_gone(const struct diff *diff, const struct diff_level *level, const char *name,
 		     struct err *err)
 {
-	return is_settling(diff) ? whiteout_make(level->fd, name, err) : 0;
+	if (!is_settling(diff))
+		return 0;
+	return whiteout_make(level->fd, name, diff->options->ns, err);
 }
 
 /* Always, not only where it differs: removing children has changed the time. */

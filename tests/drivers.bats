@@ -267,3 +267,18 @@ many_layers() {
 	same "$status" 125
 	[[ $output == *"501 layers are more than the overlay driver can put together (500)"* ]]
 }
+
+# Package managers rename directories of lower layers: where the union says EXDEV they copy, and lose nothing. (Files with
+# several names would be different: who copies finds out that they are one, and in a tree of copies they are several.)
+renames() {
+	equal "$1" <<-'E'
+		FROM localhost/bb
+		RUN mkdir -p /node/a/b && echo 1 >/node/a/f && echo 2 >/node/a/b/h && ln -s f /node/a/l && chmod 2750 /node/a && chown 5:6 /node/a/b && touch -d @1000000000 /node/a/b/h
+		RUN mv /node/a /node/.a-old && mkdir /node/a && echo new >/node/a/f && [ "$(cat /node/.a-old/b/h /node/.a-old/l)" = "$(printf '2\n1')" ] && [ "$(stat -c %a:%u /node/.a-old)" = 2750:0 ] && [ "$(stat -c %u:%g /node/.a-old/b)" = 5:6 ]
+		RUN mv /node/.a-old /kept && rm -r /node/a && mv /kept /node/a && [ "$(cat /node/a/f /node/a/b/h)" = "$(printf '1\n2')" ] && [ "$(stat -c %Y /node/a/b/h)" = 1000000000 ]
+		RUN mkdir /n && mv /n /m && mv /node/a/b /m/b && [ ! -e /node/a/b ]
+	E
+	[ "$(as "$1" imgrun --rm drivers-overlay sh -c 'ls /node/a /m/b; cat /node/a/l')" = $'/m/b:\nh\n\n/node/a:\nf\nl\n1' ]
+}
+@test "row 73: directories of lower layers are renamed (root)" { need_root; renames root; }
+@test "row 73: directories of lower layers are renamed (user)" { need_user; renames user; }

@@ -242,3 +242,39 @@ RUN echo nameless >/n')
 	kill "$run" 2>/dev/null || true
 	wait || true
 }
+
+# What lazy formats put around a layer: frames that decompressors skip, a table of contents at the end
+@test "4a.10: a layer with a table of contents is pulled whole, by its final digest" {
+	need_root
+	fill root
+	command -v python3 >/dev/null || skip "needs python3"
+	as root imgpush -q --compression zstd --force-compression built "oci:$T/plain:x" >&2
+	python3 - "$T/plain" "$T/chunked" "$T/bad" <<-'P'
+		import hashlib, json, os, shutil, struct, sys
+		def rewrite(src, dst, change):
+		    shutil.copytree(src, dst)
+		    blob = lambda d: os.path.join(dst, "blobs", "sha256", d.split(":")[1])
+		    def put(data):
+		        d = "sha256:" + hashlib.sha256(data).hexdigest()
+		        open(blob(d), "wb").write(data)
+		        return {"digest": d, "size": len(data)}
+		    index = json.load(open(os.path.join(dst, "index.json")))
+		    manifest = json.load(open(blob(index["manifests"][0]["digest"])))
+		    for layer in manifest["layers"]:
+		        data = open(blob(layer["digest"]), "rb").read()
+		        layer.update(put(change(data)))
+		    index["manifests"][0].update(put(json.dumps(manifest).encode()))
+		    json.dump(index, open(os.path.join(dst, "index.json"), "w"))
+		frame = lambda data: struct.pack("<II", 0x184D2A50, len(data)) + data
+		rewrite(sys.argv[1], sys.argv[2], lambda d: d + frame(b"contents" * 100) + frame(b"footer"))
+		rewrite(sys.argv[1], sys.argv[3], lambda d: d[:-40] + bytes(8) + d[-32:] + frame(b"contents"))
+	P
+	as root imgpull -q --root "$T/lazy" "oci:$T/chunked:x" localhost/lazy >&2
+	as root imgstore --root "$T/lazy" check
+	[ "$(as root imgstore --root "$T/lazy" inspect localhost/lazy | jq -c '.[0].RootFS.Layers')" = "$(as root imgstore inspect built | jq -c '.[0].RootFS.Layers')" ]
+	# and goes on as it came
+	as root imgpush -q --root "$T/lazy" localhost/lazy "oci:$T/on:x" >&2
+	[ "$(jq -r '.manifests[0].digest' "$T/on/index.json")" = "$(jq -r '.manifests[0].digest' "$T/chunked/index.json")" ]
+	refused 3 "" imgpull --root "$T/lazy" "oci:$T/bad:x" localhost/bad
+	[ "$(as root imgstore --root "$T/lazy" ls -q | wc -l)" = 1 ]
+}

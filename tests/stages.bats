@@ -400,3 +400,32 @@ E
 		for (i = 2; i <= NF; i++) { split($i, at, " "); if (at[1] != first[1]) { print "mixed: " $i; exit 1 } }
 	}' <<<"$OUTPUT"
 }
+
+# Row 74: a sibling that fails takes nothing away that others share
+sibling_shares() {
+	local who=$1
+	cat >"$CTX/with" <<-'E'
+		FROM localhost/bb AS base
+		RUN echo shared >/shared
+		FROM base AS good
+		RUN sleep 1; echo good >/good
+		FROM base AS unused
+		RUN exit 7
+		FROM base AS bad
+		COPY --from=good /shared /again
+		RUN exit 3
+		FROM base
+		COPY --from=good /good /
+		COPY --from=bad /again /
+	E
+	not build "$who" <"$CTX/with"
+	[ "$status" = 1 ]
+	as "$who" imgstore check localhost/bb
+	sed -i 's/exit 3/exit 0/' "$CTX/with"
+	build "$who" <"$CTX/with"
+	[ "$status" = 0 ]
+	[ "$(as "$who" imgrun --rm test cat /shared /good /again)" = $'shared\ngood\nshared' ]
+	as "$who" imgstore check test
+}
+@test "row 74: a failing sibling, an unused stage, and layers that they share (root)" { need_root; sibling_shares root; }
+@test "row 74: a failing sibling, an unused stage, and layers that they share (user)" { need_user; sibling_shares user; }
