@@ -4,15 +4,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/cmdline.h"
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/mem.h"
 #include "common/userns.h"
 #include "layers/codec.h"
 #include "registry/flags.h"
 #include "registry/interrupt.h"
 #include "registry/push.h"
+#include "registry/transfers.h"
 #include "registry/registry-read.h"
 
 struct imgpush {
@@ -24,6 +27,7 @@ struct imgpush {
 	const char *platform;
 	const char *digest_file;
 	const char *jobs;
+	const char *progress;
 	struct registry_flags registry;
 	struct registry_flags source;
 	bool all_platforms;
@@ -61,6 +65,9 @@ static int parse_options(int argc, char **argv, struct imgpush *options, struct 
 		{ 0, "root", OPTION_STRING, &options->root, "DIR",
 		  "the store (default: $IMGBUILD_ROOT, else the user's own)", NULL },
 		OPTION_ADD_STORE,
+		{ 0, "progress", OPTION_CHOICE, &options->progress, "HOW",
+		  "how blobs on their way to a registry are shown (default: auto)",
+		  TRANSFERS_CHOICES },
 		REGISTRY_FLAG_ROWS(&options->registry),
 		{ 0, "src-authfile", OPTION_STRING, &options->source.authfile, "FILE",
 		  "when IMAGE is in a registry: the credentials for that one", NULL },
@@ -83,7 +90,8 @@ static int parse_options(int argc, char **argv, struct imgpush *options, struct 
 			"IMAGE is\n"
 			"named after when there is no DEST), oci:DIR[:TAG], oci-archive:FILE[:TAG] "
 			"or\n"
-			"dir:DIR or docker-archive:FILE[:REF]. IMAGE may be such a place too, in a\n"
+			"dir:DIR or docker-archive:FILE[:REF]. IMAGE may be such a place too, in "
+			"a\n"
 			"registry with docker://: then it is copied as it is, and not unpacked.",
 		.options = table,
 		.min_args = 1,
@@ -188,9 +196,26 @@ static int open_source(const struct imgpush *options, struct registry **out, str
 	return registry_open(options->args.items[0], &registry, out, err);
 }
 
+static enum transfers_mode progress_mode(const struct imgpush *options)
+{
+	return options->is_quiet ? TRANSFERS_QUIET
+				 : transfers_mode_of(options->progress, STDERR_FILENO);
+}
+
+/* Lines of ours would be in the way of a drawing, or of JSON. */
+static enum log_level log_level_of(const struct imgpush *options)
+{
+	const struct strlist *args = &options->args;
+	const bool is_drawn = args->count > 0 && registry_is_place(args->items[args->count - 1]) &&
+			      progress_mode(options) != TRANSFERS_PLAIN;
+
+	return options->is_quiet || is_drawn ? LOG_QUIET : LOG_INFO;
+}
+
 static int push(const struct imgpush *options, struct err *err)
 {
 	auto_store struct store *store = NULL;
+	auto_transfers struct transfers *transfers = NULL;
 	auto_registry struct registry *source = NULL;
 	auto_destination struct destination destination = { .ref = IMAGE_REF_INIT };
 	struct client_options client;
@@ -211,10 +236,12 @@ static int push(const struct imgpush *options, struct err *err)
 	    store_open(options->root, &store, err) < 0)
 		return -1;
 	interrupt_hold();
+	push_options.transfers = transfers = transfers_new(progress_mode(options), STDERR_FILENO);
 	push_options.manifest = has_options ? &manifest_options : NULL;
 	if ((is_copy ? push_place(store, image, source, place, &push_options, &result, err)
 		     : push_image(store, image, place, &push_options, &result, err)) < 0)
 		return -1;
+	transfers_free(ptr_steal(&transfers));
 	return tell(options, &result, err);
 }
 
@@ -224,7 +251,7 @@ int main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int result = parse_options(argc, argv, &options, &err);
 
-	log_init("imgpush", options.is_quiet ? LOG_QUIET : LOG_INFO);
+	log_init("imgpush", log_level_of(&options));
 	if (result == 0 && !options.is_done)
 		result = push(&options, &err);
 	strlist_release(&options.args);

@@ -101,6 +101,7 @@ static struct push_job make_job(struct store *store, const struct push_options *
 		.destination = options->destination,
 		.client = options->client,
 		.jobs = options->jobs,
+		.transfers = options->transfers,
 	};
 }
 

@@ -27,7 +27,8 @@ struct push_options {
 	/* for a place in a registry, and only then; @place is for messages then */
 	const struct destination *destination;
 	const struct client_options *client;
-	unsigned jobs; /* blobs at a time; 0: PUSH_JOBS_DEFAULT */
+	unsigned jobs;               /* blobs at a time; 0: PUSH_JOBS_DEFAULT */
+	struct transfers *transfers; /* NULL: nothing is shown */
 };
 
 /*

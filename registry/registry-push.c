@@ -12,7 +12,6 @@
 #include "common/crew.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/size.h"
 #include "registry/interrupt.h"
 #include "registry/repository.h"
 #include "registry/upload.h"
@@ -215,23 +214,13 @@ static int send_piece(void *context, size_t index, struct err *err)
 {
 	struct sheaf *sheaf = context;
 	struct piece *piece = &sheaf->pieces[index];
-	char name[DIGEST_NAME_MAX];
-	char size[16];
 	uint64_t sent = 0;
-	int result;
 
 	if (piece->is_layer)
-		result = upload_layer(&sheaf->repository, &piece->layer, piece->blob.codec,
-				      piece->blob.level, &piece->blob, &sent, err);
-	else
-		result = upload_blob(&sheaf->repository, &piece->blob.digest,
-				     piece->blob.size_bytes, &sent, err);
-	if (result < 0)
-		return -1;
-	if (sent > 0)
-		log_info("blob %s: %s sent", digest_name(&piece->blob.digest, name),
-			 size_text(sent, size));
-	return 0;
+		return upload_layer(&sheaf->repository, &piece->layer, piece->blob.codec,
+				    piece->blob.level, &piece->blob, &sent, err);
+	return upload_blob(&sheaf->repository, &piece->blob.digest, piece->blob.size_bytes, &sent,
+			   err);
 }
 
 /* The last one gets the tag; all others are known by their digests. */
@@ -301,8 +290,10 @@ int registry_write(const char *rest, struct push_job *job, struct err *err)
 
 	if (client_start(job->client, &client, err) < 0 ||
 	    repository_open(job->store, client, &endpoints->items[endpoints->count - 1],
-			    &sheaf.repository, err) < 0 ||
-	    send_all(&sheaf, job, err) < 0)
+			    &sheaf.repository, err) < 0)
+		return -1;
+	sheaf.repository.transfers = job->transfers;
+	if (send_all(&sheaf, job, err) < 0)
 		return -1;
 	job->out_digest = sheaf.papers[sheaf.paper_count - 1].digest;
 	return 0;

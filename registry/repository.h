@@ -10,6 +10,7 @@
 #include "common/strbuf.h"
 #include "registry/client.h"
 #include "registry/endpoint.h"
+#include "registry/transfers.h"
 #include "storage/store.h"
 
 /*
@@ -20,6 +21,7 @@ struct repository {
 	struct store *store;             /* borrowed; knows where blobs were seen */
 	struct client *client;           /* borrowed */
 	const struct endpoint *endpoint; /* borrowed */
+	struct transfers *transfers;     /* borrowed; NULL: nothing is shown */
 	unsigned endpoint_id;
 };
 

@@ -262,7 +262,7 @@ static void say_end(const struct transfer *transfer)
 	char rate[16];
 
 	if (transfer->end == TRANSFER_PRESENT)
-		log_info("layer %s is in the store already", transfer->blob);
+		log_info("layer %s is there already", transfer->blob);
 	if (transfer->end == TRANSFER_DONE)
 		log_info("layer %s is there: %s in %.1fs, %s/s", transfer->blob,
 			 size_text(transfer->moved, size), transfer->took,

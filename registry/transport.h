@@ -49,6 +49,7 @@ void image_reader_free(struct image_reader *reader);
 void image_reader_auto_free(struct image_reader **reader);
 
 struct destination;
+struct transfers;
 
 #define PUSH_JOBS_DEFAULT 5
 #define PUSH_JOBS_MAX     64
@@ -64,9 +65,10 @@ struct push_job {
 	/* for a registry (registry/registry-push.h); else NULL */
 	const struct destination *destination;
 	const struct client_options *client;
-	unsigned jobs;            /* blobs at a time; 0: PUSH_JOBS_DEFAULT */
-	bool out_used_stdout;     /* set by a writer whose place was our standard output */
-	struct digest out_digest; /* of the manifest or index, set by a registry's writer */
+	struct transfers *transfers; /* NULL: nothing is shown */
+	unsigned jobs;               /* blobs at a time; 0: PUSH_JOBS_DEFAULT */
+	bool out_used_stdout;        /* set by a writer whose place was our standard output */
+	struct digest out_digest;    /* of the manifest or index, set by a registry's writer */
 };
 
 struct transport {

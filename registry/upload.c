@@ -30,6 +30,9 @@ struct sending {
 	struct upload_state state;
 	struct upload upload;
 	uint64_t sent_bytes;
+	const char *name; /* what it is shown as: its digest, or its layer's */
+	bool is_shown;
+	unsigned transfer;
 };
 
 static void sending_release(struct sending *sending)
@@ -60,6 +63,37 @@ static int bytes_fd(const struct sending *sending)
 	return sending->making ? making_fd(sending->making) : sending->fd;
 }
 
+/* ---- what is shown ---- */
+
+static struct transfers *transfers_of(const struct sending *sending)
+{
+	return sending->repository->transfers;
+}
+
+/* Once it is known where it begins. The length of what is still being made is not known. */
+static void show_begin(struct sending *sending)
+{
+	if (sending->is_shown)
+		return;
+	sending->is_shown = true;
+	sending->transfer =
+		transfers_begin(transfers_of(sending), sending->name,
+				sending->is_all ? sending->bytes : 0, sending->upload.offset);
+}
+
+static void count_sent(struct sending *sending, uint64_t bytes)
+{
+	sending->sent_bytes += bytes;
+	transfers_move(transfers_of(sending), sending->transfer, bytes);
+}
+
+static void show_end(struct sending *sending, bool is_sent)
+{
+	if (sending->is_shown)
+		transfers_end(transfers_of(sending), sending->transfer,
+			      is_sent ? TRANSFER_DONE : TRANSFER_FAILED);
+}
+
 /* ---- pieces ---- */
 
 /* The end, with all the rest when the registry has nothing yet. */
@@ -67,9 +101,12 @@ static int finish(struct sending *sending, enum upload_answer *out, struct err *
 {
 	const uint64_t rest = sending->bytes - sending->upload.offset;
 
-	sending->sent_bytes += rest;
-	return upload_finish(sending->repository, &sending->upload, bytes_fd(sending), rest,
-			     &sending->digest, out, err);
+	if (upload_finish(sending->repository, &sending->upload, bytes_fd(sending), rest,
+			  &sending->digest, out, err) < 0)
+		return -1;
+	if (*out == UPLOAD_OK)
+		count_sent(sending, rest);
+	return 0;
 }
 
 /* So many at a time. */
@@ -93,7 +130,7 @@ static int send_piece(struct sending *sending, enum upload_answer *out, struct e
 			err) < 0)
 		return -1;
 	if (*out == UPLOAD_OK) {
-		sending->sent_bytes += length;
+		count_sent(sending, length);
 		upload_state_save(&sending->state, &sending->upload);
 	}
 	return 0;
@@ -159,7 +196,7 @@ static int begin(struct sending *sending, bool *out_mounted, struct err *err)
 	return 0;
 }
 
-static int send_all(struct sending *sending, struct err *err)
+static int try_all(struct sending *sending, struct err *err)
 {
 	enum upload_answer answer;
 	bool mounted = false;
@@ -171,6 +208,7 @@ static int send_all(struct sending *sending, struct err *err)
 			return -1;
 		if (mounted)
 			break;
+		show_begin(sending);
 		if (send_rest(sending, &answer, err) < 0)
 			return -1;
 		if (answer == UPLOAD_OK)
@@ -185,7 +223,17 @@ static int send_all(struct sending *sending, struct err *err)
 	if (!mounted && !sending->upload.location)
 		return -1;
 	err_clear(err);
+	if (mounted)
+		transfers_present(transfers_of(sending), sending->name, sending->bytes);
 	return 0;
+}
+
+static int send_all(struct sending *sending, struct err *err)
+{
+	int result = try_all(sending, err);
+
+	show_end(sending, result == 0);
+	return result;
 }
 
 /* What was sent is remembered across processes if it is worth it. */
@@ -215,8 +263,9 @@ int upload_blob(const struct repository *repository, const struct digest *digest
 	    (size_bytes > UPLOAD_PIECE_BYTES && open_state(&sending, name, err) < 0) ||
 	    repository_has_blob(repository, digest, &has, err) < 0)
 		return -1;
+	sending.name = name;
 	if (has) {
-		log_info("blob %s is there already", name);
+		transfers_present(repository->transfers, name, size_bytes);
 		upload_state_forget(&sending.state);
 		return 0;
 	}
@@ -251,6 +300,7 @@ int upload_layer(const struct repository *repository, const struct layer *layer,
 		*out = *making_blob(making);
 		return upload_blob(repository, &out->digest, out->size_bytes, out_sent_bytes, err);
 	}
+	sending.name = name;
 	if (open_state(&sending, what, err) < 0)
 		return -1;
 	if (send_all(&sending, err) < 0)

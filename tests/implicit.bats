@@ -172,10 +172,10 @@ stacked() {
 	diff "$T/want" "$T/got"
 	# what one image has, the next one with the same layers finds
 	as "$1" imgpull "oci:$T/in/one:v1" localhost/one 2>"$T/log"
-	[ "$(grep -c 'is in the store already' "$T/log")" = 3 ]
+	[ "$(grep -c 'is there already' "$T/log")" = 3 ]
 	# and a second pull of all of it reads nothing
 	as "$1" imgpull "oci:$T/in/stack:v1" localhost/stack 2>"$T/log"
-	[ "$(grep -c 'is in the store already' "$T/log")" = 4 ]
+	[ "$(grep -c 'is there already' "$T/log")" = 4 ]
 	assert_store_idle "$OUT/$1-store"
 }
 @test "one such layer on another (root)" { need_root; stacked root; }

@@ -295,7 +295,7 @@ slowly() { rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"drip","bytes":500000
 	[ "$(grep -c "^imgpull: layer $BIG ($SIZE bytes)$" "$T/words")" = 1 ]
 	grep -qE "^imgpull: layer $BIG is there: [0-9.]+MB in [0-9.]+s, [0-9.]+[kM]B/s$" "$T/words"
 	[ "$(wc -l <"$T/words")" = 5 ] # two layers, and the name
-	imgpull --progress=plain "$IMAGE" 2>&1 >/dev/null | grep -qF "layer $BIG is in the store already"
+	imgpull --progress=plain "$IMAGE" 2>&1 >/dev/null | grep -qF "layer $BIG is there already"
 	[ -z "$(imgpull --progress=quiet "$IMAGE" 2>&1 >/dev/null)" ]
 }
 @test "progress as JSON" {
