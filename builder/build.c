@@ -30,8 +30,9 @@ static int get_image(void *context, const char *name, const struct platform *pla
 		.store = build->request->store,
 		.when = build->request->pull,
 		.is_quiet = build->request->is_quiet,
-		.flags = build->request->registry,
+		.arguments = build->request->pull_arguments,
 	};
+	auto_strbuf struct strbuf text = STRBUF_INIT;
 	auto_free char *wanted = NULL;
 	struct build_image *found;
 
@@ -46,7 +47,8 @@ static int get_image(void *context, const char *name, const struct platform *pla
 		return 0;
 	}
 	found = mem_alloc(sizeof(*found));
-	if (image_pull_get(&pull, name, platform, &found->image, err) < 0) {
+	if (image_pull_ensure(&pull, name, platform, &text, err) < 0 ||
+	    image_get(build->request->store, text.data, platform, &found->image, err) < 0) {
 		free(found);
 		return -1;
 	}

@@ -8,7 +8,6 @@
 #include "builder/ast.h"
 #include "builder/check.h"
 #include "builder/context.h"
-#include "builder/image-pull.h"
 #include "builder/named.h"
 #include "builder/platforms.h"
 #include "builder/grants.h"
@@ -19,6 +18,7 @@
 #include "common/strlist.h"
 #include "sandbox/initlayer.h"
 #include "sandbox/run-settings.h"
+#include "storage/image-pull.h"
 #include "storage/store.h"
 
 /* What the time that a build was given means for the files of the layers that are made. */
@@ -51,7 +51,7 @@ struct build_request {
 	struct platforms platforms;
 	bool no_cache;
 	enum pull_when pull;                    /* images that are named */
-	const struct registry_flags *registry; /* how to speak to where they are; or NULL */
+	const struct strlist *pull_arguments;   /* how to speak to where they are; or NULL */
 	bool is_quiet;
 	const struct grants *grants; /* what RUN --mount=type=secret and ssh may have */
 	unsigned allowed;            /* enum plan_allowed */

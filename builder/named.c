@@ -9,12 +9,12 @@
 #include <string.h>
 #include <strings.h>
 
-#include "builder/image-pull.h"
 #include "builder/named.h"
 #include "common/fd.h"
 #include "common/mem.h"
 #include "common/strbuf.h"
 #include "layers/ref.h"
+#include "storage/image-pull.h"
 
 static void item_release(struct named_context *item)
 {

@@ -38,6 +38,7 @@ void options_release(struct options *options)
 	strlist_release(&options->allowed);
 	strlist_release(&options->platforms);
 	strlist_release(&options->unpack_limits);
+	strlist_release(&options->pull_arguments);
 }
 
 static int take_outputs(struct options *options, struct err *err)
@@ -130,7 +131,7 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		{ 0, "pull", OPTION_SWITCH, &out->pull, NULL,
 		  "pull images that the Buildfile names: always (also --pull alone), missing, "
 		  "newer, never (default: missing)",
-		  "always|missing|newer|never" },
+		  PULL_WHEN_CHOICES },
 		{ 0, "jobs", OPTION_STRING, &out->jobs, "N",
 		  "stages that run at the same time (default: twice the processors, at least 8; "
 		  "0: as many as can)",
@@ -201,6 +202,7 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 
 	if (cmdline_parse(&cmdline, argc, argv, out_args, out_done, err) < 0)
 		return -1;
+	registry_flags_arguments(&out->registry, &out->pull_arguments);
 	return *out_done ? 0 : take_outputs(out, err);
 }
 
@@ -377,7 +379,7 @@ int options_prepare(const struct options *options, struct strlist *build_args,
 	request->squash = options->squash_all                   ? SQUASH_ALL
 			  : options->squash || !options->layers ? SQUASH_NEW
 								: SQUASH_NONE;
-	request->registry = &options->registry;
+	request->pull_arguments = &options->pull_arguments;
 	if (pull_when_parse(options->pull, &request->pull, err) < 0 ||
 	    isolation_want(options->isolation, err) < 0 ||
 	    unpack_limits_raise(&options->unpack_limits, err) < 0 ||

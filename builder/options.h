@@ -58,6 +58,7 @@ struct options {
 	struct outputs outputs;
 	bool push;
 	struct registry_flags registry;
+	struct strlist pull_arguments; /* the same, for imgpull */
 	bool squash;
 	bool squash_all;
 	bool quiet;

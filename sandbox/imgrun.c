@@ -11,7 +11,7 @@
 #include "common/log.h"
 #include "common/userns.h"
 #include "sandbox/container-run.h"
-#include "sandbox/pull.h"
+#include "storage/image-pull.h"
 #include "storage/mount.h"
 
 #define EXIT_OURS      125
@@ -30,6 +30,27 @@ static int enter(const struct run_options *options, struct err *err)
 	return userns_enter(&userns, err);
 }
 
+static int pull(const struct run_options *options, struct store *store, struct err *err)
+{
+	auto_platform struct platform platform = { .os = NULL };
+	auto_strlist struct strlist arguments = STRLIST_INIT;
+	auto_strbuf struct strbuf found_by = STRBUF_INIT;
+	struct image_pull pull = { .store = store, .arguments = &arguments };
+
+	if (options->authfile)
+		strlist_addf(&arguments, "--authfile=%s", options->authfile);
+	if (options->tls_verify)
+		strlist_addf(&arguments, "--tls-verify=%s", options->tls_verify);
+	if (pull_when_parse(options->pull, &pull.when, err) < 0)
+		return -1;
+	if (!options->platform)
+		platform_host(&platform);
+	else if (platform_parse(options->platform, &platform, err) < 0)
+		return err_prefix(err, "--platform");
+	/* it has its name then */
+	return image_pull_ensure(&pull, options->image, &platform, &found_by, err);
+}
+
 static int run(struct run_options *options, const struct run_observer *observer,
 	       struct run_outcome *out, struct err *err)
 {
@@ -39,7 +60,7 @@ static int run(struct run_options *options, const struct run_observer *observer,
 		return -1;
 	if (options->storage_driver && mount_choose_driver(store, options->storage_driver, err) < 0)
 		return -1;
-	if (pull_image(store, options->image, options->platform, options->pull, err) < 0)
+	if (pull(options, store, err) < 0)
 		return -1;
 	return container_run(store, options, observer, out, err);
 }

@@ -12,6 +12,7 @@
 #include "common/signals.h"
 #include "sandbox/device.h"
 #include "sandbox/run-plan.h"
+#include "storage/image-pull.h"
 
 #define TIMEOUT_MAX_S        86400
 #define OFFSET_MAX_S         (INT64_C(100) * 365 * 86400)
@@ -132,7 +133,11 @@ static int parse_table(int argc, char **argv, struct run_options *run, struct te
 		{ 0, "stop-timeout", OPTION_STRING, &texts->stop_timeout, "SECONDS",
 		  "how long it has then (default: 10)", NULL },
 		{ 0, "pull", OPTION_CHOICE, &run->pull, "WHEN",
-		  "bring the image from its registry (default: missing)", "always|missing|never" },
+		  "bring the image from its registry (default: missing)", PULL_WHEN_CHOICES },
+		{ 0, "authfile", OPTION_STRING, &run->authfile, "FILE",
+		  "credentials for that", NULL },
+		{ 0, "tls-verify", OPTION_SWITCH, &run->tls_verify, NULL,
+		  "check the registry's certificate, and speak https only", NULL },
 		{ 0, "platform", OPTION_STRING, &run->platform, "OS/ARCH[/VARIANT]",
 		  "of an image for several platforms, run this one's (default: this machine's)",
 		  NULL },

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# What FROM and COPY --from name comes from registries.
+# What FROM and COPY --from name, and imgrun, comes from registries.
 
 bats_require_minimum_version 1.5.0
 load lib
@@ -26,6 +26,12 @@ setup_file() {
 		imgbuild -q --platform "linux/$n" -t image:"$n" . >&2
 		imgpush -q image:"$n" "docker://$(registry_of plain)/one:$n" >&2
 	done
+	mkdir -p root/bin
+	cp "$(command -v busybox)" root/bin/busybox
+	ln -s busybox root/bin/sh
+	printf 'FROM scratch\nCOPY root /\n' >Buildfile
+	imgbuild -q -t image:bb . >&2
+	imgpush -q image:bb "docker://$(registry_of plain)/bb:1" >&2
 	printf 'FROM scratch\nARG TARGETARCH\nCOPY Buildfile /$TARGETARCH\n' >Buildfile
 	imgbuild -q --platform linux/amd64,linux/arm64 -t image:both . >&2
 	imgpush -q image:both "docker://$(registry_of plain)/both:1" >&2
@@ -135,4 +141,18 @@ asked() { grep -c "\"GET /v2/base/manifests/moving" "$T/registry/plain/log" || t
 	buildfile "FROM $H/base:none"
 	run -4 imgbuild -q .
 	[ "${lines[0]}" = "imgbuild: Buildfile:1:6: FROM: pull 'docker://$H/base:none': manifest 'none' of '$H/base': the registry says 404: manifest unknown" ]
+}
+@test "imgrun pulls what it runs" {
+	run -125 imgrun --rm --pull=never "$H/bb:1" true
+	grep -F 'is not in the store' <<<"$output"
+	run -125 imgrun --rm "$H/bb:none" true
+	grep -F 'says 404: manifest unknown' <<<"$output"
+	run -125 imgrun --rm --tls-verify "$H/bb:1" true
+	grep -F 'does not speak https' <<<"$output"
+	[ "$(imgrun --rm "$H/bb:1" sh -c 'echo ran')" = ran ]
+	: >"$T/registry/plain/log"
+	[ "$(imgrun --rm "$H/bb:1" sh -c 'echo again')" = again ]
+	not grep 'GET /v2' "$T/registry/plain/log"
+	[ "$(imgrun --rm --pull=always "$H/bb:1" sh -c 'echo again')" = again ]
+	grep -q 'GET /v2/bb/manifests/1' "$T/registry/plain/log"
 }

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BUILDER_IMAGE_PULL_H
-#define BUILDER_IMAGE_PULL_H
+#ifndef STORAGE_IMAGE_PULL_H
+#define STORAGE_IMAGE_PULL_H
 
 #include "common/err.h"
 #include "common/strbuf.h"
 #include "common/strlist.h"
 #include "layers/descriptor.h"
-#include "registry/flags.h"
-#include "storage/image.h"
 #include "storage/store.h"
 
-/* Images that a Buildfile names, from the store or, by imgpull, a process of its own, from where they are. */
+/*
+ * Images that a Buildfile or a command names: those of the store, or brought into it by imgpull, a
+ * process of its own, which this floor knows nothing more of.
+ */
 enum pull_when {
 	PULL_MISSING, /* when the store has none of that name, or not for the platform */
 	PULL_ALWAYS,
@@ -25,16 +26,18 @@ struct image_pull {
 	struct store *store;
 	enum pull_when when;
 	bool is_quiet;
-	const struct registry_flags *flags; /* or NULL */
+	const struct strlist *arguments; /* further ones of imgpull: how to speak to registries; or NULL */
 };
+#define PULL_WHEN_CHOICES "always|missing|newer|never"
 
 /*
- * The image that @name means for @platform. What has no registry (an ID, a host "localhost"
- * without a port) is looked up in the store alone. ERR_INPUT when it is not there, ERR_REMOTE
- * when it cannot be had.
+ * See to it that the store has the image that @name means for @platform; *out_text is what it is
+ * found by. What has no registry (an ID, a host "localhost"
+ * without a port), and what is not to be pulled, may not be there: that is for who looks it up.
+ * ERR_REMOTE when it cannot be had.
  */
-int image_pull_get(const struct image_pull *pull, const char *name, const struct platform *platform,
-		   struct image *out, struct err *err);
+int image_pull_ensure(const struct image_pull *pull, const char *name,
+		      const struct platform *platform, struct strbuf *out_text, struct err *err);
 
 /*
  * Run imgpull with @args (after its name and --root); the ID that it prints. What it says on the

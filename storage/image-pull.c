@@ -3,7 +3,7 @@
  * Answers for whether an image is pulled, and for imgpull as a child: so nothing that a
  * registry says is read by the builder itself.
  */
-#include "builder/image-pull.h"
+#include "storage/image-pull.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,7 @@
 #include "common/mem.h"
 #include "common/proc.h"
 #include "layers/ref.h"
+#include "storage/image.h"
 
 #define ID_MAX_BYTES   4096
 #define LINE_MAX_BYTES ((size_t)64 * 1024)
@@ -206,12 +207,11 @@ static bool is_for(const struct image *image, const struct platform *platform)
 }
 
 static int pull_now(const struct image_pull *pull, const char *name,
-		    const struct platform *platform, struct image *out, struct err *err)
+		    const struct platform *platform, struct strbuf *out_id, struct err *err)
 {
 	auto_strlist struct strlist args = STRLIST_INIT;
 	auto_platform struct platform host = { .os = NULL };
 	auto_strbuf struct strbuf text = STRBUF_INIT;
-	auto_strbuf struct strbuf id = STRBUF_INIT;
 
 	platform_host(&host);
 	platform_format(platform, &text);
@@ -220,32 +220,45 @@ static int pull_now(const struct image_pull *pull, const char *name,
 	/* asked for by name only where it is not what comes by itself */
 	if (!platform_is_same(&host, platform))
 		strlist_addf(&args, "--platform=%s", text.data);
-	if (pull->flags)
-		registry_flags_arguments(pull->flags, &args);
+	for (size_t i = 0; pull->arguments && i < pull->arguments->count; i++)
+		strlist_add(&args, pull->arguments->items[i]);
 	strlist_add(&args, "--");
 	strlist_addf(&args, "docker://%s", name);
-	if (image_pull_run(pull->store, &args, &id, err) < 0)
-		return -1;
-	return image_get(pull->store, id.data, platform, out, err);
+	return image_pull_run(pull->store, &args, out_id, err);
 }
 
-int image_pull_get(const struct image_pull *pull, const char *name, const struct platform *platform,
-		   struct image *out, struct err *err)
+/* Whether the store has it, and for the platform. */
+static int look(const struct image_pull *pull, const char *name, const struct platform *platform,
+		bool *out_is_here, bool *out_is_right, struct err *err)
 {
 	auto_image struct image here = IMAGE_INIT;
-	bool is_here = false;
 
-	if (pull->when == PULL_NEVER || !has_registry(name))
-		return image_get(pull->store, name, platform, out, err);
+	*out_is_here = false;
+	*out_is_right = false;
 	/* an index that lacks the platform is no reason to fail: the registry's may have it */
-	if (image_find(pull->store, name, platform, &is_here, &here, err) < 0) {
+	if (image_find(pull->store, name, platform, out_is_here, &here, err) < 0) {
 		if (err->kind != ERR_INPUT)
 			return -1;
 		err_clear(err);
-		is_here = false;
 	}
-	if (!is_here || pull->when != PULL_MISSING || !is_for(&here, platform)) {
-		if (pull_now(pull, name, platform, out, err) == 0)
+	*out_is_right = *out_is_here && is_for(&here, platform);
+	return 0;
+}
+
+int image_pull_ensure(const struct image_pull *pull, const char *name,
+		      const struct platform *platform, struct strbuf *out_text, struct err *err)
+{
+	bool is_here;
+	bool is_right;
+
+	if (pull->when == PULL_NEVER || !has_registry(name)) {
+		strbuf_puts(out_text, name);
+		return 0;
+	}
+	if (look(pull, name, platform, &is_here, &is_right, err) < 0)
+		return -1;
+	if (!is_right || pull->when != PULL_MISSING) {
+		if (pull_now(pull, name, platform, out_text, err) == 0)
 			return 0;
 		/* the registry does not answer, which is not the same as that it says no */
 		if (!is_here || pull->when == PULL_ALWAYS || err->kind != ERR_REMOTE)
@@ -253,7 +266,7 @@ int image_pull_get(const struct image_pull *pull, const char *name, const struct
 		log_warn("%s; what the store has is used", err->text);
 		err_clear(err);
 	}
-	*out = here;
-	here = (struct image)IMAGE_INIT;
+	strbuf_truncate(out_text, 0);
+	strbuf_puts(out_text, name);
 	return 0;
 }
