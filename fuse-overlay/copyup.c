@@ -161,7 +161,7 @@ static int copy_metadata(struct overlay *overlay, const struct where *from, cons
 	r = overlay->options->no_xattrs ? 0 : copy_xattrs(from, &to);
 	if (r < 0)
 		return r;
-	if (!S_ISDIR(st->st_mode) && !S_ISLNK(st->st_mode) && st->st_nlink == 1)
+	if (!S_ISDIR(st->st_mode) && st->st_nlink == 1)
 		mark_set_origin(overlay, where_path(&to, path), st->st_dev, st->st_ino);
 	return utimensat(to.fd, to.name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }

@@ -26,6 +26,7 @@
 #define FIRST_COOKIE 3 /* before it: "." and ".." */
 #define SLOT_COUNT   64
 #define READ_SIZE    (64 << 10)
+#define LARGE	     4096 /* entries */
 
 struct item {
 	uint64_t cookie;
@@ -297,6 +298,22 @@ int overlay_list(struct overlay *overlay, struct node *node, struct listing **ou
 	}
 	*out = listing;
 	return 0;
+}
+
+void overlay_list_done(struct overlay *overlay, struct listing *listing)
+{
+	struct slot *slot = &overlay->listings->slots[listing->node_id % SLOT_COUNT];
+	bool is_kept;
+
+	if (listing->count < LARGE)
+		return;
+	latch_lock(&slot->latch);
+	is_kept = slot->listing == listing;
+	if (is_kept)
+		slot->listing = NULL;
+	latch_unlock(&slot->latch);
+	if (is_kept)
+		listing_put(listing);
 }
 
 static mode_t mode_of_type(uint8_t type)

@@ -110,6 +110,7 @@ static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 				   .size = size };
 	struct listing *listing = NULL;
 	struct listing_entry entry;
+	bool is_more = true;
 	uint64_t cookie = add_dots(&filling, (uint64_t)offset);
 	int r = overlay_list(filling.overlay, filling.node, &listing);
 
@@ -117,11 +118,13 @@ static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		fuse_reply_err(req, -r);
 		return;
 	}
-	while (cookie >= COOKIE_DOTDOT && listing_next(listing, cookie, &entry) &&
+	while (cookie >= COOKIE_DOTDOT && (is_more = listing_next(listing, cookie, &entry)) &&
 	       has_room(&filling, entry.name)) {
 		add_entry(&filling, &entry);
 		cookie = entry.cookie;
 	}
+	if (!is_more)
+		overlay_list_done(filling.overlay, listing);
 	listing_put(listing);
 	fuse_reply_buf(req, buf, filling.used);
 }

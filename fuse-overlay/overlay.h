@@ -78,6 +78,8 @@ struct listing_entry {
 };
 int overlay_list(struct overlay *overlay, struct node *node, struct listing **out);
 void listing_put(struct listing *listing);
+/* Somebody has come to the end: a large one is not kept for others. */
+void overlay_list_done(struct overlay *overlay, struct listing *listing);
 /* The first entry behind @cookie (0: the first), or false. *out is valid until listing_put. */
 bool listing_next(const struct listing *listing, uint64_t cookie, struct listing_entry *out);
 /* As overlay_lookup for a name that was listed. */
