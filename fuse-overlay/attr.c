@@ -88,9 +88,9 @@ void attr_show(struct overlay *overlay, struct node *node, struct stat *st)
 	mapping_show(&options->mapping, st);
 	st->st_ino = options->is_ino32 ? (uint32_t)node->ino : node->ino;
 	/* one name of a lower file is hidden, which the layer does not know */
-	if (!node->dir && atomic_load(&node->fd) >= 0 && !node_is_upper(node) && st->st_nlink > 0)
+	if (!node_is_dir(node) && atomic_load(&node->fd) >= 0 && !node_is_upper(node) && st->st_nlink > 0)
 		st->st_nlink--;
-	if (node->dir)
+	if (node_is_dir(node))
 		st->st_nlink = dir_nlink(overlay, node, st->st_nlink);
 }
 

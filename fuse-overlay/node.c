@@ -210,15 +210,37 @@ static struct node **by_ino_bucket(struct table *table, dev_t dev, ino_t ino)
 	return &table->by_ino[(ino ^ (ino >> 8) ^ dev) % 256];
 }
 
+struct file_state *node_file_state(struct node *node)
+{
+	if (!node->file)
+		node->file = mem_alloc(sizeof(*node->file));
+	return node->file;
+}
+
+void node_file_settle(struct node *node)
+{
+	const struct file_state *file = node->file;
+
+	if (!file || file->is_indexed || file->cached > 0 || file->direct > 0)
+		return;
+	free(node->file);
+	node->file = NULL;
+}
+
+static bool is_indexed(const struct node *node)
+{
+	return !node_is_dir(node) && node->file && node->file->is_indexed;
+}
+
 static void unindex(struct overlay *overlay, struct node *node)
 {
 	struct table *table = overlay->table;
-	struct node **at = by_ino_bucket(table, node->upper_dev, node->upper_ino);
+	struct node **at = by_ino_bucket(table, node->file->upper_dev, node->file->upper_ino);
 
 	latch_lock(&table->by_ino_latch);
 	while (*at != node)
-		at = &(*at)->next_by_ino;
-	*at = node->next_by_ino;
+		at = &(*at)->file->next_by_ino;
+	*at = node->file->next_by_ino;
 	latch_unlock(&table->by_ino_latch);
 }
 
@@ -232,7 +254,7 @@ static void node_free(struct overlay *overlay, struct node *node)
 {
 	struct name *name;
 
-	if (node->is_indexed)
+	if (is_indexed(node))
 		unindex(overlay, node);
 	while ((name = node->names)) {
 		struct shard *shard = shard_of(overlay, name->hash);
@@ -245,8 +267,10 @@ static void node_free(struct overlay *overlay, struct node *node)
 	}
 	if (node->fd >= 0)
 		close(node->fd);
-	dir_free(node->dir);
-	free(node->openings);
+	if (node_is_dir(node))
+		dir_free(node->dir);
+	else
+		free(node->file);
 	free(node);
 }
 
@@ -272,8 +296,10 @@ static void free_alone(struct node *node)
 	}
 	if (node->fd >= 0)
 		close(node->fd);
-	dir_free(node->dir);
-	free(node->openings);
+	if (node_is_dir(node))
+		dir_free(node->dir);
+	else
+		free(node->file);
 	free(node);
 }
 
@@ -291,14 +317,14 @@ void table_free_nodes(struct overlay *overlay)
 
 				if (atomic_exchange(&node->holds, 0) == 0)
 					continue; /* found by another name */
-				node->next_by_ino = all;
+				node->id = (uint64_t)all; /* nobody asks for it any more */
 				all = node;
 			}
 	}
 	while (all) {
 		struct node *node = all;
 
-		all = node->next_by_ino;
+		all = (struct node *)node->id;
 		free_alone(node);
 	}
 }
@@ -370,8 +396,8 @@ static struct node *find_by_ino(struct table *table, const struct stat *st)
 {
 	struct node *node = *by_ino_bucket(table, st->st_dev, st->st_ino);
 
-	for (; node; node = node->next_by_ino)
-		if (node->upper_ino == st->st_ino && node->upper_dev == st->st_dev &&
+	for (; node; node = node->file->next_by_ino)
+		if (node->file->upper_ino == st->st_ino && node->file->upper_dev == st->st_dev &&
 		    hold_living(node))
 			return node;
 	return NULL;
@@ -380,17 +406,18 @@ static struct node *find_by_ino(struct table *table, const struct stat *st)
 static void index_locked(struct table *table, struct node *node, const struct stat *st)
 {
 	struct node **bucket = by_ino_bucket(table, st->st_dev, st->st_ino);
+	struct file_state *file = node_file_state(node);
 
-	node->upper_dev = st->st_dev;
-	node->upper_ino = st->st_ino;
-	node->next_by_ino = *bucket;
-	node->is_indexed = true;
+	file->upper_dev = st->st_dev;
+	file->upper_ino = st->st_ino;
+	file->next_by_ino = *bucket;
+	file->is_indexed = true;
 	*bucket = node;
 }
 
 void node_index(struct overlay *overlay, struct node *node, const struct stat *upper_st)
 {
-	if (node->is_indexed)
+	if (is_indexed(node))
 		return;
 	latch_lock(&overlay->table->by_ino_latch);
 	index_locked(overlay->table, node, upper_st);

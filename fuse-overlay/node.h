@@ -36,11 +36,17 @@ struct dir {
 
 #define UNKNOWN_SUBDIRS (-1)
 
-/* Handles on a file that is open, for what the kernel wants to be the same in all of them. */
-struct openings {
+/* What few files have at a time: those that are open, and those of the upper with several names. */
+struct file_state {
+	/* of its handles, for what the kernel wants to be the same in all of them */
 	unsigned int cached;
 	unsigned int direct;
 	int backing_id;
+	/* in the table by its inode in the upper */
+	bool is_indexed;
+	struct node *next_by_ino;
+	dev_t upper_dev;
+	ino_t upper_ino;
 };
 
 #define NO_LAYER UINT16_MAX
@@ -51,21 +57,21 @@ struct node {
 	_Atomic uint64_t ino; /* what stat shows */
 	struct latch latch;
 	_Atomic bool is_upper;   /* set once, by copy-up, or from the start */
-	bool is_indexed;         /* in the table by its upper inode */
 	uint16_t lower;          /* of what is no directory: its layer while not is_upper */
 	mode_t type;             /* S_IFMT bits */
 	_Atomic int fd;          /* O_PATH, once it has lost its last name; else -1 */
 	struct name *names;      /* one for a directory, more for hard links, none when unlinked */
-	struct dir *dir;         /* of directories */
-	struct openings *openings; /* while open */
-	struct node *next_by_ino;
-	dev_t upper_dev; /* of one that is indexed */
-	ino_t upper_ino;
+	union {
+		struct dir *dir;         /* of directories */
+		struct file_state *file; /* of all else, or NULL; under the latch */
+	};
 };
+
+_Static_assert(sizeof(struct node) <= 56, "what malloc gives in 64 bytes");
 
 static inline bool node_is_dir(const struct node *node)
 {
-	return node->dir != NULL;
+	return S_ISDIR(node->type);
 }
 
 static inline bool node_is_upper(const struct node *node)
@@ -116,6 +122,10 @@ void node_add_name(struct overlay *overlay, struct node *node, struct node *pare
 /* False: it has no such name. */
 bool node_remove_name(struct overlay *overlay, struct node *node, struct node *parent,
 		      const char *text);
+/* The state of a file, made if there is none; and let go if nothing needs it. Under the latch. */
+struct file_state *node_file_state(struct node *node);
+void node_file_settle(struct node *node);
+
 /* From now on other names may lead to this upper inode; under the latch. */
 void node_index(struct overlay *overlay, struct node *node, const struct stat *upper_st);
 

@@ -8,9 +8,7 @@
  * from the kernel that it was given.
  */
 #include <fcntl.h>
-#include <stdlib.h>
 
-#include "common/mem.h"
 #include "fuse-overlay/handle.h"
 #include "fuse-overlay/ops-internal.h"
 #include "fuse-overlay/session.h"
@@ -40,34 +38,32 @@ int backing_choose(struct ops_context *context, struct handle *handle)
 {
 	struct node *node = handle->node;
 	auto_latch struct latch *held = latch_hold(&node->latch);
-	struct openings *openings = node->openings;
+	struct file_state *file = node_file_state(node);
 
-	if (!openings)
-		openings = node->openings = mem_alloc(sizeof(*openings));
-	if (openings->cached == 0 && openings->direct == 0)
-		openings->backing_id = open_backing(context, handle);
-	handle->is_direct = openings->backing_id > 0;
+	if (file->cached == 0 && file->direct == 0)
+		file->backing_id = open_backing(context, handle);
+	handle->is_direct = file->backing_id > 0;
 	if (handle->is_direct)
-		openings->direct++;
+		file->direct++;
 	else
-		openings->cached++;
-	return openings->backing_id;
+		file->cached++;
+	return file->backing_id;
 }
 
 void backing_release(struct ops_context *context, struct handle *handle)
 {
 	struct node *node = handle->node;
 	auto_latch struct latch *held = latch_hold(&node->latch);
-	struct openings *openings = node->openings;
+	struct file_state *file = node->file;
 
 	if (handle->is_direct)
-		openings->direct--;
+		file->direct--;
 	else
-		openings->cached--;
-	if (openings->direct > 0 || openings->cached > 0)
+		file->cached--;
+	if (file->direct > 0 || file->cached > 0)
 		return;
-	if (openings->backing_id > 0)
-		session_backing_close(context->session, openings->backing_id);
-	free(openings);
-	node->openings = NULL;
+	if (file->backing_id > 0)
+		session_backing_close(context->session, file->backing_id);
+	file->backing_id = 0;
+	node_file_settle(node);
 }

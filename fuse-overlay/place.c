@@ -230,7 +230,7 @@ uint16_t node_layer(const struct node *node)
 {
 	if (node_is_upper(node))
 		return 0;
-	return node->dir ? node->dir->lowers[0].layer : node->lower;
+	return node_is_dir(node) ? node->dir->lowers[0].layer : node->lower;
 }
 
 void where_release(struct where *where)
