@@ -146,9 +146,12 @@ static int sync_fd(int fd, bool data_only)
 
 int overlay_fsync(struct overlay *overlay, struct handle *handle, bool data_only)
 {
+	int fd;
+
 	if (overlay->options->no_sync || !node_is_upper(handle->node))
 		return 0;
-	return sync_fd(handle->fd, data_only);
+	fd = overlay_file_fd(overlay, handle);
+	return fd < 0 ? fd : sync_fd(fd, data_only);
 }
 
 int overlay_fsyncdir(struct overlay *overlay, struct node *node, bool data_only)

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/mem.h"
 #include "fuse-overlay/handle.h"
+#include "fuse-overlay/kept.h"
 #include "fuse-overlay/ops-internal.h"
 #include "fuse-overlay/session.h"
 
@@ -24,21 +26,34 @@ struct handle *handle_of(const struct fuse_file_info *file)
 struct use {
 	struct overlay *overlay;
 	struct handle *handle;
+	int error; /* why there is none */
 };
 
 #define auto_use __attribute__((cleanup(use_end)))
 
-static struct use use_begin(fuse_req_t req, const struct fuse_file_info *file)
+static struct use use_begin(fuse_req_t req, fuse_ino_t ino, const struct fuse_file_info *file,
+			    bool to_write)
 {
-	struct use use = { .overlay = overlay_of(req), .handle = handle_of(file) };
+	struct ops_context *context = context_of(req);
+	struct use use = { .overlay = context->overlay, .handle = handle_of(file) };
 
-	overlay_file_hold(use.handle);
+	if (use.handle)
+		overlay_file_hold(use.handle);
+	else
+		use.error = kept_take(context->kept, context->overlay, node_of(req, ino), to_write,
+				      &use.handle);
 	return use;
+}
+
+static int use_fd(const struct use *use)
+{
+	return use->handle ? overlay_file_fd(use->overlay, use->handle) : use->error;
 }
 
 static void use_end(struct use *use)
 {
-	overlay_file_close(use->overlay, use->handle);
+	if (use->handle)
+		overlay_file_close(use->overlay, use->handle);
 }
 
 static void close_handle(struct ops_context *context, struct handle *handle)
@@ -51,8 +66,12 @@ static void close_handle(struct ops_context *context, struct handle *handle)
 static int fill_file(struct ops_context *context, struct handle *handle,
 		     struct fuse_file_info *file)
 {
-	int backing_id = backing_choose(context, handle);
+	int backing_id;
 
+	file->keep_cache = 1;
+	if (context->kept)
+		return 0;
+	backing_id = backing_choose(context, handle);
 	file->fh = (uint64_t)handle;
 	file->keep_cache = backing_id == 0;
 	return backing_id;
@@ -63,7 +82,14 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 	struct ops_context *context = context_of(req);
 	const struct caller caller = caller_of(req);
 	struct handle *handle = NULL;
-	int r = overlay_file_open(context->overlay, &caller, node_of(req, ino), file->flags,
+	int r;
+
+	/* the kernel does not ask again, and opens files by itself */
+	if (context->kept) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
+	r = overlay_file_open(context->overlay, &caller, node_of(req, ino), file->flags,
 				  &handle);
 
 	if (r < 0) {
@@ -76,16 +102,19 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 {
-	close_handle(context_of(req), handle_of(file));
+	struct handle *handle = handle_of(file);
+
+	if (handle)
+		close_handle(context_of(req), handle);
 	fuse_reply_err(req, 0);
 }
 
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	     struct fuse_file_info *file)
 {
-	auto_use struct use use = use_begin(req, file);
+	auto_use struct use use = use_begin(req, ino, file, false);
 	struct fuse_bufvec data = FUSE_BUFVEC_INIT(size);
-	int fd = overlay_file_fd(use.overlay, use.handle);
+	int fd = use_fd(&use);
 
 	if (fd < 0) {
 		fuse_reply_err(req, -fd);
@@ -117,8 +146,11 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		return;
 	}
 	fill_entry(req, &reply, &entry);
+	if (context->kept)
+		kept_give(context->kept, overlay, reply.node, ptr_steal(&handle));
 	if (session_reply_create(req, &entry, file, fill_file(context, handle, file)) < 0) {
-		close_handle(context, handle);
+		if (handle)
+			close_handle(context, handle);
 		overlay_forget(overlay, reply.node, 1);
 	}
 }
@@ -160,10 +192,10 @@ static ssize_t write_cached(struct handle *handle, int fd, struct fuse_bufvec *i
 void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t offset,
 		  struct fuse_file_info *file)
 {
-	auto_use struct use use = use_begin(req, file);
+	auto_use struct use use = use_begin(req, ino, file, true);
 	struct handle *handle = use.handle;
 	const struct caller caller = caller_of(req);
-	int fd = overlay_file_fd(use.overlay, handle);
+	int fd = use_fd(&use);
 	ssize_t n = fd;
 
 	if (fd >= 0 && !file->writepage)
@@ -179,16 +211,16 @@ void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t 
 
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *file)
 {
-	auto_use struct use use = use_begin(req, file);
+	auto_use struct use use = use_begin(req, ino, file, false);
 
-	reply_done(req, overlay_fsync(use.overlay, use.handle, data_only));
+	reply_done(req, use.handle ? overlay_fsync(use.overlay, use.handle, data_only) : use.error);
 }
 
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
 		  struct fuse_file_info *file)
 {
-	auto_use struct use use = use_begin(req, file);
-	int fd = overlay_file_fd(use.overlay, use.handle);
+	auto_use struct use use = use_begin(req, ino, file, true);
+	int fd = use_fd(&use);
 
 	reply_done(req, fd < 0 ? fd : fallocate(fd, mode, offset, length) < 0 ? -errno : 0);
 }
@@ -196,8 +228,8 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t 
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence,
 	      struct fuse_file_info *file)
 {
-	auto_use struct use use = use_begin(req, file);
-	int fd = overlay_file_fd(use.overlay, use.handle);
+	auto_use struct use use = use_begin(req, ino, file, false);
+	int fd = use_fd(&use);
 	off_t at = fd < 0 ? fd : lseek(fd, offset, whence);
 
 	if (fd < 0 || at < 0)
@@ -210,10 +242,10 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t from, struct fu
 			fuse_ino_t ino_out, off_t to, struct fuse_file_info *out, size_t length,
 			int flags)
 {
-	auto_use struct use from_use = use_begin(req, in);
-	auto_use struct use to_use = use_begin(req, out);
-	int in_fd = overlay_file_fd(from_use.overlay, from_use.handle);
-	int out_fd = overlay_file_fd(to_use.overlay, to_use.handle);
+	auto_use struct use from_use = use_begin(req, ino_in, in, false);
+	auto_use struct use to_use = use_begin(req, ino_out, out, true);
+	int in_fd = use_fd(&from_use);
+	int out_fd = use_fd(&to_use);
 	ssize_t n;
 
 	if (in_fd < 0 || out_fd < 0) {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "fuse-overlay/kept.h"
 #include "fuse-overlay/node.h"
 #include "fuse-overlay/ops-internal.h"
 
@@ -79,10 +80,17 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	reply_entry(req, r, &reply);
 }
 
+static void forget(const struct ops_context *context, struct node *node, uint64_t count)
+{
+	if (context->kept)
+		kept_drop(context->kept, context->overlay, node);
+	overlay_forget(context->overlay, node, count);
+}
+
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
 {
 	if (ino != FUSE_ROOT_ID)
-		overlay_forget(overlay_of(req), node_of(req, ino), count);
+		forget(context_of(req), node_of(req, ino), count);
 	fuse_reply_none(req);
 }
 
@@ -90,8 +98,7 @@ static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
 {
 	for (size_t i = 0; i < count; i++)
 		if (forgets[i].ino != FUSE_ROOT_ID)
-			overlay_forget(overlay_of(req), node_of(req, forgets[i].ino),
-				       forgets[i].nlookup);
+			forget(context_of(req), node_of(req, forgets[i].ino), forgets[i].nlookup);
 	fuse_reply_none(req);
 }
 

@@ -7,12 +7,14 @@
 
 #include "fuse-overlay/overlay.h"
 
+struct kept;
 struct session;
 
 /* What the requests of one mount are about: the user data of its fuse session. */
 struct ops_context {
 	struct overlay *overlay;
 	struct session *session;
+	struct kept *kept; /* where the kernel opens files without asking; else NULL */
 };
 
 /*

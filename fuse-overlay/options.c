@@ -261,6 +261,7 @@ static const struct row rows[] = {
 	{ "timeout", VALUE_WANTED, take_seconds, AT(timeout_s) },
 	{ "threaded", VALUE_WANTED, take_not, AT(is_single) },
 	{ "writeback", VALUE_WANTED, take_not, AT(no_writeback) },
+	{ "passthrough", VALUE_WANTED, take_not, AT(no_passthrough) },
 	{ "fast_ino", VALUE_WANTED, take_bool, AT(fast_ino) },
 	{ "fast_ino_check", VALUE_WANTED, take_bool, AT(fast_ino) },
 	{ "redirect_dir", VALUE_WANTED, take_on_off, AT(redirect_dirs) },

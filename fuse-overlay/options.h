@@ -54,6 +54,7 @@ struct options {
 	bool no_acl;
 	bool no_xattrs;
 	bool no_writeback;
+	bool no_passthrough;
 	bool no_device_whiteouts; /* deletions are .wh. files */
 	bool is_ino32;
 	bool fast_ino;                /* readdir may give other inode numbers than stat */

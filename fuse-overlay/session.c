@@ -17,6 +17,7 @@
 
 #include "common/mem.h"
 #include "common/userns.h"
+#include "fuse-overlay/kept.h"
 #include "fuse-overlay/workers.h"
 
 /* ---- the protocol, where it is newer than the headers of Debian 12 ---------------- */
@@ -198,6 +199,9 @@ static unsigned int wanted(const struct session *session)
 			    FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_EXPLICIT_INVAL_DATA |
 			    FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE;
 
+	/* who does not hear of opens must hear of truncations */
+	if (session->context->kept)
+		want &= ~(unsigned int)FUSE_CAP_ATOMIC_O_TRUNC;
 	if (!options->no_writeback && !session->has_passthrough)
 		want |= FUSE_CAP_WRITEBACK_CACHE;
 	if (!options->no_acl && !options->no_xattrs)
@@ -209,6 +213,13 @@ static void session_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct session *session = session_of(userdata);
 
+	/*
+	 * Without passthrough there is nothing to say at an open, and files that are cached can be
+	 * opened without asking. But who is not root in here may be unable to open again what it
+	 * made with a mode of 0444.
+	 */
+	if (!session->has_passthrough && geteuid() == 0)
+		session->context->kept = kept_new();
 	conn->want = wanted(session) & conn->capable;
 	session->has_writeback = conn->want & FUSE_CAP_WRITEBACK_CACHE;
 	conn->max_write = MAX_WRITE;
@@ -264,7 +275,8 @@ int session_new(const struct options *options, const struct fuse_lowlevel_ops *o
 	context->session = session;
 	session->fuse_fd = -1;
 	/* the kernel asks for CAP_SYS_ADMIN in the first user namespace */
-	session->may_passthrough = geteuid() == 0 && !userns_is_nested();
+	session->may_passthrough =
+		!options->no_passthrough && geteuid() == 0 && !userns_is_nested();
 	if (fuse_open_session(session, err) < 0) {
 		session_free(session);
 		return -1;
@@ -281,6 +293,8 @@ void session_free(struct session *session)
 		fuse_session_unmount(session->fuse);
 	if (session->fuse)
 		fuse_session_destroy(session->fuse);
+	kept_free(session->context->kept, session->context->overlay);
+	session->context->kept = NULL;
 	session->context->session = NULL;
 	free(session);
 }

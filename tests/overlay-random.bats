@@ -38,11 +38,15 @@ fi'
 @test "random operations" {
 	both "$random" "$SEED" ""
 }
+@test "random operations, where files are opened without asking" {
+	need_root
+	fuse_as root "$random" "$SEED" passthrough=0
+}
 @test "random operations, with renames of lower directories" {
 	both "$random" "$SEED" redirect_dir=on
 }
 @test "random operations without caches, by one thread" {
-	both "$random" "$SEED" timeout=0,writeback=0,threaded=0
+	both "$random" "$SEED" timeout=0,writeback=0,threaded=0,passthrough=0
 }
 
 @test "random operations of many threads in one directory end in a tree that stays" {
