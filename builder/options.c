@@ -172,7 +172,8 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		{ 0, "root", OPTION_STRING, &out->root, "DIR", "the store", NULL },
 		OPTION_ADD_STORE,
 		{ 0, "storage-driver", OPTION_STRING, &out->storage_driver, "NAME",
-		  "how layers are put together: overlay, fuse or copy (default: the first that can "
+		  "how layers are put together: overlay, overlay-mount, fuse or copy (default: the "
+		  "first that can "
 		  "be "
 		  "used here)",
 		  NULL },

@@ -144,7 +144,8 @@ static int parse_table(int argc, char **argv, struct run_options *run, struct te
 		{ 0, "print-description", OPTION_FLAG, &run->print_description, NULL,
 		  "print what would be done, run nothing", NULL },
 		{ 0, "storage-driver", OPTION_STRING, &run->storage_driver, "NAME",
-		  "how layers are put together: overlay, fuse or copy (default: the first that can "
+		  "how layers are put together: overlay, overlay-mount, fuse or copy (default: the "
+		  "first that can "
 		  "be "
 		  "used here)",
 		  NULL },

@@ -18,6 +18,7 @@ struct mount_driver {
 	size_t lowers_max; /* 0: any number */
 	bool is_lasting;   /* a mount goes on when the process that made it has ended */
 	bool has_owners;   /* takes requests with owners */
+	bool is_as_good;   /* as the first one: nobody need be told */
 	bool needs_room;   /* makes things in the store, for a view to read, too */
 	int (*mount)(struct store *store, const struct mount_request *request, struct err *err);
 	/* See mount_collect; NULL: the upper has all at all times. */
@@ -25,11 +26,21 @@ struct mount_driver {
 };
 
 extern const struct mount_driver mount_driver_overlay;
+extern const struct mount_driver mount_driver_overlay_mount;
 extern const struct mount_driver mount_driver_fuse;
 extern const struct mount_driver mount_driver_copy;
 
 /* Daemons of the fuse driver, which end by themselves, are not ours to wait for any more. */
 void fuse_forget_daemons(struct store *store);
+
+/*
+ * overlayfs wants one lower below an upper, and two where there is none. A single layer is not
+ * shown as it lies on disk: it may hold marks of deletions (an image squashed by somebody) that
+ * nobody must see. @two begins with an empty directory and becomes the list where that is needed.
+ */
+void overlay_fill_up(struct mount_request *request, int two[2]);
+/* What an earlier volatile mount left in a work directory. */
+int overlay_clear_volatile(int work_fd, struct err *err);
 
 /* A detached view of one plain directory. */
 int mount_directory(int dir_fd, bool is_read_only, struct err *err);

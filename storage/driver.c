@@ -20,6 +20,7 @@
 
 static const struct mount_driver *const drivers[MOUNT_DRIVER_COUNT] = {
 	&mount_driver_overlay,
+	&mount_driver_overlay_mount,
 	&mount_driver_fuse,
 	&mount_driver_copy,
 };
@@ -82,7 +83,7 @@ static const struct mount_driver *choose_best(struct store *store, struct err *e
 		struct err why = ERR_INIT;
 
 		if (is_possible(store, drivers[i], &why) == 0) {
-			if (i > 0)
+			if (i > 0 && !drivers[i]->is_as_good)
 				log_warn("layers are put together by the %s driver: %s",
 					 drivers[i]->name, first.text);
 			return drivers[i];

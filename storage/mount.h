@@ -83,10 +83,11 @@ int mount_view_for(struct store *store, const struct layer *layers, size_t count
 int mount_collect(struct store *store, const struct mount_request *request, struct err *err);
 
 /*
- * Which driver puts layers together: "overlay" (the kernel's overlayfs), "fuse" (our own daemon)
- * or "copy" (plain directories, for places where neither can be used). The first one that the host can is
- * taken, probed once per process and boot, unless $IMGBUILD_STORAGE_DRIVER or this call, before any
- * mount, names one: ERR_USAGE for a name that is none.
+ * Which driver puts layers together: "overlay" (the kernel's overlayfs), "overlay-mount"
+ * (the same on older kernels), "fuse" (our own daemon)
+ * or "copy" (plain directories, for places where neither can be used). The first one that the host
+ * can is taken, probed once per process and boot, unless $IMGBUILD_STORAGE_DRIVER or this call,
+ * before any mount, names one: ERR_USAGE for a name that is none.
  */
 int mount_choose_driver(struct store *store, const char *name, struct err *err);
 
@@ -97,7 +98,7 @@ struct mount_ability {
 	bool is_possible;
 	char reason[256]; /* why not, or what it is */
 };
-#define MOUNT_DRIVER_COUNT 3
+#define MOUNT_DRIVER_COUNT 4
 void mount_probe(struct store *store, struct mount_ability out[MOUNT_DRIVER_COUNT]);
 
 #endif

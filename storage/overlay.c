@@ -114,7 +114,7 @@ static int set_features(int fs_fd, enum overlay_ns ns, struct err *err)
  * refuses to mount it again: a container that is started once more. What the mark
  * warns of, a crash of the machine in between, its user has accepted.
  */
-static int clear_volatile(int work_fd, struct err *err)
+int overlay_clear_volatile(int work_fd, struct err *err)
 {
 	auto_close int fd =
 		openat(work_fd, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -136,7 +136,7 @@ static int overlay_mount(const struct mount_request *request, enum overlay_ns ns
 		return err_set(err, ERR_SYSTEM, "mount layers: this kernel has no overlayfs");
 	if (fs_fd < 0)
 		return err_sys(err, "mount layers: open overlayfs");
-	if (request->upper_fd >= 0 && clear_volatile(request->work_fd, err) < 0)
+	if (request->upper_fd >= 0 && overlay_clear_volatile(request->work_fd, err) < 0)
 		return -1;
 	if (set_string(fs_fd, "source", "imgbuild", err) < 0 || set_features(fs_fd, ns, err) < 0 ||
 	    set_dirs(fs_fd, request, err) < 0)
@@ -163,11 +163,18 @@ static int mount_owned(const struct mount_request *request, enum overlay_ns ns, 
 
 /* ---- the driver ------------------------------------------------------------- */
 
-/*
- * overlayfs wants one lower below an upper, and two where there is none. A
- * single layer is not shown as it lies on disk: it may hold marks of
- * deletions (an image squashed by somebody) that nobody must see.
- */
+void overlay_fill_up(struct mount_request *request, int two[2])
+{
+	if (request->lower_count == 0) {
+		request->lowers = two;
+		request->lower_count = 1;
+	} else if (request->lower_count == 1 && request->upper_fd < 0) {
+		two[1] = request->lowers[0];
+		request->lowers = two;
+		request->lower_count = 2;
+	}
+}
+
 static int driver_mount(struct store *store, const struct mount_request *request, struct err *err)
 {
 	struct mount_request shown = *request;
@@ -175,14 +182,7 @@ static int driver_mount(struct store *store, const struct mount_request *request
 
 	if (shown.lower_count == 0 && shown.upper_fd < 0)
 		return mount_directory(store->empty_fd, true, err);
-	if (shown.lower_count == 0) {
-		shown.lowers = two;
-		shown.lower_count = 1;
-	} else if (shown.lower_count == 1 && shown.upper_fd < 0) {
-		two[1] = shown.lowers[0];
-		shown.lowers = two;
-		shown.lower_count = 2;
-	}
+	overlay_fill_up(&shown, two);
 	return shown.owners ? mount_owned(&shown, store->ns, err)
 			    : overlay_mount(&shown, store->ns, err);
 }

@@ -48,6 +48,7 @@ equal() {
 }
 # Those beside overlay that can be used here
 drivers() {
+	echo overlay-mount
 	[ ! -w /dev/fuse ] || [ ! -x "$top_builddir/imgoverlay" ] || echo fuse
 	echo copy
 }
@@ -117,7 +118,7 @@ untouched_by() {
 	same "$(IMGBUILD_STORAGE_DRIVER=copy as root imgstore info --format json | jq -r .Driver)" copy
 	IMGBUILD_STORAGE_DRIVER=zfs run as root imgrun --rm localhost/bb true
 	same "$status" 125
-	[[ $output == *"the storage driver is 'overlay' or 'fuse' or 'copy', not 'zfs'"* ]]
+	[[ $output == *"the storage driver is 'overlay' or 'overlay-mount' or 'fuse' or 'copy', not 'zfs'"* ]]
 	run as root imgbuild --storage-driver=zfs "$T/context"
 	same "$status" 2
 	IMGBUILD_STORAGE_DRIVER=zfs as root imgrun --storage-driver=copy --rm localhost/bb true
@@ -187,6 +188,24 @@ on_overlay() {
 	cmp "$T/got.tar" "$T/pulled.tar"
 }
 
+@test "on an older kernel overlayfs is mounted by mount(2), and nobody need be told" {
+	need_root
+	preload
+	export NO_OVERLAY=plus
+	printf 'FROM localhost/bb\nRUN echo a >/a; rm /bin/awk\nRUN cat /a; [ ! -e /bin/awk ]\n' >"$T/context/Buildfile"
+	for who in root user; do
+		[ $who = root ] || can_build user || continue
+		LD_PRELOAD=$T/no-overlay.so EXTRA_ENV="NO_OVERLAY=plus LD_PRELOAD=$T/no-overlay.so" as $who \
+			sh -c 'imgstore info; imgbuild --no-cache --progress=plain -t served "$1"; imgrun --rm served cat /a' x "$T/context" >"$T/said" 2>&1
+		cat "$T/said"
+		grep -qx 'Driver: overlay-mount' "$T/said"
+		grep -q '^Driver-overlay: cannot be used: ' "$T/said"
+		not grep -q 'put together by' "$T/said"
+		same "$(tail -1 "$T/said")" a
+	done
+	assert_store_idle "$ROOT_STORE"
+}
+
 # daemons STORE: those of the fuse driver that have one of its directories open
 daemons() {
 	local p
@@ -253,11 +272,12 @@ many_layers() {
 }
 @test "an image of 400 layers is built, run and mounted (root)" { need_root; many_layers root; }
 @test "an image of 400 layers is built, run and mounted (user)" { need_user; many_layers user; }
-@test "an image of 400 layers by the daemon" {
+@test "an image of 400 layers by the daemon, and by mount(2)" {
 	need_root
 	need_fuse
 	as root imgstore inspect many >/dev/null || skip "it was not built"
 	same "$(IMGBUILD_STORAGE_DRIVER=fuse as root imgrun --rm many sh -c 'ls / | grep -c "^f"')" 397
+	same "$(IMGBUILD_STORAGE_DRIVER=overlay-mount as root imgrun --rm many sh -c 'ls / | grep -c "^f"')" 397
 }
 @test "more layers than overlayfs takes: one clear error" {
 	need_root

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Preloaded: a kernel that seems to have no overlayfs, or, with NO_OVERLAY=plus, one whose overlayfs
- * takes all its layers in one option (before Linux 6.8).
+ * Preloaded: a kernel that seems to have no overlayfs, or, with NO_OVERLAY=plus, one whose
+ * overlayfs takes all its layers in one option (before Linux 6.8).
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -27,6 +27,20 @@ int fsopen(const char *name, unsigned int flags)
 		return -1;
 	}
 	return real(name, flags);
+}
+
+int mount(const char *source, const char *target, const char *type, unsigned long flags,
+	  const void *data)
+{
+	int (*real)(const char *, const char *, const char *, unsigned long, const void *) =
+		(int (*)(const char *, const char *, const char *, unsigned long,
+			 const void *))dlsym(RTLD_NEXT, "mount");
+
+	if (type && strcmp(type, "overlay") == 0 && !is_plus()) {
+		errno = ENODEV;
+		return -1;
+	}
+	return real(source, target, type, flags, data);
 }
 
 int fsconfig(int fd, unsigned int command, const char *key, const void *value, int aux)
