@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "registry/interrupt.h"
+#include "registry/referrers.h"
 #include "registry/repository.h"
 #include "registry/upload.h"
 #include "storage/blob.h"
@@ -223,6 +224,24 @@ static int send_piece(void *context, size_t index, struct err *err)
 			   err);
 }
 
+static int send_paper(const struct sheaf *sheaf, const struct paper *paper, const char *reference,
+		      struct err *err)
+{
+	struct digest subject;
+	bool has_subject = false;
+	bool is_known = false;
+
+	if (interrupt_check(err) < 0 ||
+	    referrers_subject(&paper->bytes, reference, &has_subject, &subject, err) < 0 ||
+	    repository_put_manifest(&sheaf->repository, reference, paper->media_type, &paper->bytes,
+				    &paper->digest, &is_known, err) < 0)
+		return -1;
+	if (!has_subject || is_known)
+		return 0;
+	return referrers_add(&sheaf->repository, &subject, &paper->bytes, paper->media_type,
+			     &paper->digest, err);
+}
+
 /* The last one gets the tag; all others are known by their digests. */
 static int send_papers(const struct sheaf *sheaf, const struct image_ref *ref, struct err *err)
 {
@@ -239,9 +258,7 @@ static int send_papers(const struct sheaf *sheaf, const struct image_ref *ref, s
 
 		if (paper == last && (ref->tag || !ref->has_digest))
 			reference = ref->tag ? ref->tag : "latest";
-		if (interrupt_check(err) < 0 ||
-		    repository_put_manifest(&sheaf->repository, reference, paper->media_type,
-					    &paper->bytes, &paper->digest, err) < 0)
+		if (send_paper(sheaf, paper, reference, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -328,7 +328,7 @@ void upload_cancel(const struct repository *repository, struct upload *upload)
 
 int repository_put_manifest(const struct repository *repository, const char *reference,
 			    const char *media_type, const struct strbuf *bytes,
-			    const struct digest *digest, struct err *err)
+			    const struct digest *digest, bool *out_knows_subject, struct err *err)
 {
 	auto_client_response struct client_response response = CLIENT_RESPONSE_INIT;
 	auto_strlist struct strlist headers = STRLIST_INIT;
@@ -353,5 +353,6 @@ int repository_put_manifest(const struct repository *repository, const char *ref
 			       "the registry took manifest %s for %.100s: what is there is not "
 			       "what was sent",
 			       name, said);
+	*out_knows_subject = client_response_header(&response, "oci-subject") != NULL;
 	return 0;
 }

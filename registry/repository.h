@@ -80,9 +80,12 @@ void upload_cancel(const struct repository *repository, struct upload *upload);
 
 /* ---- manifests ---- */
 
-/* @reference: a tag or a digest. What it names must be there. */
+/*
+ * @reference: a tag or a digest. What it names must be there. *out_knows_subject: the registry says
+ * that it has seen what the manifest is about (registry/referrers.h).
+ */
 int repository_put_manifest(const struct repository *repository, const char *reference,
 			    const char *media_type, const struct strbuf *bytes,
-			    const struct digest *digest, struct err *err);
+			    const struct digest *digest, bool *out_knows_subject, struct err *err);
 
 #endif

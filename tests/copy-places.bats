@@ -13,6 +13,7 @@ setup_file() {
 	peers_setup
 	registry_start plain plain
 	registry_start htpasswd htpasswd
+	bad_registry_start bad
 	chmod a+rX "$T" "$T/registry"
 	busybox_tar "$T/rootfs.tar"
 	local a
@@ -126,4 +127,44 @@ setup() {
 	refused root 2 "not KEY=VALUE" imgstore index create --annotation x y:1 made:1
 	refused root 2 "known: create" imgstore index make x:1 made:1
 	refused root 3 "not in the store" imgstore index create x:1 nothing
+}
+
+# referrer NAME: a layout $T/NAME with an artifact that is about the image $ONE; prints its digest
+referrer() {
+	local d=$T/$1 empty manifest size
+	empty=$(printf '{}' | sha256sum | cut -d' ' -f1)
+	size=$(stat -c %s "$T/one/blobs/sha256/${ONE#sha256:}")
+	mkdir -p "$d/blobs/sha256"
+	printf '{}' >"$d/blobs/sha256/$empty"
+	printf '{"imageLayoutVersion":"1.0.0"}' >"$d/oci-layout"
+	manifest='{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"application/x.'$1'","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:'$empty'","size":2},"layers":[{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:'$empty'","size":2}],"subject":{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"'$ONE'","size":'$size'},"annotations":{"a":"b"}}'
+	printf %s "$manifest" >"$d/m"
+	mv "$d/m" "$d/blobs/sha256/$(sha256sum <"$d/m" | cut -d' ' -f1)"
+	jq -nc --arg d "sha256:$(printf %s "$manifest" | sha256sum | cut -d' ' -f1)" --argjson s "${#manifest}" \
+		'{schemaVersion:2,manifests:[{mediaType:"application/vnd.oci.image.manifest.v1+json",digest:$d,size:$s,annotations:{"org.opencontainers.image.ref.name":"1"}}]}' >"$d/index.json"
+	jq -r '.manifests[0].digest' "$d/index.json"
+}
+
+@test "what refers to an image is listed by the registry, or by us" {
+	local sig sbom b kind
+	sig=$(referrer sig)
+	sbom=$(referrer sbom)
+	for kind in bad plain; do
+		b=$(registry_of $kind)/r$BATS_TEST_NUMBER
+		[ $kind != bad ] || bad_registry_rules bad '{"referrers": false}'
+		as root imgpush -q "oci:$T/one:1" "docker://$b:1"
+		[ "$(as root imgpush -q "oci:$T/sig:1" "docker://$b:sig")" = "$sig" ]
+		as root imgpush -q "oci:$T/sbom:1" "docker://$b:sbom"
+		as root imgpush -q "oci:$T/sig:1" "docker://$b:again"
+		curl -sf -H 'Accept: application/vnd.oci.image.index.v1+json' "http://${b%%/*}/v2/${b#*/}/manifests/${ONE/:/-}" >"$T/list"
+		[ "$(jq -c '[.mediaType, [.manifests[] | [.digest, .artifactType, .annotations.a]]]' "$T/list")" = \
+			'["application/vnd.oci.image.index.v1+json",[["'$sig'","application/x.sig","b"],["'$sbom'","application/x.sbom","b"]]]' ]
+	done
+	# one that keeps the list itself
+	bad_registry_rules bad '{}'
+	b=$(registry_of bad)/other
+	as root imgpush -q "oci:$T/one:1" "docker://$b:1"
+	as root imgpush -q "oci:$T/sig:1" "docker://$b:sig"
+	[ "$(curl -sf "http://${b%%/*}/v2/other/referrers/$ONE" | jq -r '.manifests[].digest')" = "$sig" ]
+	[ -z "$(bad_registry_log bad 'select(.path | test("manifests/sha256-")) | .path')" ]
 }

@@ -359,7 +359,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     # ---- manifests ----
     def manifest(self, query, repo, ref):
-        name = '%s/%s.manifest.%s' % (data, repo.replace('/', '+'), ref.replace(':', '-'))
+        name = '%s/%s.manifest.%s' % (data, repo.replace('/', '+'), ref.replace(':', '@'))
         if self.command == 'PUT':
             body = b''.join(self.request_pieces())
             digest = 'sha256:' + hashlib.sha256(body).hexdigest()
@@ -367,7 +367,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for part in value.get('layers', []) + ([value['config']] if 'config' in value else []):
                 if not self.has(repo, part['digest']):
                     return self.error(400, 'MANIFEST_BLOB_UNKNOWN')
-            for file in (name, '%s/%s.manifest.%s' % (data, repo.replace('/', '+'), digest.replace(':', '-'))):
+            for file in (name, '%s/%s.manifest.%s' % (data, repo.replace('/', '+'), digest.replace(':', '@'))):
                 with open(file, 'wb') as f:
                     f.write(json.dumps(self.headers.get('Content-Type')).encode() + b'\n' + body)
             extra = {}
@@ -389,7 +389,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def tags(self, query, repo):
         start = '%s.manifest.' % repo.replace('/', '+')
         found = sorted(n[len(start):] for n in os.listdir(data) if n.startswith(start))
-        found = [n for n in found if not n.startswith('sha256-')]
+        found = [n for n in found if not n.startswith('sha256@')]
         extra = {}
         if 'last' in query:
             found = [n for n in found if n > query['last'][0]]
