@@ -13,6 +13,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "registry/confine.h"
 #include "registry/disposition.h"
 #include "registry/fetch-internal.h"
 #include "registry/transport-http.h"
@@ -33,6 +34,9 @@ int fetch_http(const struct fetch_request *request, struct fetch_result *out, st
 	auto_http_response struct http_response response = { .status = 0 };
 	auto_sink struct sink *body = NULL;
 
+	/* git is a program of its own, and needs files and, for an agent of another user, root's rights */
+	if (confine_network_program(err) < 0)
+		return -1;
 	body = sink_digest(sink_to_fd(FETCH_INTO_FD, "what was fetched"), &out->digest,
 			   &out->size_bytes);
 	if (http_get(&http, body, &response, err) < 0)
