@@ -51,31 +51,32 @@ static int remove_file(struct overlay *overlay, int dir_fd, const char *name, bo
 	return r;
 }
 
-/* It holds nothing but marks, which go with it. */
+/*
+ * It holds nothing but marks, which go with it: those may be many, and are removed later, where the
+ * directory has the name @moved in the work directory. That is empty where there is nothing to do.
+ */
 static int remove_dir(struct overlay *overlay, int dir_fd, const char *name, bool is_upper,
-		      bool is_below)
+		      bool is_below, char *moved)
 {
-	char moved[WORK_NAME_MAX];
 	int r = 0;
 
-	if (!is_upper)
-		return mark_make_whiteout(overlay, dir_fd, name);
-	if (is_below && overlay->whiteouts == WHITEOUT_DEVICE) {
+	moved[0] = '\0';
+	if (is_upper && is_below && overlay->whiteouts == WHITEOUT_DEVICE) {
 		r = replace_by_whiteout(overlay, dir_fd, name, moved);
-		if (r == 0)
-			upper_discard(overlay, moved);
+		if (r < 0)
+			moved[0] = '\0';
 		return r;
 	}
 	if (is_below)
 		r = mark_make_whiteout(overlay, dir_fd, name);
-	if (r < 0 || unlinkat(dir_fd, name, AT_REMOVEDIR) == 0)
+	if (r < 0 || !is_upper || unlinkat(dir_fd, name, AT_REMOVEDIR) == 0)
 		return r;
 	if (errno != ENOTEMPTY && errno != EEXIST)
 		return -errno;
-	if (renameat(dir_fd, name, overlay->work_fd, work_name(overlay, moved)) < 0)
-		return -errno;
-	upper_discard(overlay, moved);
-	return 0;
+	if (renameat(dir_fd, name, overlay->work_fd, work_name(overlay, moved)) == 0)
+		return 0;
+	moved[0] = '\0';
+	return -errno;
 }
 
 static int unlink_node(struct overlay *overlay, struct node *node, struct node *parent, int dir_fd,
@@ -126,6 +127,7 @@ static int rmdir_node(struct overlay *overlay, struct node *node, struct node *p
 	bool is_upper = node_is_upper(node);
 	int is_below = is_upper ? upper_needs_whiteout(overlay, parent, name) : 1;
 	int is_empty = listing_is_empty(overlay, node);
+	char moved[WORK_NAME_MAX];
 	int kept = -1;
 	int r;
 
@@ -137,10 +139,12 @@ static int rmdir_node(struct overlay *overlay, struct node *node, struct node *p
 	if (r < 0)
 		return r;
 	pthread_rwlock_wrlock(&overlay->shape);
-	r = remove_dir(overlay, dir_fd, name, is_upper, is_below);
+	r = remove_dir(overlay, dir_fd, name, is_upper, is_below, moved);
 	if (r == 0)
 		upper_lost_name(overlay, node, parent, name, kept);
 	pthread_rwlock_unlock(&overlay->shape);
+	if (moved[0])
+		upper_discard(overlay, moved);
 	if (r < 0)
 		fd_close(&kept);
 	return r;
