@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +35,7 @@
 #include "sandbox/launch.h"
 #include "sandbox/network.h"
 #include "sandbox/run-plan.h"
+#include "sandbox/runtime.h"
 #include "sandbox/user.h"
 #include "storage/commit.h"
 #include "storage/container-control.h"
@@ -61,7 +64,8 @@ struct run {
 	char hostname[HOST_NAME_MAX + 1];
 	int seccomp_fd;
 	int root_fd;
-	int log_fd; /* of one that runs in the background */
+	bool is_bundled; /* its root is mounted, and stays so */
+	int log_fd;      /* of one that runs in the background */
 	int control_fd;
 	struct device_grants devices;
 	struct network network;
@@ -451,6 +455,64 @@ static int run_sandbox(struct run *run, const struct sandbox_description *descri
 	return sandbox_wait(&sandbox, &out->status, err);
 }
 
+/* ---- by another runtime, and for one ---- */
+
+static void fill_spec(const struct run *run, struct runtime_spec *out)
+{
+	*out = (struct runtime_spec){ .program = run->options->runtime,
+				      .id = run->container.id,
+				      .dir_fd = run->container.dir_fd,
+				      .has_filter = run->seccomp_fd >= 0 };
+}
+
+static int run_runtime(struct run *run, const struct sandbox_description *description,
+		       bool *out_began, struct run_outcome *out, struct err *err)
+{
+	auto_close int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	const int stdio[3] = { run->options->interactive ? STDIN_FILENO : null_fd, STDOUT_FILENO,
+			       STDERR_FILENO };
+	auto_free char *bundle = NULL;
+	auto_free char *root = NULL;
+	struct runtime_spec spec;
+	int result;
+
+	fill_spec(run, &spec);
+	if (null_fd < 0)
+		return err_sys(err, "open '/dev/null'");
+	if (runtime_make_bundle(&spec, description, &bundle, err) < 0 || save_state(run, err) < 0)
+		return -1;
+	*out_began = true;
+	result = runtime_run(&spec, bundle, stdio, &out->status, err);
+	root = str_format("%s/rootfs", bundle);
+	if (umount2(root, MNT_DETACH) < 0 && result == 0)
+		return err_sys(err, "unmount '%s'", root);
+	return result;
+}
+
+/* It stays for the other runtime, with a container of ours that nobody runs. */
+static int make_bundle(struct run *run, const struct sandbox_description *description,
+		       bool *out_began, struct err *err)
+{
+	auto_free char *bundle = NULL;
+	auto_free char *path = NULL;
+	struct runtime_spec spec;
+
+	fill_spec(run, &spec);
+	if (mkdir(run->options->bundle, 0755) < 0 && errno != EEXIST)
+		return err_sys(err, "make '%s'", run->options->bundle);
+	path = realpath(run->options->bundle, NULL);
+	if (!path)
+		return err_sys(err, "look for '%s'", run->options->bundle);
+	spec.bundle = path;
+	run->state.bundle = str_dup(path);
+	if (save_state(run, err) < 0 || runtime_make_bundle(&spec, description, &bundle, err) < 0)
+		return -1;
+	*out_began = true;
+	run->is_bundled = true;
+	printf("%s\n", run->container.id);
+	return 0;
+}
+
 static int print_description(const struct sandbox_description *description, struct err *err)
 {
 	auto_strbuf struct strbuf text = STRBUF_INIT;
@@ -481,6 +543,17 @@ static int make_and_run(struct run *run, const struct run_observer *observer, bo
 		return -1;
 	if (run->options->print_description)
 		return print_description(&description, err);
+	if (run->options->runtime || run->options->bundle) {
+		fill_state(run, &description, &cgroup);
+		if ((run->options->bundle
+			     ? make_bundle(run, &description, out_began, err)
+			     : run_runtime(run, &description, out_began, out, err)) < 0)
+			return -1;
+		if (run->is_bundled)
+			return 0;
+		note_end(run, &cgroup, out->status);
+		return save_state(run, err);
+	}
 	if (cgroup_create(run->store, run->container.id, &description.resources, &cgroup, err) < 0)
 		return -1;
 	cgroup_give(&cgroup, &description);
@@ -527,11 +600,13 @@ static int keep(struct run *run, bool commits, struct err *err)
 /* One that never began, or is not to stay, goes. */
 static int end(struct run *run, bool began, bool is_good, struct err *err)
 {
-	const bool stays = began && !run->options->remove_after;
+	const bool stays = began && (!run->options->remove_after || run->is_bundled);
 	const bool commits = run->options->commit_name && is_good;
 	struct err removal = ERR_INIT;
 	int result = 0;
 
+	if (run->is_bundled)
+		return 0;
 	if (stays || commits)
 		result = keep(run, commits, err);
 	if (stays)

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/userns.h"
 #include "sandbox/container-run.h"
+#include "sandbox/runtime.h"
 #include "storage/image-pull.h"
 #include "storage/mount.h"
 
@@ -51,12 +52,24 @@ static int pull(const struct run_options *options, struct store *store, struct e
 	return image_pull_ensure(&pull, options->image, &platform, &found_by, err);
 }
 
+/* A mount of an ordinary user's ends with the namespace that we enter, and so with us. */
+static int check_bundle(const struct run_options *options, struct err *err)
+{
+	if (!options->bundle || geteuid() == 0)
+		return 0;
+	err_set(err, ERR_USAGE, "an ordinary user's mount would end with this command");
+	return err_detail(err, "run it in a namespace that stays: imgstore unshare sh, and there "
+			       "imgrun --bundle");
+}
+
 static int run(struct run_options *options, const struct run_observer *observer,
 	       struct run_outcome *out, struct err *err)
 {
 	auto_store struct store *store = NULL;
 
-	if (enter(options, err) < 0 || store_open(options->root, &store, err) < 0)
+	if (check_bundle(options, err) < 0 || enter(options, err) < 0 ||
+	    (options->runtime && runtime_prepare(err) < 0) ||
+	    store_open(options->root, &store, err) < 0)
 		return -1;
 	if (options->storage_driver && mount_choose_driver(store, options->storage_driver, err) < 0)
 		return -1;

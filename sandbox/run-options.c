@@ -138,6 +138,10 @@ static int parse_table(int argc, char **argv, struct run_options *run, struct te
 		  "credentials for that", NULL },
 		{ 0, "tls-verify", OPTION_SWITCH, &run->tls_verify, NULL,
 		  "check the registry's certificate, and speak https only", NULL },
+		{ 0, "runtime", OPTION_STRING, &run->runtime, "PROGRAM",
+		  "have an OCI runtime run it, as runc or crun", NULL },
+		{ 0, "bundle", OPTION_STRING, &run->bundle, "DIR",
+		  "make an OCI bundle in DIR, and run nothing", NULL },
 		{ 0, "platform", OPTION_STRING, &run->platform, "OS/ARCH[/VARIANT]",
 		  "of an image for several platforms, run this one's (default: this machine's)",
 		  NULL },
@@ -279,6 +283,10 @@ static int check(const struct run_options *run, struct err *err)
 	if (run->is_detached && run->commit_name)
 		return err_set(err, ERR_USAGE,
 			       "--detach with --commit: use imgstore commit when it has ended");
+	if ((run->runtime || run->bundle) && (run->is_detached || run->security.seccomp))
+		return err_set(err, ERR_USAGE,
+			       "--%s with --detach or a seccomp profile is not supported",
+			       run->runtime ? "runtime" : "bundle");
 	if (run->hostname && run->namespaces.items[NAMESPACE_UTS].choice != NAMESPACE_OWN)
 		return err_set(err, ERR_USAGE, "--hostname needs --uts=private");
 	if (run->has_init && run->namespaces.items[NAMESPACE_PID].choice != NAMESPACE_OWN)

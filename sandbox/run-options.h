@@ -32,10 +32,12 @@ struct run_options {
 	struct security security;
 	const char *commit_name; /* its changes become an image of this name */
 	const char *cid_file;
-	const char *pull; /* as image-pull.h has it */
+	const char *runtime; /* an OCI runtime in our place; NULL: we run it */
+	const char *bundle;  /* make an OCI bundle there, run nothing; NULL: run it */
+	const char *pull;    /* as image-pull.h has it */
 	const char *authfile;
 	const char *tls_verify;
-	int stop_signal;  /* 0: the image's */
+	int stop_signal; /* 0: the image's */
 	int64_t stop_timeout_s;
 	int64_t time_offset_s;
 	bool has_time_offset;

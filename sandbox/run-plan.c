@@ -33,6 +33,9 @@ int run_plan_argv(const struct run_config *config, const struct run_options *opt
 		append(out, &options->command);
 	else if (!options->entrypoint)
 		append(out, &config->cmd);
+	/* a bundle is there to be changed by hand */
+	if (out->count == 0 && options->bundle)
+		strlist_add(out, "sh");
 	if (out->count == 0)
 		return err_set(err, ERR_INPUT,
 			       "no command was given, and the image '%s' names none",

@@ -17,6 +17,7 @@
 #include "storage/store.h"
 
 /* The subcommands of imgstore; each returns the exit status. */
+int cmd_bundle(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_commit(int argc, char **argv);
 int cmd_diff(int argc, char **argv);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* imgstore tag and imgstore rm: names given, names and images taken away. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 
+#include "common/mem.h"
 #include "layers/ref.h"
 #include "storage/cmd-internal.h"
 #include "storage/container-state.h"
@@ -64,6 +67,16 @@ static int remove_image(struct store *store, const char *text, const struct dige
 	return 0;
 }
 
+/* Who else uses it keeps it. */
+static int unmount_bundle(const struct container_state *state, struct err *err)
+{
+	auto_free char *root = str_format("%s/rootfs", state->bundle);
+
+	if (umount2(root, UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+		return err_sys(err, "unmount '%s' of the bundle", root);
+	return 0;
+}
+
 /* With @force one that runs is killed first; it may have removed itself then. */
 static int remove_container(struct store *store, const char *text, bool force, struct err *err)
 {
@@ -78,6 +91,8 @@ static int remove_container(struct store *store, const char *text, bool force, s
 		return err_detail(err, "imgstore stop ends it, imgstore rm --force kills it");
 	}
 	if (container_state_load(container.dir_fd, &state, err) < 0)
+		return -1;
+	if (state.bundle && unmount_bundle(&state, err) < 0)
 		return -1;
 	if (is_running && command_kill(store, &container, err) < 0)
 		return -1;

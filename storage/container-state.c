@@ -35,6 +35,7 @@ static const struct row {
 	{ "Labels", ROW_LIST, AT(labels) },
 	{ "Cgroups", ROW_LIST, AT(cgroups) },
 	{ "Stubs", ROW_LIST, AT(stubs) },
+	{ "Bundle", ROW_TEXT, AT(bundle) },
 	{ "Ports", ROW_LIST, AT(ports) },
 	{ "StopSignal", ROW_INT, AT(stop_signal) },
 	{ "StopTimeout", ROW_INT, AT(stop_timeout_s) },

@@ -29,6 +29,7 @@ struct container_state {
 	struct strlist labels;  /* "K=V" */
 	struct strlist cgroups; /* directories that its processes are in */
 	struct strlist stubs;   /* where the files lie that are made for it ("etc/hosts") */
+	char *bundle;           /* the OCI bundle that shows its files; NULL: none */
 	struct strlist ports;   /* "8080:80/tcp" */
 	int64_t stop_signal;
 	int64_t stop_timeout_s;

@@ -79,6 +79,7 @@ int main(int argc, char **argv)
 		{ "stop", "ask containers to end", cmd_stop },
 		{ "kill", "send a signal to containers", cmd_kill },
 		{ "exec", "run a command in a running container", cmd_exec },
+		{ "bundle", "make an OCI bundle of an image, for other runtimes", cmd_bundle },
 		{ "commit", "make an image of what a container has changed", cmd_commit },
 		{ "import", "make an image of a root file system's tar", cmd_import },
 		{ "export", "write the root file system of an image or container as a tar",

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers for what a description is called in the language of other runtimes. */
+#include "sandbox/oci-config.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "sandbox/caps.h"
+#include "sandbox/limits.h"
+
+static void add_string(struct json *array, const char *text)
+{
+	json_append(array, json_new_string(text));
+}
+
+static char *path_of(int fd)
+{
+	return str_format("/proc/%d/fd/%d", getpid(), fd);
+}
+
+/* ---- process ---- */
+
+static struct json *user_json(const struct sandbox_description *description)
+{
+	struct json *user = json_object();
+	struct json *groups = json_array();
+
+	json_set_int(user, "uid", description->uid);
+	json_set_int(user, "gid", description->gid);
+	for (size_t i = 0; i < description->group_count; i++)
+		json_append(groups, json_new_int(description->groups[i]));
+	json_set(user, "additionalGids", groups);
+	return user;
+}
+
+static struct json *caps_json(uint64_t caps)
+{
+	auto_strbuf struct strbuf text = STRBUF_INIT;
+	struct json *list = json_array();
+	char *rest, *name;
+
+	if (caps == 0)
+		return list;
+	caps_format(caps & CAPS_ALL, &text);
+	rest = text.data;
+	while ((name = strsep(&rest, " "))) {
+		auto_free char *full = str_format("CAP_%s", name);
+
+		add_string(list, full);
+	}
+	return list;
+}
+
+/* A user who is not root has none at first, as with us. */
+static struct json *capabilities_json(const struct sandbox_description *description)
+{
+	struct json *sets = json_object();
+	uint64_t own = description->uid == 0 ? description->capabilities : 0;
+
+	json_set(sets, "bounding", caps_json(description->capabilities));
+	json_set(sets, "effective", caps_json(own));
+	json_set(sets, "permitted", caps_json(own));
+	json_set(sets, "inheritable", json_array());
+	json_set(sets, "ambient", json_array());
+	return sets;
+}
+
+static struct json *rlimits_json(const struct sandbox_description *description)
+{
+	struct json *list = json_array();
+
+	for (size_t i = 0; i < description->rlimit_count; i++) {
+		const struct sandbox_rlimit *limit = &description->rlimits[i];
+		auto_free char *name = str_format("RLIMIT_%s", limits_name(limit->resource));
+		struct json *row = json_object();
+
+		for (char *c = name; *c; c++)
+			*c = (char)toupper((unsigned char)*c);
+		json_set_string(row, "type", name);
+		json_set_int(row, "hard", (int64_t)limit->hard);
+		json_set_int(row, "soft", (int64_t)limit->soft);
+		json_append(list, row);
+	}
+	return list;
+}
+
+static struct json *process_json(const struct sandbox_description *description)
+{
+	struct json *process = json_object();
+
+	json_set_bool(process, "terminal", description->terminal);
+	json_set(process, "user", user_json(description));
+	json_set_strlist(process, "args", &description->argv);
+	json_set_strlist(process, "env", &description->env);
+	json_set_string(process, "cwd", description->cwd);
+	json_set(process, "capabilities", capabilities_json(description));
+	json_set(process, "rlimits", rlimits_json(description));
+	json_set_bool(process, "noNewPrivileges", description->no_new_privileges);
+	return process;
+}
+
+/* ---- mounts ---- */
+
+static const struct {
+	unsigned flag;
+	const char *name;
+} mount_flags[] = {
+	{ SANDBOX_MOUNT_READ_ONLY, "ro" },
+	{ SANDBOX_MOUNT_NOSUID, "nosuid" },
+	{ SANDBOX_MOUNT_NODEV, "nodev" },
+	{ SANDBOX_MOUNT_NOEXEC, "noexec" },
+};
+
+static const char *type_of(enum sandbox_mount_kind kind)
+{
+	switch (kind) {
+	case SANDBOX_MOUNT_PROC:
+		return "proc";
+	case SANDBOX_MOUNT_SYSFS:
+		return "sysfs";
+	case SANDBOX_MOUNT_TMPFS:
+	case SANDBOX_MOUNT_DEV:
+		return "tmpfs";
+	case SANDBOX_MOUNT_DEVPTS:
+		return "devpts";
+	case SANDBOX_MOUNT_MQUEUE:
+		return "mqueue";
+	case SANDBOX_MOUNT_CGROUP:
+		return "cgroup";
+	case SANDBOX_MOUNT_BIND:
+	case SANDBOX_MOUNT_TREE:
+		return "bind";
+	}
+	return "bind";
+}
+
+/* A runtime makes the devices in /dev itself, so that must open them. */
+static struct json *mount_options_json(const struct sandbox_mount *mount)
+{
+	struct json *list = json_array();
+	auto_free char *data = str_dup(mount->data ? mount->data : "");
+	char *rest = data;
+	char *option;
+
+	if (mount->kind == SANDBOX_MOUNT_BIND || mount->kind == SANDBOX_MOUNT_TREE)
+		add_string(list, mount->flags & SANDBOX_MOUNT_RECURSIVE ? "rbind" : "bind");
+	for (size_t i = 0; i < sizeof(mount_flags) / sizeof(mount_flags[0]); i++)
+		if ((mount->flags & mount_flags[i].flag) &&
+		    (mount->kind != SANDBOX_MOUNT_DEV ||
+		     mount_flags[i].flag != SANDBOX_MOUNT_NODEV))
+			add_string(list, mount_flags[i].name);
+	if (mount->kind == SANDBOX_MOUNT_DEVPTS)
+		add_string(list, "newinstance");
+	while (mount->kind != SANDBOX_MOUNT_TREE && (option = strsep(&rest, ",")))
+		if (*option)
+			add_string(list, option);
+	return list;
+}
+
+static char *real_path_of(int fd)
+{
+	auto_free char *link = path_of(fd);
+
+	return realpath(link, NULL);
+}
+
+static struct json *mount_json(const struct sandbox_mount *mount)
+{
+	struct json *json = json_object();
+	auto_free char *source = NULL;
+
+	json_set_string(json, "destination", mount->target);
+	json_set_string(json, "type", type_of(mount->kind));
+	if (mount->source_fd >= 0)
+		source = real_path_of(mount->source_fd);
+	json_set_string(json, "source", source ? source : type_of(mount->kind));
+	json_set(json, "options", mount_options_json(mount));
+	return json;
+}
+
+static struct json *mounts_json(const struct sandbox_description *description)
+{
+	struct json *list = json_array();
+
+	for (size_t i = 0; i < description->mount_count; i++)
+		json_append(list, mount_json(&description->mounts[i]));
+	return list;
+}
+
+/* ---- the kernel's part ---- */
+
+static struct json *namespaces_json(const struct sandbox_description *description)
+{
+	static const struct {
+		unsigned ns;
+		const char *type;
+	} rows[] = {
+		{ SANDBOX_NS_PID, "pid" },       { SANDBOX_NS_IPC, "ipc" },
+		{ SANDBOX_NS_UTS, "uts" },       { SANDBOX_NS_MOUNT, "mount" },
+		{ SANDBOX_NS_CGROUP, "cgroup" }, { SANDBOX_NS_NET, "network" },
+		{ SANDBOX_NS_TIME, "time" },
+	};
+	struct json *list = json_array();
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct json *row;
+
+		if (!(description->namespaces & rows[i].ns) &&
+		    !sandbox_description_joins(description, rows[i].ns))
+			continue;
+		row = json_object();
+		json_set_string(row, "type", rows[i].type);
+		for (size_t k = 0; k < description->join_count; k++) {
+			auto_free char *path = path_of(description->joins[k].fd);
+
+			if (description->joins[k].ns == rows[i].ns)
+				json_set_string(row, "path", path);
+		}
+		json_append(list, row);
+	}
+	return list;
+}
+
+static void set_positive(struct json *json, const char *key, uint64_t value)
+{
+	if (value)
+		json_set_int(json, key, (int64_t)value);
+}
+
+static struct json *memory_json(const struct resources *resources)
+{
+	struct json *memory = json_object();
+
+	set_positive(memory, "limit", resources->memory_bytes);
+	set_positive(memory, "reservation", resources->reservation_bytes);
+	if (resources->swap_total_bytes)
+		json_set_int(memory, "swap", resources->swap_total_bytes);
+	else if (resources->memory_bytes)
+		json_set_int(memory, "swap", (int64_t)(2 * resources->memory_bytes));
+	return memory;
+}
+
+static struct json *cpu_json(const struct resources *resources)
+{
+	struct json *cpu = json_object();
+
+	set_positive(cpu, "shares", resources->cpu_shares);
+	set_positive(cpu, "quota", resources->cpu_quota_us);
+	set_positive(cpu, "period", resources->cpu_period_us);
+	json_set_string(cpu, "cpus", resources->cpus);
+	json_set_string(cpu, "mems", resources->memory_nodes);
+	return cpu;
+}
+
+static struct json *device_rules_json(const struct resources *resources)
+{
+	struct json *list = json_array();
+	struct json *none = json_object();
+
+	json_set_bool(none, "allow", false);
+	json_set_string(none, "access", "rwm");
+	json_append(list, none);
+	for (size_t i = 0; i < resources->device_count; i++) {
+		const struct resource_device *device = &resources->devices[i];
+		char access[4] = "";
+		char type[2] = { device->type, '\0' };
+		struct json *row = json_object();
+
+		snprintf(access, sizeof(access), "%s%s%s", device->reads ? "r" : "",
+			 device->writes ? "w" : "", device->makes ? "m" : "");
+		json_set_bool(row, "allow", true);
+		json_set_string(row, "type", type);
+		if (device->major >= 0)
+			json_set_int(row, "major", device->major);
+		if (device->minor >= 0)
+			json_set_int(row, "minor", device->minor);
+		json_set_string(row, "access", access);
+		json_append(list, row);
+	}
+	return list;
+}
+
+/* Devices of a container are confined to what every one has where nobody confines them. */
+static struct json *resources_json(const struct sandbox_description *description)
+{
+	const struct resources *resources = &description->resources;
+	struct resources confined = { .rates = NULL };
+	struct json *json = json_object();
+
+	resources_copy(&confined, resources);
+	if (!description->opens_devices)
+		resources_confine_devices(&confined);
+	if (confined.confines_devices && !description->nested)
+		json_set(json, "devices", device_rules_json(&confined));
+	json_set(json, "memory", memory_json(resources));
+	json_set(json, "cpu", cpu_json(resources));
+	if (resources->pids) {
+		struct json *pids = json_object();
+
+		json_set_int(pids, "limit", (int64_t)resources->pids);
+		json_set(json, "pids", pids);
+	}
+	resources_release(&confined);
+	return json;
+}
+
+static struct json *devices_json(const struct sandbox_description *description)
+{
+	struct json *list = json_array();
+
+	for (size_t i = 0; i < description->device_count; i++) {
+		const struct sandbox_device *device = &description->devices[i];
+		auto_free char *path = str_format("/dev/%s", device->name);
+		struct json *row = json_object();
+
+		json_set_string(row, "path", path);
+		json_set_string(row, "type", S_ISBLK(device->mode) ? "b" : "c");
+		json_set_int(row, "major", device->major);
+		json_set_int(row, "minor", device->minor);
+		json_set_int(row, "fileMode", device->mode & 07777);
+		json_set_int(row, "uid", device->uid);
+		json_set_int(row, "gid", device->gid);
+		json_append(list, row);
+	}
+	return list;
+}
+
+static struct json *linux_json(const struct sandbox_description *description,
+			       const struct oci_config_options *options)
+{
+	struct json *json = json_object();
+
+	json_set(json, "namespaces", namespaces_json(description));
+	json_set(json, "resources", resources_json(description));
+	json_set(json, "devices", devices_json(description));
+	json_set_strlist(json, "maskedPaths", &description->masked_paths);
+	json_set_strlist(json, "readonlyPaths", &description->read_only_paths);
+	if (options->has_filter)
+		json_set(json, "seccomp", oci_seccomp_json(description->capabilities));
+	return json;
+}
+
+static int check(const struct sandbox_description *description, bool is_lasting, struct err *err)
+{
+	if (description->resources.rate_count > 0 || description->resources.io_weight)
+		return err_set(err, ERR_INPUT, "limits of block I/O are not written to a bundle");
+	if (description->has_init)
+		return err_set(err, ERR_INPUT, "an init is not part of a bundle");
+	if (is_lasting && description->join_count > 0)
+		return err_set(err, ERR_INPUT,
+			       "a bundle has no namespace that ends with somebody else");
+	for (size_t i = 0; i < description->mount_count; i++)
+		if (description->mounts[i].kind == SANDBOX_MOUNT_TREE)
+			return err_set(err, ERR_INPUT, "what is mounted at '%s' has no path",
+				       description->mounts[i].target);
+	return 0;
+}
+
+int oci_config_format(const struct sandbox_description *description,
+		      const struct oci_config_options *options, struct strbuf *out, struct err *err)
+{
+	auto_json struct json *config = json_object();
+	struct json *root = json_object();
+
+	if (check(description, options->is_lasting, err) < 0) {
+		json_unref(root);
+		return -1;
+	}
+	json_set_string(root, "path", options->root_path);
+	json_set_bool(root, "readonly", description->read_only_root);
+	json_set_string(config, "ociVersion", "1.0.2");
+	json_set(config, "process", process_json(description));
+	json_set(config, "root", root);
+	if (description->hostname)
+		json_set_string(config, "hostname", description->hostname);
+	json_set(config, "mounts", mounts_json(description));
+	json_set(config, "linux", linux_json(description, options));
+	json_format_pretty(config, out);
+	strbuf_putc(out, '\n');
+	return 0;
+}
