@@ -285,6 +285,72 @@ big_bytes() { asked "select(.path|endswith(\"$BIG\"))|.out" | paste -sd+ | bc; }
 	[ "$(asked "select(.path|endswith(\"$BIG\"))|.out")" = "$SIZE" ]
 }
 
+# ---- by way of others ----
+
+# mirrors CONF...: registries.conf for the registry "primary.invalid", which is the door "other"
+mirrors() {
+	export CONTAINERS_REGISTRIES_CONF=$T/registries.conf
+	printf '[[registry]]\nprefix = "primary.invalid"\nlocation = "%s"\ninsecure = true\n' "$(bad_registry_door bad other)" >"$T/registries.conf"
+	printf '[[registry.mirror]]\nlocation = "%s"\ninsecure = true\n%s\n' "$@" >>"$T/registries.conf"
+	IMAGE=primary.invalid/a/b:v1
+}
+@test "a mirror is asked first" {
+	mirrors "$H" ''
+	rules '{}'
+	comes
+	[ "$(asked .door | sort -u)" = host ]
+	imgstore inspect primary.invalid/a/b:v1 >/dev/null
+}
+@test "what a mirror has not, or breaks off, comes from the registry itself" {
+	mirrors "$H" ''
+	rules '{"rules":[{"match":"^host .*manifests","do":"status","status":404}]}'
+	comes
+	rm -rf "$IMGBUILD_ROOT"
+	rules '{"rules":[{"match":"^host .*'"$BIG"'","do":"status","status":404}]}'
+	comes
+	rm -rf "$IMGBUILD_ROOT"
+	rules '{"rules":[{"match":"^host .*'"$BIG"'","do":"cut","after":1000000}]}'
+	comes --retry=0
+	[ "$(asked "select(.path|endswith(\"$BIG\"))|[.door,.range]|join(\" \")")" = $'host \nother bytes=1000000-' ]
+	rm -rf "$IMGBUILD_ROOT"
+	mirrors 127.0.0.1:1 ''
+	comes --retry=0
+}
+@test "a mirror that lies is passed over for its manifest" {
+	mirrors "$H" ''
+	IMAGE=primary.invalid/a/b@$MANIFEST
+	rules '{"digest_header":false,"rules":[{"match":"^host .*manifests","do":"corrupt"}]}'
+	comes
+}
+@test "a mirror for digests alone is not asked for tags" {
+	mirrors "$H" 'pull-from-mirror = "digest-only"'
+	rules '{}'
+	comes
+	[ -z "$(asked 'select(.door=="host")|.path')" ]
+}
+@test "through a proxy, but not to this machine" {
+	# our registry takes whole URLs, as a proxy does
+	export HTTP_PROXY=http://$(bad_registry_door bad other) HTTPS_PROXY=http://127.0.0.1:1
+	rules '{}'
+	comes
+	[ "$(asked .door | sort -u)" = host ]
+	rm -rf "$IMGBUILD_ROOT"
+	IMAGE=registry.invalid/a/b:v1
+	HTTPS_PROXY=$HTTP_PROXY
+	rules '{}'
+	comes --tls-verify=false
+	[ "$(asked 'select(.method=="GET")|.door' | sort -u)" = other ]
+	asked .path | grep -q '^http://registry.invalid/v2/a/b/manifests/v1$'
+	rm -rf "$IMGBUILD_ROOT"
+	NO_PROXY=.invalid fails 4 'resolve' --tls-verify=false
+}
+@test "more scopes are asked for once" {
+	rules '{"auth":"bearer","rules":[{"match":"GET .*blobs","do":"status","status":403,
+		"headers":{"WWW-Authenticate":"Bearer realm=\"http://'"$H"'/token\",service=\"bad\",scope=\"repository:a/b:pull repository:c:pull\",error=\"insufficient_scope\""},"times":1}]}'
+	comes
+	[ "$(asked 'select(.path|startswith("/token"))|.path' | grep -c 'scope=repository%3Ac%3Apull')" = 1 ]
+}
+
 # ---- what is shown on the way ----
 
 slowly() { rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"drip","bytes":500000,"seconds":0.3}]}'; }

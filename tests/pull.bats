@@ -95,6 +95,36 @@ is_refused() {
 	pulls root token
 	[ "$(wc -l <"$T/registry/token/token.log")" = 1 ]
 }
+@test "an identity token, and a token for the registry" {
+	local h=$(registry_of token) token
+	: >"$T/registry/token/token.log"
+	printf '{"auths":{"%s":{"identitytoken":"refresh-token-of-alice"}}}' "$h" >"$OUT/auth.json"
+	pulls root token --authfile "$OUT/auth.json"
+	[ "$(jq -r .method "$T/registry/token/token.log" | sort -u)" = POST ]
+	printf '{"auths":{"%s":{"identitytoken":"another"}}}' "$h" >"$OUT/auth.json"
+	is_refused 'the token server says 401' --authfile "$OUT/auth.json" "$h/a/b:v1"
+	token=$(curl -s "$(sed -n 's/^realm //p' "$T/registry/token/token.out")?service=test-registry&scope=repository:a/b:pull" | jq -r .token)
+	printf '{"auths":{"%s":{"registrytoken":"%s"}}}' "$h" "$token" >"$OUT/auth.json"
+	: >"$T/registry/token/token.log"
+	pulls root token --authfile "$OUT/auth.json"
+	[ ! -s "$T/registry/token/token.log" ]
+}
+@test "an index whole, and one platform of it" {
+	local h=$(registry_of plain) digest
+	mkdir "$OUT/c"
+	printf 'FROM scratch\nARG TARGETARCH\nCOPY Buildfile /$TARGETARCH\n' >"$OUT/c/Buildfile"
+	as root imgbuild -q --platform linux/amd64,linux/arm64 -t made "$OUT/c"
+	as root imgpush -q made "docker://$h/both:1"
+	digest=$(skopeo inspect --raw --tls-verify=false "docker://$h/both:1" | sha256sum | cut -d' ' -f1)
+	ROOT_STORE=$OUT/second
+	[ "$(as root imgpull -q --all-platforms "$h/both:1")" = "sha256:$digest" ]
+	as root imgpush -q "$h/both:1" "oci:$OUT/whole:1"
+	[ "$(jq -r '.manifests[0].digest' "$OUT/whole/index.json")" = "sha256:$digest" ]
+	as root imgpull -q --platform linux/arm64 "$h/both:1" one
+	[ "$(as root imgstore inspect one | jq -r '.[0].Architecture // .[0].architecture')" = arm64 ]
+	run -3 as root imgpull -q --platform linux/s390x "$h/both:1"
+	grep -F s390x <<<"$output"
+}
 @test "by digest, which is its name; by docker://; under another name" {
 	local h=$(registry_of plain)
 	[ "$(as root imgpull -q "docker://$h/a/b@$MANIFEST")" = "$WANT" ]
