@@ -24,7 +24,8 @@
 struct layout_reader {
 	struct image_reader reader;
 	int dir_fd;
-	char *path; /* as the user wrote it */
+	char *path;  /* as the user wrote it */
+	char *place; /* of storage/origin.h, or NULL */
 };
 
 static struct image_dir dir_at(int dir_fd, const char *path)
@@ -89,6 +90,7 @@ static void layout_free(struct image_reader *reader)
 
 	fd_close(&layout->dir_fd);
 	free(layout->path);
+	free(layout->place);
 	free(layout);
 }
 
@@ -266,6 +268,17 @@ static int open_layout(struct layout_reader *layout, const char *tag, const stru
 	return choose_only(&index, layout->path, &layout->reader.roots, err);
 }
 
+/* By which it can be found again, unless the form cannot hold it. */
+static void note_place(struct layout_reader *layout)
+{
+	auto_free char *path = realpath(layout->path, NULL);
+
+	if (!path || strpbrk(path, ":@"))
+		return;
+	layout->place = str_format("oci:%s", path);
+	layout->reader.place = layout->place;
+}
+
 int oci_layout_read(const char *rest, struct store *store, struct image_reader **out,
 		    struct err *err)
 {
@@ -287,6 +300,7 @@ int oci_layout_read(const char *rest, struct store *store, struct image_reader *
 	}
 	if (open_layout(layout, tag, at ? &digest : NULL, err) < 0)
 		return -1;
+	note_place(layout);
 	add_name(layout, tag);
 	*out = ptr_steal(&reader);
 	return 0;

@@ -50,10 +50,12 @@ static int canonical_name(const char *text, bool may_pin, struct strlist *out, s
 static int choose_names(const struct image_reader *reader, const char *source, const char *name,
 			struct strlist *out, struct err *err)
 {
+	bool may_pin = reader->place && strncmp(reader->place, "docker://", 9) == 0;
+
 	if (name)
 		return canonical_name(name, false, out, err);
 	for (size_t i = 0; i < reader->names.count; i++)
-		if (canonical_name(reader->names.items[i], reader->place != NULL, out, err) < 0)
+		if (canonical_name(reader->names.items[i], may_pin, out, err) < 0)
 			return err_prefix(err, "%s", source);
 	if (out->count == 0)
 		return err_set(err, ERR_USAGE,
@@ -231,7 +233,8 @@ static int pull_from(struct store *store, struct image_reader *reader,
 {
 	bool is_index = false;
 
-	if ((options->all_platforms && pull_index(store, reader, options->transfers, &is_index, out_id, err) < 0) ||
+	if ((options->all_platforms &&
+	     pull_index(store, reader, options->transfers, &is_index, out_id, err) < 0) ||
 	    (!is_index && pull_one(store, reader, options, source, out_id, err) < 0))
 		return -1;
 	for (size_t i = 0; i < names->count; i++)

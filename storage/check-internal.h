@@ -66,6 +66,14 @@ int check_rows(struct checker *checker, struct err *err);
 int check_leftovers(struct checker *checker, struct err *err);
 int check_unsynced(struct checker *checker, struct err *err);
 
+/* ---- check-again.c ---- */
+/*
+ * Pull one of the images that need what was found, from where it was seen. What is lost has lost its
+ * row before. *out_place stays empty when that could not be done; else it is where from.
+ */
+int check_pull_again(struct checker *checker, const struct check_finding *finding,
+		     struct strbuf *out_place, struct err *err);
+
 /* ---- check-repair.c ---- */
 int check_repair(struct checker *checker, struct err *err);
 

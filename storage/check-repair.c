@@ -14,6 +14,7 @@
 #include "storage/gc-internal.h"
 #include "storage/layer-internal.h"
 #include "storage/lease-internal.h"
+#include "storage/origin.h"
 
 static void settle(struct check_finding *finding, enum check_state state, const char *outcome)
 {
@@ -270,13 +271,36 @@ static int repack(struct checker *checker, struct check_finding *finding, const 
 	return 0;
 }
 
+/* *out_done: the very blob is there again. */
+static int pull_blob(struct checker *checker, struct check_finding *finding, bool *out_done,
+		     struct err *err)
+{
+	auto_strbuf struct strbuf place = STRBUF_INIT;
+	auto_free char *outcome = NULL;
+
+	if (check_pull_again(checker, finding, &place, err) < 0 ||
+	    gc_exists(checker->store, "SELECT 1 FROM blobs WHERE digest=?", &finding->digest,
+		      out_done, err) < 0)
+		return -1;
+	*out_done = *out_done && place.len > 0;
+	if (!*out_done)
+		return 0;
+	outcome = str_format("pulled again from %s", place.data);
+	settle(finding, CHECK_REPAIRED, outcome);
+	return 0;
+}
+
 static int repair_layer_blob(struct checker *checker, struct check_finding *finding,
 			     const struct form *form, struct err *err)
 {
 	struct check_layer *layer = find_layer(checker, &form->diff_id);
+	bool is_done = false;
 
-	if (forget_blob(checker, &finding->digest, true, err) < 0)
+	if (forget_blob(checker, &finding->digest, true, err) < 0 ||
+	    pull_blob(checker, finding, &is_done, err) < 0)
 		return -1;
+	if (is_done)
+		return 0;
 	if (layer && layer->is_packable && !layer->is_damaged)
 		return repack(checker, finding, form, layer, err);
 	settle(finding, CHECK_LOST,
@@ -285,6 +309,20 @@ static int repair_layer_blob(struct checker *checker, struct check_finding *find
 			 "again"
 		       : "removed");
 	return 0;
+}
+
+/* Without it an image is none; with a place to ask, it is worth forgetting what is damaged. */
+static int repair_document(struct checker *checker, struct check_finding *finding, struct err *err)
+{
+	auto_strlist struct strlist places = STRLIST_INIT;
+	bool is_done = false;
+
+	if (origin_list(checker->store, &finding->digest, "", &places, err) < 0)
+		return -1;
+	if (places.count > 0 && (forget_blob(checker, &finding->digest, true, err) < 0 ||
+				 pull_blob(checker, finding, &is_done, err) < 0))
+		return -1;
+	return is_done ? 0 : lose(checker, finding, err);
 }
 
 static int repair_blob(struct checker *checker, struct check_finding *finding, struct err *err)
@@ -301,7 +339,7 @@ static int repair_blob(struct checker *checker, struct check_finding *finding, s
 	    load_form(checker->store, &finding->digest, &is_form, &form, err) < 0)
 		return -1;
 	if (is_config)
-		return lose(checker, finding, err);
+		return repair_document(checker, finding, err);
 	if (is_form)
 		return repair_layer_blob(checker, finding, &form, err);
 	if (forget_blob(checker, &finding->digest, false, err) < 0)
@@ -314,30 +352,50 @@ static int repair_blob(struct checker *checker, struct check_finding *finding, s
 
 /* ---- layers ---- */
 
-static int repair_layer(struct checker *checker, struct check_finding *finding, struct err *err)
+/* From its kept blob; settles the finding. -1: not done, and @problem says why. */
+static int unpack_again(struct checker *checker, struct check_finding *finding,
+			const struct layer *layer, struct err *problem)
 {
 	struct store *store = checker->store;
 	auto_layer_draft struct layer_draft draft = LAYER_DRAFT_INIT;
 	auto_layer_lock struct layer_lock lock = LAYER_LOCK_INIT;
+	bool in_use = false;
+
+	if (layer_lock_take(store, &layer->diff_id, &lock, problem) < 0 ||
+	    layer_draft_open(store, &draft, problem) < 0 ||
+	    layer_kept_unpack(store, layer, &draft, problem) < 0 ||
+	    layer_draft_replace(store, &draft, layer, &in_use, problem) < 0)
+		return -1;
+	settle(finding, in_use ? CHECK_FOUND : CHECK_REPAIRED,
+	       in_use ? "a mount or a running command uses it: repair it when that is over"
+		      : "unpacked again from its blob");
+	return 0;
+}
+
+static int repair_layer(struct checker *checker, struct check_finding *finding, struct err *err)
+{
+	struct store *store = checker->store;
+	auto_strbuf struct strbuf place = STRBUF_INIT;
 	struct err problem = ERR_INIT;
 	struct layer layer;
 	bool implicit = false;
-	bool in_use = false;
 	bool found = false;
 
 	if (layer_load(store, &finding->digest, &found, &implicit, &layer, err) < 0)
 		return -1;
 	if (!found)
 		return settle(finding, CHECK_REPAIRED, "somebody has removed it"), 0;
-	if (layer_lock_take(store, &layer.diff_id, &lock, err) < 0)
-		return -1;
-	if (layer_draft_open(store, &draft, &problem) == 0 &&
-	    layer_kept_unpack(store, &layer, &draft, &problem) == 0 &&
-	    layer_draft_replace(store, &draft, &layer, &in_use, &problem) == 0) {
-		settle(finding, in_use ? CHECK_FOUND : CHECK_REPAIRED,
-		       in_use ? "a mount or a running command uses it: repair it when that is over"
-			      : "unpacked again from its blob");
+	if (unpack_again(checker, finding, &layer, &problem) == 0)
 		return 0;
+	/* no blob is kept, or not the right one */
+	if (problem.kind == ERR_INPUT) {
+		err_clear(&problem);
+		if (check_pull_again(checker, finding, &place, err) < 0)
+			return -1;
+		if (place.len == 0)
+			return lose(checker, finding, err);
+		if (unpack_again(checker, finding, &layer, &problem) == 0)
+			return 0;
 	}
 	if (problem.kind == ERR_INPUT)
 		return lose(checker, finding, err);

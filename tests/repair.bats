@@ -28,7 +28,10 @@ fill() {
 	local who=$1
 	as "$who" imgstore import "$T/bb.tar" bb
 	as "$who" imgbuild -q -t built "$T/ctx"
-	as "$who" imgpull "oci:$T/layout:a" pulled
+	# from a place that is not there any more
+	cp -r "$T/layout" "$T/gone-$N"
+	as "$who" imgpull "oci:$T/gone-$N:a" pulled
+	rm -r "$T/gone-$N"
 	as "$who" imgpush built "oci:$(store_of "$who")-out:x"
 }
 # found WHO STATE KIND PATTERN: check (with what is in $CHECK) exits with $WANT and has such a finding
@@ -361,3 +364,40 @@ mend_pulled() {
 	clean root
 	[ "$(as root imgstore ls --format json | jq -c '[.[].Names[]] | sort')" = '["bb:latest","built:latest","pulled:latest"]' ]
 }
+
+# What is lost and can be had from where it came
+pulls_again() {
+	local who=$1 hex blob config
+	fill "$who"
+	as "$who" imgpull "oci:$T/layout:a" again >&2
+	hex=$(row "$who" "SELECT lower(hex(blob)) FROM layer_blobs WHERE diff_id=x'$(as "$who" imgstore inspect again | jq -r '.[0].RootFS.Layers[0]' | cut -d: -f2)'")
+	blob=$(store_of "$who")/blobs/sha256/$hex
+	# a blob with other bytes; a blob and the tree that it would mend; a config
+	in_store "$who" sh -c 'printf x >"$1"' x "$blob"
+	CHECK=--repair WANT=0 found "$who" repaired blob "pulled again from oci:$T/layout"
+	clean "$who"
+	in_store "$who" rm -r "$blob" "$(layer_of "$who" again 0)" "$(layer_of "$who" again 1)"
+	found "$who" damaged layer 'it has no directory'
+	CHECK=--repair WANT=0 found "$who" repaired layer 'unpacked again from its blob'
+	clean "$who"
+	# without a row of the blob, too
+	in_store "$who" rm -r "$blob" "$(layer_of "$who" again 0)"
+	row "$who" "DELETE FROM layer_blobs WHERE blob=x'$hex'; DELETE FROM blobs WHERE digest=x'$hex'"
+	CHECK=--repair WANT=0 found "$who" repaired layer 'unpacked again from its blob'
+	clean "$who"
+	config=$(as "$who" imgstore inspect again | jq -r '.[0].Id' | cut -d: -f2)
+	in_store "$who" rm "$(store_of "$who")/blobs/sha256/$config"
+	found "$who" damaged blob 'it has no file'
+	CHECK=--repair WANT=0 found "$who" repaired blob "pulled again from oci:$T/layout"
+	clean "$who"
+	[ "$(as "$who" imgstore inspect again | jq -r '.[0].Id')" = "sha256:$config" ]
+	as "$who" imgrun --rm again true || true
+	# where it is not any more, it is lost as before
+	mv "$T/layout" "$T/moved"
+	in_store "$who" rm -r "$blob" "$(layer_of "$who" again 0)"
+	CHECK=--repair WANT=3 found "$who" lost layer 'removed, and the images that needed it'
+	mv "$T/moved" "$T/layout"
+	[ "$(as "$who" imgrun --rm built cat /one)" = one ]
+}
+@test "4a.3: what is lost is pulled again from where it came (root)" { need_root; pulls_again root; }
+@test "4a.3: what is lost is pulled again from where it came (user)" { need_user; pulls_again user; }
