@@ -13,11 +13,11 @@
  * lock of another.
  */
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/crew.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -468,43 +468,16 @@ static int pull_put_off(struct pull *pull, struct err *err)
 
 /* ---- several at a time ---- */
 
-struct crew {
+struct layer_work {
 	struct pull *pull;
 	size_t *order;
-	pthread_mutex_t lock; /* protects all below */
-	size_t next;
-	bool has_failed;
-	struct err err; /* of the first that failed */
 };
 
-static bool take_next(struct crew *crew, size_t *out_position)
+static int pull_next(void *context, size_t index, struct err *err)
 {
-	bool is_there;
+	struct layer_work *work = context;
 
-	pthread_mutex_lock(&crew->lock);
-	is_there = !crew->has_failed && crew->next < crew->pull->manifest.layer_count;
-	if (is_there)
-		*out_position = crew->order[crew->next++];
-	pthread_mutex_unlock(&crew->lock);
-	return is_there;
-}
-
-static void *work(void *context)
-{
-	struct crew *crew = context;
-	struct err err = ERR_INIT;
-	size_t position;
-
-	while (take_next(crew, &position)) {
-		if (pull_layer(crew->pull, position, &err) == 0)
-			continue;
-		pthread_mutex_lock(&crew->lock);
-		if (!crew->has_failed)
-			crew->err = err;
-		crew->has_failed = true;
-		pthread_mutex_unlock(&crew->lock);
-	}
-	return NULL;
+	return pull_layer(work->pull, work->order[index], err);
 }
 
 static int by_size(const void *a, const void *b, void *context)
@@ -544,20 +517,10 @@ static size_t thread_count(unsigned jobs, size_t layers)
 int pull_layers(struct pull *pull, struct err *err)
 {
 	auto_free size_t *order = make_order(pull);
-	struct crew crew = { .pull = pull, .order = order, .lock = PTHREAD_MUTEX_INITIALIZER };
-	pthread_t threads[THREADS_MAX];
-	size_t wanted = thread_count(pull->reader->jobs, pull->manifest.layer_count);
-	size_t started = 0;
+	struct layer_work work = { .pull = pull, .order = order };
+	const size_t count = pull->manifest.layer_count;
 
-	/* this thread is one of them; with fewer than wanted it only takes longer */
-	while (started + 1 < wanted && pthread_create(&threads[started], NULL, work, &crew) == 0)
-		started++;
-	work(&crew);
-	for (size_t i = 0; i < started; i++)
-		pthread_join(threads[i], NULL);
-	if (crew.has_failed) {
-		*err = crew.err;
+	if (crew_run(count, thread_count(pull->reader->jobs, count), pull_next, &work, err) < 0)
 		return -1;
-	}
 	return pull_put_off(pull, err);
 }
