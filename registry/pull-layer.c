@@ -131,8 +131,8 @@ static void show(struct arrival *arrival)
  * From a place that is far away: what has come before, then the rest, which is kept as it
  * comes, whatever happens then.
  */
-static struct source *open_rest(struct arrival *arrival, const struct source_digest_options *options,
-				struct err *err)
+static struct source *open_rest(struct arrival *arrival,
+				const struct source_digest_options *options, struct err *err)
 {
 	struct image_reader *reader = arrival->pull->reader;
 	uint64_t size = arrival->blob->size_bytes;

@@ -231,6 +231,9 @@ int upload_ask(const struct repository *repository, struct upload *upload, enum 
 	if (client_perform(repository->client, &request, &response, err) < 0)
 		return err_prefix(err, "ask how far an upload is");
 	*out = UPLOAD_GONE;
+	/* that it cannot say so now does not mean that it has nothing */
+	if (is_passing(response.status) || response.status == 401 || response.status == 403)
+		return client_refused(&response, "ask how far an upload is", err);
 	if (response.status != 204 && response.status != 202 && response.status != 200)
 		return 0;
 	/* an upload without a word about its length is as good as none */

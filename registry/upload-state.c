@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "registry/interrupt.h"
+#include "storage/blob.h"
 
 #define STATE_MAX_BYTES ((size_t)64 * 1024)
 
@@ -64,7 +65,7 @@ int upload_state_open(struct store *store, const char *place, const char *what,
 
 	digest_of(key, strlen(key), &digest);
 	out->dir_fd = store_cache_fd(store);
-	snprintf(out->name, sizeof(out->name), "upload-%s", digest_hex(&digest, hex));
+	snprintf(out->name, sizeof(out->name), BLOB_UPLOAD_PREFIX "%s", digest_hex(&digest, hex));
 	fd = openat(out->dir_fd, out->name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_sys(err, "open '%s' in the store's cache", out->name);

@@ -15,7 +15,8 @@
  *
  * or what the registry said to a piece that was under way when its process died (client.h,
  * note_fd). Locked while an upload is under way: a second process that uploads the same to
- * the same place waits for the first, and finds the blob there then.
+ * the same place waits for the first, and finds the blob there then. A prune forgets all
+ * that are not under way.
  */
 struct upload_state {
 	int dir_fd; /* borrowed */

@@ -82,23 +82,31 @@ void blob_writer_keep(struct blob_writer *writer)
 	tmpfile_release(&writer->tmp);
 }
 
-int blob_partial_sweep(struct store *store, struct err *err)
+/* Files of @dir_fd that begin so and that nobody has locked. */
+static int sweep(int dir_fd, const char *what, const char *prefix, struct err *err)
 {
 	auto_strlist struct strlist names = STRLIST_INIT;
 
-	if (walk_names(store->blobs_fd, &names, "blobs/sha256", err) < 0)
+	if (walk_names(dir_fd, &names, what, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++) {
 		const char *name = names.items[i];
 		auto_close int fd = -1;
 
-		if (strncmp(name, PARTIAL_PREFIX, strlen(PARTIAL_PREFIX)) != 0)
+		if (strncmp(name, prefix, strlen(prefix)) != 0)
 			continue;
-		fd = openat(store->blobs_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+		fd = openat(dir_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
 			continue; /* somebody is at it */
-		if (unlinkat(store->blobs_fd, name, 0) < 0 && errno != ENOENT)
+		if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
 			return err_sys(err, "remove '%s'", name);
 	}
 	return 0;
+}
+
+int blob_partial_sweep(struct store *store, struct err *err)
+{
+	if (sweep(store->blobs_fd, "blobs/sha256", PARTIAL_PREFIX, err) < 0)
+		return -1;
+	return sweep(store_cache_fd(store), "cache", BLOB_UPLOAD_PREFIX, err);
 }

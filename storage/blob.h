@@ -53,7 +53,9 @@ int blob_writer_resume(struct store *store, const struct digest *digest, struct 
 		       uint64_t *out_have, struct err *err);
 /* Instead of release: leave what has come for who comes next. */
 void blob_writer_keep(struct blob_writer *writer);
-/* Remove all of these that nobody is at. */
+/* Files in cache/ that say how far an upload came begin so (registry/upload-state.h). */
+#define BLOB_UPLOAD_PREFIX "upload-"
+/* Remove all of these, and of those, that nobody is at. */
 int blob_partial_sweep(struct store *store, struct err *err);
 
 #endif

@@ -265,6 +265,15 @@ bytes_sent() { bad_registry_log bad '.in' | paste -sd+ | bc; }
 	[ "${at:-$(grep -c "is there already" <<<"$output")000000000}" -ge 67108864 ]
 }
 
+@test "a prune forgets uploads that broke off" {
+	need_root
+	bad_registry_rules bad '{"mount": false, "rules": [{"match": "PATCH", "skip": 1, "do": "cut-upload", "after": 1000}, {"match": "GET .*uploads", "do": "status", "status": 500}]}'
+	refused root 4 "500" imgpush -q --retry 0 big:1 "$(registry_of bad)/$REPO:1"
+	[ "$(find "$ROOT_STORE/cache" -name 'upload-*' | wc -l)" = 1 ]
+	as root imgstore prune >/dev/null
+	[ -z "$(find "$ROOT_STORE/cache" -name 'upload-*')" ]
+}
+
 @test "refusals end the push with what the registry says" {
 	need_root
 	local status
