@@ -3,28 +3,72 @@
 #include "storage/image.h"
 
 #include <string.h>
+#include <uthash.h>
 
 #include "common/mem.h"
 #include "layers/ref.h"
 #include "storage/image-internal.h"
 #include "storage/store-internal.h"
 
-static int list_names(struct store *store, struct image_summary *item, struct err *err)
+/* An image of the list by its ID, while the names are added. */
+struct known {
+	struct digest id;
+	size_t at;
+	UT_hash_handle hh;
+};
+
+static int add_name(struct strlist *names, const char *name, struct err *err)
 {
-	auto_strlist struct strlist names = STRLIST_INIT;
+	auto_image_ref struct image_ref ref = IMAGE_REF_INIT;
+	auto_strbuf struct strbuf familiar = STRBUF_INIT;
 
-	if (image_names(store, &item->id, &names, err) < 0)
+	if (image_ref_parse(name, &ref, err) < 0)
 		return -1;
-	for (size_t i = 0; i < names.count; i++) {
-		auto_image_ref struct image_ref ref = IMAGE_REF_INIT;
-		auto_strbuf struct strbuf familiar = STRBUF_INIT;
-
-		if (image_ref_parse(names.items[i], &ref, err) < 0)
-			return -1;
-		image_ref_format_familiar(&ref, &familiar);
-		strlist_add(&item->names, familiar.data);
-	}
+	image_ref_format_familiar(&ref, &familiar);
+	strlist_add(names, familiar.data);
 	return 0;
+}
+
+static int load_names(struct store *store, struct known *by_id, struct image_list *list,
+		      struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+	bool row = false;
+
+	if (query_open(&query, store->db, "SELECT image, name FROM names ORDER BY name", err) < 0)
+		return -1;
+	for (;;) {
+		struct known *known;
+		struct digest id;
+
+		if (query_step(&query, &row, err) < 0)
+			return -1;
+		if (!row)
+			return 0;
+		if (column_digest(&query, 0, &id, err) < 0)
+			return -1;
+		HASH_FIND(hh, by_id, &id, sizeof(id), known);
+		/* named since the list was read */
+		if (known &&
+		    add_name(&list->items[known->at].names, column_text(&query, 1), err) < 0)
+			return -1;
+	}
+}
+
+/* In one query: a store has thousands of them. */
+static int list_names(struct store *store, struct image_list *list, struct err *err)
+{
+	auto_free struct known *items = mem_array(list->count + 1, sizeof(*items));
+	struct known *by_id = NULL;
+	int result;
+
+	for (size_t i = 0; i < list->count; i++) {
+		items[i] = (struct known){ .id = list->items[i].id, .at = i };
+		HASH_ADD(hh, by_id, id, sizeof(items[i].id), &items[i]);
+	}
+	result = load_names(store, by_id, list, err);
+	HASH_CLEAR(hh, by_id);
+	return result;
 }
 
 /* @text: "linux/amd64,linux/arm64", or NULL. */
@@ -85,11 +129,8 @@ int image_list(struct store *store, struct image_list *out, struct err *err)
 {
 	auto_image_list struct image_list list = IMAGE_LIST_INIT;
 
-	if (list_rows(store, &list, err) < 0)
+	if (list_rows(store, &list, err) < 0 || list_names(store, &list, err) < 0)
 		return -1;
-	for (size_t i = 0; i < list.count; i++)
-		if (list_names(store, &list.items[i], err) < 0)
-			return -1;
 	*out = list;
 	list = (struct image_list)IMAGE_LIST_INIT;
 	return 0;
