@@ -50,7 +50,7 @@ static const char help[] =
 	"  volatile, fsync=0          never sync\n"
 	"  timeout=SECONDS            how long the kernel may remember entries and attributes\n"
 	"  passthrough=0|1            let the kernel read and write the files itself, where it can (1)\n"
-	"  writeback=0|1              let the kernel collect writes (1)\n"
+	"  writeback=0|1              let the kernel collect writes (see the manual)\n"
 	"  threaded=0                 as -s\n"
 	"  noacl, noxattrs=1          without access control lists; without any attributes\n"
 	"  static_nlink               directories have one link\n"

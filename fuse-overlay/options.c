@@ -85,6 +85,19 @@ static int take_not(struct options *options, const struct row *row, const char *
 	return 0;
 }
 
+static int take_writeback(struct options *options, const struct row *row, const char *value,
+			  struct err *err)
+{
+	long got;
+
+	(void)row;
+	if (number(value, INT32_MAX, &got, err) < 0)
+		return -1;
+	options->no_writeback = got == 0;
+	options->wants_writeback = got != 0;
+	return 0;
+}
+
 static int take_path(struct options *options, const struct row *row, const char *value,
 		     struct err *err)
 {
@@ -260,7 +273,7 @@ static const struct row rows[] = {
 	{ "sync", VALUE_WANTED, take_not, AT(no_sync) },
 	{ "timeout", VALUE_WANTED, take_seconds, AT(timeout_s) },
 	{ "threaded", VALUE_WANTED, take_not, AT(is_single) },
-	{ "writeback", VALUE_WANTED, take_not, AT(no_writeback) },
+	{ "writeback", VALUE_WANTED, take_writeback, 0 },
 	{ "passthrough", VALUE_WANTED, take_not, AT(no_passthrough) },
 	{ "fast_ino", VALUE_WANTED, take_bool, AT(fast_ino) },
 	{ "fast_ino_check", VALUE_WANTED, take_bool, AT(fast_ino) },

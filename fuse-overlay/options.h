@@ -54,6 +54,7 @@ struct options {
 	bool no_acl;
 	bool no_xattrs;
 	bool no_writeback;
+	bool wants_writeback; /* even where it does more harm than good */
 	bool no_passthrough;
 	bool no_device_whiteouts; /* deletions are .wh. files */
 	bool is_ino32;

@@ -189,6 +189,18 @@ static const struct fuse_custom_io custom_io = {
 	.splice_send = io_splice,
 };
 
+/*
+ * A kernel that collects writes asks for a file's attributes after each time it was closed, read
+ * or written. Where opens are free that would be all there is to pay for reading.
+ */
+static bool may_write_back(const struct session *session)
+{
+	const struct options *options = session->options;
+
+	return !options->no_writeback && !session->has_passthrough &&
+	       (!session->context->kept || options->wants_writeback);
+}
+
 /* What we would like of what the kernel can do. */
 static unsigned int wanted(const struct session *session)
 {
@@ -202,7 +214,7 @@ static unsigned int wanted(const struct session *session)
 	/* who does not hear of opens must hear of truncations */
 	if (session->context->kept)
 		want &= ~(unsigned int)FUSE_CAP_ATOMIC_O_TRUNC;
-	if (!options->no_writeback && !session->has_passthrough)
+	if (may_write_back(session))
 		want |= FUSE_CAP_WRITEBACK_CACHE;
 	if (!options->no_acl && !options->no_xattrs)
 		want |= FUSE_CAP_POSIX_ACL;

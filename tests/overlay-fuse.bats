@@ -204,9 +204,9 @@ overlay xattr_permissions=2; not stat m/plain 2>/dev/null; is "$(stat -c %a m/f)
 }
 
 @test "set-id bits and capabilities that are given after a write, but before it is on disk, stay" {
-	both '
+	local script='
 head -c 10000 /dev/zero >l/low
-overlay
+overlay ${1-}
 python3 - <<P
 import os
 capability = bytes.fromhex("0100000201") + bytes(15)
@@ -225,6 +225,8 @@ for name in "m/low", "m/new":
 P
 unmount
 is "$(stat -c %s u/low u/new | tr "\n" " ")" "200000 200000 "'
+	local option
+	for option in "" passthrough=0 passthrough=0,writeback=1; do both "$script" $option; done
 }
 
 @test "five hundred lower layers" {

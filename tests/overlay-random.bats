@@ -42,6 +42,9 @@ fi'
 	need_root
 	fuse_as root "$random" "$SEED" passthrough=0
 }
+@test "random operations, where the kernel collects writes" {
+	both "$random" "$SEED" passthrough=0,writeback=1
+}
 @test "random operations, with renames of lower directories" {
 	both "$random" "$SEED" redirect_dir=on
 }
@@ -62,6 +65,7 @@ unmount' "$SEED"
 }
 
 database='
+options=${3-}
 python3 - "$1" <<P
 import sqlite3
 db = sqlite3.connect("l/db")
@@ -71,7 +75,7 @@ db.executemany("insert into t values (?, 0, ?)", ((i, bytes([i % 256]) * 500) fo
 db.commit()
 db.close()
 P
-overlay
+overlay $options
 cat >load.py <<P
 import random, sqlite3, sys
 r = random.Random(int(sys.argv[1]))
@@ -90,7 +94,7 @@ for p in $pids; do wait $p; done
 check="pragma integrity_check; select sum(n) from t"
 is "$(sqlite3 m/db "$check" | tr "\n" " ")" "ok $((4 * 135 * 5)) "
 unmount
-overlay
+overlay $options
 is "$(sqlite3 m/db "$check" | tr "\n" " ")" "ok $((4 * 135 * 5)) "
 unmount'
 @test "a database of a lower layer with four writers, rollback journal" {
@@ -100,4 +104,5 @@ unmount'
 @test "a database of a lower layer with four writers, write-ahead log" {
 	command -v sqlite3 >/dev/null || skip "sqlite3 is not installed"
 	both "$database" "$SEED" wal
+	both "$database" "$SEED" wal passthrough=0,writeback=1
 }
