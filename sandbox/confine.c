@@ -29,10 +29,12 @@ struct ruleset {
 	uint64_t scoped;
 };
 
-static int refuse_what_is_missing(const struct sandbox_description *description, struct err *err)
+int confine_check(const struct sandbox_description *description, struct err *err)
 {
 	const char *what = NULL;
 
+	if (!sandbox_is_chroot(description))
+		return 0;
 	if (description->mount_count > 0)
 		what = description->mounts[0].target;
 	if (what)
@@ -95,8 +97,6 @@ static int lock_in(int root_fd, struct err *err)
 
 int confine(const struct sandbox_description *description, struct err *err)
 {
-	if (refuse_what_is_missing(description, err) < 0)
-		return -1;
 	if (lock_in(description->root_fd, err) < 0)
 		return -1;
 	if (fchdir(description->root_fd) < 0 || chroot(".") < 0)

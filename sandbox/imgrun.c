@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/isolation.h"
 #include "common/log.h"
 #include "common/userns.h"
 #include "sandbox/container-run.h"
@@ -26,6 +27,8 @@ static int enter(const struct run_options *options, struct err *err)
 	const char *container = namespaces_container(&options->namespaces);
 	struct userns userns;
 
+	if (isolation_want(options->isolation, err) < 0)
+		return -1;
 	if (container)
 		return container_join_userns(options->root, container, err);
 	return userns_enter(&userns, err);

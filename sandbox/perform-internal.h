@@ -65,9 +65,10 @@ int perform_mounts(const struct sandbox_description *description, struct perform
 
 /*
  * confine.c: instead of all that, "/" is the root, by chroot(2). Where the kernel has Landlock, files
- * outside of it cannot be reached all the same, nor processes that are not in it. ERR_SYSTEM for what
- * such a description cannot have.
+ * outside of it cannot be reached all the same, nor processes that are not in it. What a description
+ * without namespaces cannot have is ERR_SYSTEM beforehand, in the outer process.
  */
+int confine_check(const struct sandbox_description *description, struct err *err);
 int confine(const struct sandbox_description *description, struct err *err);
 
 /*

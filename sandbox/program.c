@@ -287,8 +287,8 @@ static int run_outer(struct err *err)
 	pid_t pid;
 
 	if (read_description(&head, &description, err) < 0 || close_others(&head, err) < 0 ||
-	    tie_to_launcher(&head, err) < 0 || perform_clone_sources(&description, err) < 0 ||
-	    perform_outside(&description, err) < 0)
+	    tie_to_launcher(&head, err) < 0 || confine_check(&description, err) < 0 ||
+	    perform_clone_sources(&description, err) < 0 || perform_outside(&description, err) < 0)
 		return -1;
 	inner.description = &description;
 	has_own_pids = description.namespaces & SANDBOX_NS_PID;

@@ -147,6 +147,9 @@ static int parse_table(int argc, char **argv, struct run_options *run, struct te
 		  NULL },
 		{ 0, "print-description", OPTION_FLAG, &run->print_description, NULL,
 		  "print what would be done, run nothing", NULL },
+		{ 0, "isolation", OPTION_CHOICE, &run->isolation, "HOW",
+		  "how the command is kept apart (default: auto, the first that this host allows)",
+		  "auto|namespaces|single-id|chroot" },
 		{ 0, "storage-driver", OPTION_STRING, &run->storage_driver, "NAME",
 		  "how layers are put together: overlay, overlay-mount, fuse or copy (default: the "
 		  "first that can "

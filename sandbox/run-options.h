@@ -51,6 +51,7 @@ struct run_options {
 	/* of the command, not of the container */
 	const char *root;
 	const char *storage_driver;
+	const char *isolation;
 	bool is_done; /* --help and the like were answered */
 };
 #define RUN_OPTIONS_INIT                                      \

@@ -59,6 +59,37 @@ teardown() { ladder_teardown; }
 	same_on user lone chroot
 }
 
+@test "every storage driver records the same" {
+	local driver
+	cat >"$T/context/Buildfile" <<-'END'
+		FROM scratch
+		ADD base.tar /
+		RUN mkdir /srv && touch /srv/a && chown 5:6 /srv/a && ln -s a /srv/link && chown -h 7 /srv/link && mknod /srv/null c 1 3
+		RUN mv /srv /moved && chmod 600 /moved/a && mv /moved/link /moved/link2 && mkfifo /pipe && chown 9 /pipe && rm /moved/null
+	END
+	busybox_tar "$T/context/base.tar"
+	build_on root >"$T/want"
+	for driver in overlay fuse copy; do
+		on lone env IMGBUILD_STORAGE_DRIVER=$driver IMGBUILD_ROOT="$T/lone/$driver" imgbuild -q "$T/context" >"$T/got"
+		cmp "$T/got" "$T/want"
+	done
+}
+
+@test "containers of imgrun on the lower rungs, and what they cannot have there" {
+	busybox_tar "$T/context/base.tar"
+	printf 'FROM scratch\nADD base.tar /\nRUN touch /file && chown 5:6 /file\n' >"$T/context/Buildfile"
+	for rung in lone chroot; do
+		build_on "$rung"
+		run --separate-stderr on "$rung" imgrun --rm -u alice image sh -c 'id -u; stat -c %u:%g /file; echo lost >/dev/null; chown 0 /file || echo refused'
+		[ "$output" = $'1000\n5:6\nrefused' ]
+	done
+	for option in "-v $T:/mnt" "--network none" "--read-only"; do
+		run on chroot imgrun --rm $option image true
+		[ "$status" = 125 ]
+		[[ $output == *"with isolation 'chroot'"* ]]
+	done
+}
+
 # What the small image has: users, modes, owners, devices, and what nobody but root may change.
 write_mixed() {
 	cat >"$T/context/Buildfile" <<-'END'
