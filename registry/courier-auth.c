@@ -76,7 +76,7 @@ static void widen_scopes(struct errand *errand, const char *asked, bool *out_is_
 
 /* ---- tokens ---- */
 
-static struct token *token_for(struct endpoint *endpoint, const char *scopes)
+static struct token *token_for(struct courier_endpoint *endpoint, const char *scopes)
 {
 	struct token *token;
 
@@ -95,7 +95,7 @@ static bool is_usable(const struct token *token)
 	return token->text && token->expires_ms - RENEW_BEFORE_MS > courier_now_ms();
 }
 
-void endpoint_free(struct endpoint *endpoint)
+void endpoint_free(struct courier_endpoint *endpoint)
 {
 	struct token *next;
 
@@ -133,7 +133,7 @@ static void add_scope_fields(struct strbuf *out, const char *scopes)
 /* What is asked of the token server: a query, or a form with an identity token. */
 static void prepare_token_request(struct errand *errand, const char *scopes)
 {
-	const struct endpoint *endpoint = errand->endpoint;
+	const struct courier_endpoint *endpoint = errand->endpoint;
 	const struct client_endpoint *values = endpoint->values;
 	auto_strbuf struct strbuf fields = STRBUF_INIT;
 
@@ -158,7 +158,7 @@ static void prepare_token_request(struct errand *errand, const char *scopes)
 				 strchr(endpoint->realm, '?') ? "&" : "?", fields.data);
 }
 
-static void fetch_token(struct courier *courier, struct endpoint *endpoint, struct token *token)
+static void fetch_token(struct courier *courier, struct courier_endpoint *endpoint, struct token *token)
 {
 	struct errand *errand = errand_new(courier, endpoint);
 
@@ -285,7 +285,7 @@ static int check_realm(struct errand *errand, const char *realm)
 
 static bool take_bearer(struct errand *errand, const struct challenge *challenge)
 {
-	struct endpoint *endpoint = errand->endpoint;
+	struct courier_endpoint *endpoint = errand->endpoint;
 	struct token *token;
 	bool is_more = false;
 

@@ -495,7 +495,7 @@ static void set_options(struct errand *errand)
 static char *first_url(struct errand *errand)
 {
 	const char *path = errand->request->path;
-	const struct endpoint *endpoint = errand->endpoint;
+	const struct courier_endpoint *endpoint = errand->endpoint;
 
 	if (path[0] != '/')
 		return url_clean(path, &errand->err);
@@ -509,7 +509,7 @@ static char *first_url(struct errand *errand)
 /* To the endpoint's own host, by the scheme that it speaks: credentials may go there. */
 static int look_where(struct errand *errand)
 {
-	const struct endpoint *endpoint = errand->endpoint;
+	const struct courier_endpoint *endpoint = errand->endpoint;
 	auto_free char *home_url =
 		str_format("%s://%s/", errand->tried == SCHEME_HTTP ? "http" : "https",
 			   endpoint->values->host);

@@ -49,7 +49,7 @@ enum scheme {
 	SCHEME_HTTP,
 };
 
-struct endpoint {
+struct courier_endpoint {
 	struct wire_message message; /* holds the strings */
 	const struct client_endpoint *values;
 	enum scheme scheme;
@@ -84,7 +84,7 @@ struct errand {
 	struct courier *courier;
 	struct errand *next;
 	enum errand_state state;
-	struct endpoint *endpoint;
+	struct courier_endpoint *endpoint;
 
 	/* the parent's; or, when token is set, ours */
 	struct wire_message message;
@@ -126,7 +126,7 @@ struct courier {
 	int socket_fd;
 	bool has_settings;
 	struct client_options settings;
-	struct endpoint **endpoints;
+	struct courier_endpoint **endpoints;
 	size_t endpoint_count;
 	struct errand *errands;
 	int64_t alone_ms; /* since when there is no parent; 0: there is one */
@@ -135,7 +135,7 @@ struct courier {
 /* ---- courier.c ---- */
 int64_t courier_now_ms(void);
 /* A new errand, first of the list. */
-struct errand *errand_new(struct courier *courier, struct endpoint *endpoint);
+struct errand *errand_new(struct courier *courier, struct courier_endpoint *endpoint);
 void errand_free(struct errand *errand);
 /* It ends: with errand->err when has_failed, else with its answer. */
 void errand_end(struct errand *errand);
@@ -165,7 +165,7 @@ char *auth_header(struct errand *errand);
 bool auth_challenged(struct errand *errand);
 /* The errand that fetched a token has ended. */
 void auth_token_came(struct errand *errand);
-void endpoint_free(struct endpoint *endpoint);
+void endpoint_free(struct courier_endpoint *endpoint);
 /* Whether an address may be talked to on behalf of this errand. */
 bool auth_address_is_fine(const struct errand *errand, const struct sockaddr *address);
 

@@ -59,7 +59,7 @@ static void again_later(struct errand *errand)
 /* An insecure registry that does not speak https is asked again without. */
 static bool try_plain_http(struct errand *errand)
 {
-	struct endpoint *endpoint = errand->endpoint;
+	struct courier_endpoint *endpoint = errand->endpoint;
 	curl_off_t shaken_us = 0;
 
 	/* it spoke https, and had something against us */

@@ -38,7 +38,7 @@ int64_t courier_now_ms(void)
 
 /* ---- errands ---- */
 
-struct errand *errand_new(struct courier *courier, struct endpoint *endpoint)
+struct errand *errand_new(struct courier *courier, struct courier_endpoint *endpoint)
 {
 	struct errand *errand = mem_alloc(sizeof(*errand));
 
@@ -177,14 +177,14 @@ static void flush_errand(struct errand *errand)
 
 static void add_endpoint(struct courier *courier, struct wire_message *message)
 {
-	struct endpoint *endpoint = mem_alloc(sizeof(*endpoint));
+	struct courier_endpoint *endpoint = mem_alloc(sizeof(*endpoint));
 
 	endpoint->message = *message;
 	*message = (struct wire_message){ .kind = WIRE_SETTINGS };
 	endpoint->values = &endpoint->message.endpoint;
 	endpoint->scheme = endpoint->values->is_insecure ? SCHEME_UNKNOWN : SCHEME_HTTPS;
 	courier->endpoints = mem_resize(courier->endpoints, courier->endpoint_count + 1,
-					sizeof(struct endpoint *));
+					sizeof(struct courier_endpoint *));
 	courier->endpoints[courier->endpoint_count++] = endpoint;
 }
 
