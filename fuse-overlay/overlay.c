@@ -264,18 +264,19 @@ void overlay_free(struct overlay *overlay)
 {
 	if (!overlay)
 		return;
+	/* first what others may be waiting for: to unmount the file system of a layer */
+	places_free(overlay->places);
+	for (uint16_t i = 0; overlay->layers && i < overlay->layer_count; i++)
+		fd_close(&overlay->layers[i].fd);
+	fd_close(&overlay->work_fd);
+	free(overlay->layers);
 	table_free_nodes(overlay);
 	if (overlay->root) {
 		dir_free(overlay->root->dir);
 		free(overlay->root);
 	}
-	places_free(overlay->places);
 	listings_free(overlay->listings);
 	table_free(overlay->table);
-	for (uint16_t i = 0; overlay->layers && i < overlay->layer_count; i++)
-		fd_close(&overlay->layers[i].fd);
-	free(overlay->layers);
-	fd_close(&overlay->work_fd);
 	pthread_rwlock_destroy(&overlay->shape);
 	free(overlay);
 }
