@@ -97,6 +97,7 @@ int copy_set_owner(const struct copier *copier, const struct select_item *item, 
 static int pump(struct copier *copier, int from_fd, int to_fd, off_t size,
 		struct digest_state *state, const char *path, struct err *err)
 {
+	uint64_t unwritten = 0;
 	ssize_t n = 0;
 
 	for (off_t left = size; left > 0; left -= n) {
@@ -111,6 +112,11 @@ static int pump(struct copier *copier, int from_fd, int to_fd, off_t size,
 			return -1;
 		if ((size_t)n < COPY_BUFFER_BYTES)
 			break;
+		unwritten += to_fd >= 0 ? (uint64_t)n : 0;
+		if (unwritten >= FD_WRITE_BEHIND_BYTES) {
+			fd_write_behind(to_fd);
+			unwritten = 0;
+		}
 		if (copy_check_interrupt(copier->request->interrupt_fd, err) < 0)
 			return -1;
 	}
@@ -119,7 +125,8 @@ static int pump(struct copier *copier, int from_fd, int to_fd, off_t size,
 
 /*
  * Clone or copy, and digest if @state is not NULL. A small file is read and written: that
- * is faster than to ask whether it can be cloned.
+ * is faster than to ask whether it can be cloned. So is a large one that is in memory: the layer is
+ * digested next, and the pages of a clone would have to come from the disk.
  */
 static int copy_content(struct copier *copier, int from_fd, int to_fd, const struct stat *st,
 			struct digest_state *state, const char *path, struct err *err)
@@ -128,12 +135,13 @@ static int copy_content(struct copier *copier, int from_fd, int to_fd, const str
 
 	if ((uint64_t)st->st_size <= COPY_BUFFER_BYTES && !is_sparse)
 		return pump(copier, from_fd, to_fd, st->st_size, state, path, err);
-	if (!state)
-		return fd_copy_file(from_fd, to_fd, st, path, err);
-	if (!is_sparse && ioctl(to_fd, FICLONE, from_fd) < 0)
+	if (!is_sparse &&
+	    (fd_is_cached(from_fd, st->st_size) || ioctl(to_fd, FICLONE, from_fd) < 0))
 		return pump(copier, from_fd, to_fd, st->st_size, state, path, err);
 	if (is_sparse && fd_copy_file(from_fd, to_fd, st, path, err) < 0)
 		return -1;
+	if (!state)
+		return 0;
 	if (lseek(from_fd, 0, SEEK_SET) < 0)
 		return err_sys(err, "seek in '%s'", path);
 	return pump(copier, from_fd, -1, st->st_size, state, path, err);

@@ -6,10 +6,12 @@
 #include "common/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/mem.h"
@@ -184,6 +186,25 @@ int fd_copy_file(int from, int to, const struct stat *st, const char *what, stru
 	if ((uint64_t)st->st_blocks * 512 < (uint64_t)st->st_size)
 		return copy_holes(from, to, st->st_size, what, err);
 	return fd_copy(from, to, UINT64_MAX, NULL, what, err);
+}
+
+void fd_write_behind(int fd)
+{
+	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
+bool fd_is_cached(int fd, off_t size)
+{
+	const off_t looks = 16;
+
+	for (off_t i = 0; i < looks; i++) {
+		char byte;
+		struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+
+		if (preadv2(fd, &iov, 1, size / looks * i, RWF_NOWAIT) != 1)
+			return false;
+	}
+	return true;
 }
 
 const char *fd_path(int fd, char *buf)

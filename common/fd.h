@@ -56,6 +56,16 @@ int fd_copy(int from, int to, uint64_t len, uint64_t *out_len, const char *what,
  */
 int fd_copy_file(int from, int to, const struct stat *st, const char *what, struct err *err);
 
+/*
+ * Let the disk begin with what was written into @fd: a hint, for a large file that is to be on
+ * disk in the end. Call it every FD_WRITE_BEHIND_BYTES or so; returns at once.
+ */
+#define FD_WRITE_BEHIND_BYTES ((uint64_t)8 * 1024 * 1024)
+void fd_write_behind(int fd);
+
+/* Whether @size bytes can be read without the disk, as far as a few looks tell. */
+bool fd_is_cached(int fd, off_t size);
+
 /* "/proc/self/fd/N" for calls that take only a path. @buf holds FD_PATH_MAX bytes; returns @buf. */
 #define FD_PATH_MAX 32
 const char *fd_path(int fd, char *buf);

@@ -7,6 +7,7 @@
 #include "layers/stream.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -46,16 +47,30 @@ struct fd_sink {
 	struct sink sink;
 	int fd;
 	char *what;
+	bool is_kept;
+	uint64_t unwritten; /* bytes that the disk was not told of */
 	size_t len;
 	char buf[FD_BUFFER_BYTES];
 };
+
+static int fd_sink_put(struct fd_sink *self, const void *data, size_t len, struct err *err)
+{
+	if (fd_write_all(self->fd, data, len, self->what, err) < 0)
+		return -1;
+	self->unwritten += len;
+	if (!self->is_kept || self->unwritten < FD_WRITE_BEHIND_BYTES)
+		return 0;
+	self->unwritten = 0;
+	fd_write_behind(self->fd);
+	return 0;
+}
 
 static int fd_sink_flush(struct fd_sink *self, struct err *err)
 {
 	size_t len = self->len;
 
 	self->len = 0;
-	return fd_write_all(self->fd, self->buf, len, self->what, err);
+	return fd_sink_put(self, self->buf, len, err);
 }
 
 static int fd_sink_write(struct sink *sink, const void *data, size_t len, struct err *err)
@@ -65,7 +80,7 @@ static int fd_sink_write(struct sink *sink, const void *data, size_t len, struct
 	if (len > sizeof(self->buf) - self->len && fd_sink_flush(self, err) < 0)
 		return -1;
 	if (len >= sizeof(self->buf))
-		return fd_write_all(self->fd, data, len, self->what, err);
+		return fd_sink_put(self, data, len, err);
 	memcpy(self->buf + self->len, data, len);
 	self->len += len;
 	return 0;
@@ -96,6 +111,14 @@ struct sink *sink_to_fd(int fd, const char *what)
 	self->fd = fd;
 	self->what = str_dup(what);
 	return &self->sink;
+}
+
+struct sink *sink_to_kept_fd(int fd, const char *what)
+{
+	struct sink *sink = sink_to_fd(fd, what);
+
+	((struct fd_sink *)sink)->is_kept = true;
+	return sink;
 }
 
 /* ---- into memory, to nowhere ---- */

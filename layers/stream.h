@@ -39,6 +39,8 @@ void sink_auto_free(struct sink **sink);
 
 /* Into a descriptor (borrowed), buffered; @what names it in errors (copied). */
 struct sink *sink_to_fd(int fd, const char *what);
+/* The same for a file that is to be on disk in the end: the disk begins while it is written. */
+struct sink *sink_to_kept_fd(int fd, const char *what);
 /* Into memory (borrowed buffer). */
 struct sink *sink_to_strbuf(struct strbuf *out);
 /* To nowhere. */

@@ -228,7 +228,7 @@ static struct sink *sink_watched(int fd, const struct layer_blob_watch *watch)
 	struct watched_sink *self;
 
 	if (!watch)
-		return sink_to_fd(fd, "blob");
+		return sink_to_kept_fd(fd, "blob");
 	self = mem_alloc(sizeof(*self));
 	self->sink = (struct sink){ .write = watched_write,
 				    .finish = watched_finish,

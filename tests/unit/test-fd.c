@@ -170,6 +170,32 @@ static void names_a_descriptor(void **state)
 	assert_string_equal(fd_path(INT32_MAX, path), "/proc/self/fd/2147483647");
 }
 
+static void what_was_dropped_from_memory_is_not_cached(void **state)
+{
+	char path[] = "/tmp/imgbuild-unit.XXXXXX";
+	int fd = mkstemp(path);
+	auto_free char *block = mem_alloc(1 << 20);
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_true(fd >= 0);
+	unlink(path);
+	assert_int_equal(fd_write_all(fd, block, 1 << 20, "file", &err), 0);
+	fd_write_behind(fd);
+	if (!fd_is_cached(fd, 1 << 20)) {
+		close(fd);
+		print_message("this file system does not tell\n");
+		skip();
+	}
+	fsync(fd);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	assert_false(fd_is_cached(fd, 1 << 20));
+	/* a part is not all */
+	assert_int_equal(pread(fd, block, 4096, 0), 4096);
+	assert_false(fd_is_cached(fd, 1 << 20));
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +206,7 @@ int main(void)
 		cmocka_unit_test(copies_between_unlike_descriptors),
 		cmocka_unit_test(copies_files_with_their_holes),
 		cmocka_unit_test(names_a_descriptor),
+		cmocka_unit_test(what_was_dropped_from_memory_is_not_cached),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

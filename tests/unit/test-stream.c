@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -43,6 +44,23 @@ static void small_and_large_writes_keep_their_order(void **state)
 	assert_int_equal(got.len, 300009);
 	assert_memory_equal(got.data, "firstL", 6);
 	assert_memory_equal(got.data + got.len - 5, "Llast", 5);
+}
+
+static void a_kept_file_is_written_whole(void **state)
+{
+	const size_t block_bytes = 3000000;
+	auto_close int fd = memory_file();
+	auto_sink struct sink *sink = sink_to_kept_fd(fd, "file");
+	auto_free char *block = mem_alloc(block_bytes);
+	struct stat st;
+	struct err err = ERR_INIT;
+
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(sink_write(sink, block, block_bytes, &err), 0);
+	assert_int_equal(sink_write(sink, "end", 3, &err), 0);
+	assert_int_equal(sink_finish(sink, &err), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, 10 * block_bytes + 3);
 }
 
 static void writing_to_a_closed_descriptor_is_an_error(void **state)
@@ -406,6 +424,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(small_and_large_writes_keep_their_order),
+		cmocka_unit_test(a_kept_file_is_written_whole),
 		cmocka_unit_test(writing_to_a_closed_descriptor_is_an_error),
 		cmocka_unit_test(tee_and_digest_see_the_same_bytes),
 		cmocka_unit_test(a_limit_ends_a_descriptor_source),
