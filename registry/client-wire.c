@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "common/log.h"
 #include "common/mem.h"
 
 #define MESSAGE "message to the courier"
@@ -27,6 +28,8 @@ void wire_settings_format(const struct client_options *settings, struct strbuf *
 	json_set_int(root, "idleSeconds", (int64_t)settings->idle_seconds);
 	json_set_int(root, "retries", settings->retries);
 	json_set_int(root, "retryDelay", (int64_t)settings->retry_delay_ms);
+	json_set_string(root, "program", log_program());
+	json_set_int(root, "logLevel", log_level());
 	json_format(root, out);
 }
 
@@ -174,6 +177,9 @@ static int take_settings(struct wire_message *message, struct err *err)
 	int64_t retries = json_int(json_get(message->json, "retries"), 0);
 	int64_t delay = json_int(json_get(message->json, "retryDelay"), 0);
 
+	if (take_line(message->json, "program", ' ', &message->program, err) < 0)
+		return -1;
+	message->log_level = (int)json_int(json_get(message->json, "logLevel"), LOG_QUIET);
 	if (idle < 0 || retries < 0 || retries > UINT32_MAX || delay < 0)
 		return err_set(err, ERR_USAGE, MESSAGE ": settings below 0");
 	message->settings.idle_seconds = (uint64_t)idle;

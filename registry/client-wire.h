@@ -32,6 +32,8 @@ struct wire_message {
 	enum wire_kind kind;
 	struct json *json; /* holds all strings of the following */
 	struct client_options settings;
+	const char *program; /* with the settings: whose messages are shown, and which */
+	int log_level;
 	struct client_endpoint endpoint;
 	struct client_request request; /* headers: below; body: FILE or STREAM, no fd */
 	struct strlist request_headers;
@@ -39,6 +41,7 @@ struct wire_message {
 #define auto_wire_message __attribute__((cleanup(wire_message_release)))
 void wire_message_release(struct wire_message *message);
 
+/* With our own name and log level: what the courier shows, it shows as we would. */
 void wire_settings_format(const struct client_options *settings, struct strbuf *out);
 void wire_endpoint_format(const struct client_endpoint *endpoint, struct strbuf *out);
 void wire_request_format(const struct client_request *request, struct strbuf *out);

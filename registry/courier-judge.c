@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/log.h"
 #include "common/mem.h"
 #include "registry/courier-internal.h"
 #include "registry/http-status.h"
@@ -35,8 +36,9 @@ static bool is_worth_again(struct errand *errand)
 	       errand->attempts < errand->courier->settings.retries;
 }
 
-static void again_later(struct errand *errand)
+static void again_later(struct errand *errand, const char *why)
 {
+	auto_free char *what = errand_what(errand);
 	const char *after = exchange_header(&errand->exchange, "retry-after");
 	uint32_t random = 0;
 	uint64_t delay;
@@ -46,6 +48,8 @@ static void again_later(struct errand *errand)
 	delay = retry_delay_ms(errand->courier->settings.retry_delay_ms, errand->attempts,
 			       after ? retry_after_ms(after, time(NULL)) : -1, random);
 	errand->attempts++;
+	log_info("%s: %s; try %u of %u in %.1fs", what, why, errand->attempts,
+		 errand->courier->settings.retries, (double)delay / 1000);
 	errand->auth_rounds = 0;
 	errand->redirects = 0;
 	/* from the registry again: where it sent us was perhaps good once only */
@@ -127,7 +131,7 @@ static void no_answer(struct errand *errand, CURLcode code)
 	if (code != CURLE_OPERATION_TIMEDOUT && try_plain_http(errand))
 		return;
 	if (is_passing(errand, code) && is_worth_again(errand)) {
-		again_later(errand);
+		again_later(errand, why);
 		return;
 	}
 	if (errand->exchange.is_address_refused)
@@ -231,7 +235,7 @@ static bool is_short(const struct errand *errand, long status)
 static void come_up_short(struct errand *errand)
 {
 	if (is_worth_again(errand)) {
-		again_later(errand);
+		again_later(errand, "less came than there should be");
 		return;
 	}
 	errand_fail(errand, ERR_REMOTE, "only %" PRIu64 " of %" PRIu64 " bytes came",
@@ -272,7 +276,9 @@ static void judge_answer(struct errand *errand)
 		return;
 	}
 	if (retry_is_worth(status) && is_worth_again(errand)) {
-		again_later(errand);
+		auto_free char *says = str_format("status %ld%s", status, http_status_meaning(status));
+
+		again_later(errand, says);
 		return;
 	}
 	if (is_short(errand, status)) {

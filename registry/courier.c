@@ -232,6 +232,8 @@ static int hear(struct courier *courier, int *fds, struct err *err)
 	switch (message.kind) {
 	case WIRE_SETTINGS:
 		courier->settings = message.settings;
+		if (message.program && message.log_level >= LOG_INFO)
+			log_init(str_dup(message.program), LOG_INFO);
 		break;
 	case WIRE_ENDPOINT:
 		add_endpoint(courier, &message);
@@ -486,7 +488,7 @@ int main(void)
 	struct courier courier = { .socket_fd = STDIN_FILENO };
 	struct err err = ERR_INIT;
 
-	log_init("imgbuild", LOG_INFO);
+	log_init("imgbuild", LOG_QUIET);
 	if (prepare(&courier, &err) < 0) {
 		err_print(&err, "imgbuild");
 		return err_exit_status(&err);

@@ -118,6 +118,11 @@ big_bytes() { asked "select(.path|endswith(\"$BIG\"))|.out" | paste -sd+ | bc; }
 	comes
 	[ "$(asked 'select(.path|contains("manifests"))|.time' | jq -s '.[1]-.[0] >= 1')" = true ]
 }
+@test "what is tried again is told" {
+	rules '{"rules":[{"match":"manifests","do":"status","status":503,"times":2}]}'
+	timeout 60 imgpull --retry-delay=10ms "$IMAGE" 2>"$T/words"
+	grep -qF "imgpull: GET 'http://$H/v2/a/b/manifests/v1': status 503 (not available now); try 2 of 5 in 0.0s" "$T/words"
+}
 @test "never: 500 is an error at last" {
 	rules '{"rules":[{"match":"manifests","do":"status","status":500,"body":"{\"errors\":[{\"code\":\"UNKNOWN\",\"message\":\"a\\u001b[2Jb\"}]}"}]}'
 	fails 4 'says 500: a \[2Jb' --retry=2
