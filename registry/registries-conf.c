@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers for what registries.conf means for an image: its rules, mirrors and short names. Reading the
- * files is registries-read's.
+ * Answers for what registries.conf means for an image: its rules, mirrors and short names.
+ * Reading the files is registries-read's.
  */
 #include "registry/registries-conf.h"
 

@@ -18,9 +18,9 @@
  *   [[registry.mirror]]  location, insecure, pull-from-mirror = "all" | "digest-only" | "tag-only"
  *   [aliases]            "NAME" = "HOST/PATH"
  *
- * The file is $CONTAINERS_REGISTRIES_CONF, and then no other one; or ~/.config/containers/
- * registries.conf with the *.conf of registries.conf.d beside it; or /etc/containers/registries.conf
- * with those of /etc/containers/registries.conf.d and of the user's. What comes later
+ * The file is $CONTAINERS_REGISTRIES_CONF, and then no other one; or
+ * ~/.config/containers/registries.conf with the *.conf of registries.conf.d beside it; or
+ * /etc/containers/registries.conf with those of /etc/containers/registries.conf.d and of the user's. What comes later
  * replaces a registry of the same prefix, an alias of the same name, the list.
  */
 enum mirror_use {
@@ -83,9 +83,9 @@ int registries_conf_locate(const struct registries_conf *conf, const struct imag
 			   bool is_pull, struct registry_locations *out, struct err *err);
 
 /*
- * What a short name ("debian", "debian:12@sha256:…", no host, no slash for aliases) means: *out is the name
- * with its host, the caller's; NULL when nothing is said about it, or it has a host. ERR_INPUT when it
- * could be of several registries.
+ * What a short name ("debian", "debian:12@sha256:…", no host) means: *out is the name with its
+ * host, the caller's; NULL when nothing is said about it, or it has a host. ERR_INPUT when
+ * it could be of several registries.
  */
 int registries_conf_short_name(const struct registries_conf *conf, const char *text, char **out,
 			       struct err *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers for reading registries.conf and its drop-ins: which files, and what is written in them. */
+/* Answers for reading registries.conf and its drop-ins: which files, and what is in them. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
