@@ -103,7 +103,8 @@ is_refused() {
 	[ "$(jq -r .method "$T/registry/token/token.log" | sort -u)" = POST ]
 	printf '{"auths":{"%s":{"identitytoken":"another"}}}' "$h" >"$OUT/auth.json"
 	is_refused 'the token server says 401' --authfile "$OUT/auth.json" "$h/a/b:v1"
-	token=$(curl -s "$(sed -n 's/^realm //p' "$T/registry/token/token.out")?service=test-registry&scope=repository:a/b:pull" | jq -r .token)
+	token=$(python3 -c 'import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())' \
+		"$(sed -n 's/^realm //p' "$T/registry/token/token.out")?service=test-registry&scope=repository:a/b:pull" | jq -r .token)
 	printf '{"auths":{"%s":{"registrytoken":"%s"}}}' "$h" "$token" >"$OUT/auth.json"
 	: >"$T/registry/token/token.log"
 	pulls root token --authfile "$OUT/auth.json"
