@@ -1,0 +1,128 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Whatever signal ends whichever of our processes: no process, mount, control group or directory is left after the
+# next command.
+
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() {
+	make_scratch
+	busybox_tar "$T/bb.tar"
+	chmod 644 "$T/bb.tar"
+	mkdir -p "$T/shown"
+	! is_root || as root imgstore import "$T/bb.tar" localhost/bb >&2
+	! have_user || as user imgstore import "$T/bb.tar" localhost/bb >&2
+}
+teardown_file() { remove_scratch; }
+
+# A number that no other process has as its argument.
+marker() { echo $((100000 + $$ % 10000 * 10 + $1)); }
+groups_of_ours() { find /sys/fs/cgroup -type d -name 'imgbuild-*' 2>/dev/null | sort; }
+# processes WHAT: how many have it in their command line
+processes() { ps -eo args | grep -F -- "$1" | grep -vc grep || true; }
+wait_for() { # WHAT COUNT
+	local i
+	for i in $(seq 200); do
+		[ "$(processes "$1")" "$2" "$3" ] && return 0
+		sleep 0.05
+	done
+	ps -eo pid,ppid,args | grep -F -- "$1"
+	return 1
+}
+is_clean() { # WHO MARK GROUPS
+	wait_for "$2" -eq 0
+	as "$1" imgrun --rm localhost/bb true
+	[ "$(groups_of_ours)" = "$3" ]
+	assert_store_idle "$(store_of "$1")"
+	not grep -F "$T" <(awk '{print $5}' /proc/self/mountinfo)
+	[ -z "$(ls "$(store_of "$1")/cgroups" 2>/dev/null)" ]
+	[ -z "$(find /tmp -maxdepth 1 -name 'imgrun-net.*' -newer "$T/bb.tar")" ]
+}
+
+# ends WHO VICTIM OPTIONS…: by each signal; the victim is imgrun, sandbox, or the first process of the container
+ends() {
+	local who=$1 victim=$2 sig mark before pid n=0
+	shift 2
+	need_builder "$who"
+	before=$(groups_of_ours)
+	for sig in INT TERM KILL; do
+		n=$((n + 1))
+		mark=$(marker $n)
+		as "$who" sh -c 'echo $$ >"$0"; exec imgrun "$@"' "$T/user/pid" --name victim "$@" localhost/bb sleep "$mark" 3>&- &
+		wait_for "sleep $mark" -ge 2
+		until [ -n "$(pgrep -x sleep -f "^sleep $mark" || true)" ]; do sleep 0.05; done
+		pid=$(cat "$T/user/pid")
+		case $victim in
+		imgrun) ;;
+		sandbox) pid=$(pgrep -P "$pid" -x sandbox) ;;
+		command) pid=$(pgrep -x sleep -f "^sleep $mark") ;;
+		esac
+		# the third one is not asked for: the first process of a container may do without the others
+		for i in 1 2 3; do kill -$sig $pid 2>/dev/null || break; sleep 0.1; done
+		wait
+		as "$who" imgstore rm victim >/dev/null 2>&1 || true
+		is_clean "$who" "$mark" "$before"
+	done
+	[ -z "$(ls "$(store_of "$who")/containers")" ]
+}
+
+@test "root: imgrun is ended" { ends root imgrun -v "$T/shown:/s:O" --tmpfs /t -v /anon --init; }
+@test "user: imgrun is ended" { ends user imgrun -v "$T/shown:/s:O" --tmpfs /t -v /anon --init; }
+@test "root: imgrun --rm with limits is ended" {
+	need_root
+	rmdir "$(mkdir -p "/sys/fs/cgroup/pids/${T##*/}" 2>/dev/null && echo "/sys/fs/cgroup/pids/${T##*/}")" 2>/dev/null || skip "no pids controller of version 1"
+	ends root imgrun --rm --pids-limit 50 --cpus 1
+}
+@test "root: the sandbox is ended" { ends root sandbox --rm; }
+@test "user: the sandbox is ended" { ends user sandbox --rm; }
+@test "root: the sandbox without a process namespace is ended" { ends root sandbox --rm --pid=host; }
+@test "root: the command is ended" { ends root command --rm; }
+@test "root: a container with a network of its own is ended" {
+	need_root
+	command -v slirp4netns >/dev/null || skip "slirp4netns is not installed"
+	[ -w /dev/net/tun ] || skip "this host has no /dev/net/tun"
+	local before
+	before=$(processes 'slirp4netns --configure')
+	ends root imgrun --rm --network=private
+	wait_for 'slirp4netns --configure' -eq "$before"
+}
+
+builds_end() {
+	local sig mark before n=4 c=$T/context.$1
+	need_builder "$1"
+	before=$(groups_of_ours)
+	mkdir -p "$c"
+	for sig in INT TERM KILL; do
+		n=$((n + 1))
+		mark=$(marker $n)
+		printf 'FROM localhost/bb\nRUN --mount=type=tmpfs,target=/t echo half >/half && sleep %s\n' "$mark" >"$c/Buildfile"
+		as "$1" sh -c 'echo $$ >"$0"; exec imgbuild "$@"' "$T/user/pid" -q -v "$T/shown:/s:O" "$c" 3>&- >"$T/said" 2>&1 &
+		until [ -n "$(pgrep -x sleep -f "^sleep $mark" || true)" ]; do sleep 0.05; done
+		kill -$sig "$(cat "$T/user/pid")"
+		wait
+		is_clean "$1" "sleep $mark" "$before"
+	done
+}
+@test "root: a build is ended" { builds_end root; }
+@test "user: a build is ended" { builds_end user; }
+
+exec_ends() {
+	local sig mark n=8
+	need_builder "$1"
+	as "$1" imgrun -d --name host localhost/bb sleep 99999 3>&-
+	for sig in INT TERM KILL; do
+		n=$((n + 1))
+		mark=$(marker $n)
+		as "$1" sh -c 'echo $$ >"$0"; exec imgstore exec host sleep "$1"' "$T/user/pid" "$mark" 3>&- &
+		until [ -n "$(pgrep -x sleep -f "^sleep $mark" || true)" ]; do sleep 0.05; done
+		kill -$sig "$(cat "$T/user/pid")"
+		wait
+		wait_for "sleep $mark" -eq 0
+		as "$1" imgstore exec host true
+	done
+	as "$1" imgstore rm -f host
+	assert_store_idle "$(store_of "$1")"
+}
+@test "root: a command in a running container is ended" { exec_ends root; }
+@test "user: a command in a running container is ended" { exec_ends user; }
