@@ -181,6 +181,9 @@ static int choose_hostname(struct run *run, struct err *err)
 	} else if (gethostname(run->hostname, sizeof(run->hostname)) < 0) {
 		return err_sys(err, "ask for the host's name");
 	}
+	/* a host that was given no name says "(none)" */
+	if (!run->options->hostname && run->hostname[0] == '(')
+		strcpy(run->hostname, "localhost");
 	return 0;
 }
 

@@ -42,21 +42,26 @@ is_clean() { # WHO MARK GROUPS
 
 # ends WHO VICTIM OPTIONS…: by each signal; the victim is imgrun, sandbox, or the first process of the container
 ends() {
-	local who=$1 victim=$2 sig mark before pid n=0
+	local who=$1 victim=$2 sig mark before pid n=0 signals
 	shift 2
 	need_builder "$who"
 	before=$(groups_of_ours)
-	for sig in INT TERM KILL; do
+	case $victim in
+	imgrun) signals="INT TERM KILL" ;;
+	sandbox) signals="TERM KILL" ;; # it takes no other
+	command) signals=KILL ;;	# as the first process it hears no other
+	esac
+	for sig in $signals; do
 		n=$((n + 1))
 		mark=$(marker $n)
-		as "$who" sh -c 'echo $$ >"$0"; exec imgrun "$@"' "$T/user/pid" --name victim "$@" localhost/bb sleep "$mark" 3>&- &
+		as "$who" sh -c 'echo $$ >"$0"; exec imgrun "$@"' "$T/user/pid.$who" --name victim "$@" localhost/bb sleep "$mark" 3>&- &
 		wait_for "sleep $mark" -ge 2
-		until [ -n "$(pgrep -x sleep -f "^sleep $mark" || true)" ]; do sleep 0.05; done
-		pid=$(cat "$T/user/pid")
+		until [ -n "$(pgrep -f "^sleep $mark\$" || true)" ]; do sleep 0.05; done
+		pid=$(cat "$T/user/pid.$who")
 		case $victim in
 		imgrun) ;;
 		sandbox) pid=$(pgrep -P "$pid" -x sandbox) ;;
-		command) pid=$(pgrep -x sleep -f "^sleep $mark") ;;
+		command) pid=$(pgrep -f "^sleep $mark\$") ;;
 		esac
 		# the third one is not asked for: the first process of a container may do without the others
 		for i in 1 2 3; do kill -$sig $pid 2>/dev/null || break; sleep 0.1; done
@@ -97,9 +102,9 @@ builds_end() {
 		n=$((n + 1))
 		mark=$(marker $n)
 		printf 'FROM localhost/bb\nRUN --mount=type=tmpfs,target=/t echo half >/half && sleep %s\n' "$mark" >"$c/Buildfile"
-		as "$1" sh -c 'echo $$ >"$0"; exec imgbuild "$@"' "$T/user/pid" -q -v "$T/shown:/s:O" "$c" 3>&- >"$T/said" 2>&1 &
-		until [ -n "$(pgrep -x sleep -f "^sleep $mark" || true)" ]; do sleep 0.05; done
-		kill -$sig "$(cat "$T/user/pid")"
+		as "$1" sh -c 'echo $$ >"$0"; exec imgbuild "$@"' "$T/user/pid.$1" -q -v "$T/shown:/s:O" "$c" 3>&- >"$T/said" 2>&1 &
+		until [ -n "$(pgrep -f "^sleep $mark\$" || true)" ]; do sleep 0.05; done
+		kill -$sig "$(cat "$T/user/pid.$1")"
 		wait
 		is_clean "$1" "sleep $mark" "$before"
 	done
@@ -114,9 +119,9 @@ exec_ends() {
 	for sig in INT TERM KILL; do
 		n=$((n + 1))
 		mark=$(marker $n)
-		as "$1" sh -c 'echo $$ >"$0"; exec imgstore exec host sleep "$1"' "$T/user/pid" "$mark" 3>&- &
-		until [ -n "$(pgrep -x sleep -f "^sleep $mark" || true)" ]; do sleep 0.05; done
-		kill -$sig "$(cat "$T/user/pid")"
+		as "$1" sh -c 'echo $$ >"$0"; exec imgstore exec host sleep "$1"' "$T/user/pid.$1" "$mark" 3>&- &
+		until [ -n "$(pgrep -f "^sleep $mark\$" || true)" ]; do sleep 0.05; done
+		kill -$sig "$(cat "$T/user/pid.$1")"
 		wait
 		wait_for "sleep $mark" -eq 0
 		as "$1" imgstore exec host true
