@@ -118,8 +118,8 @@ int answer_chown(struct call *call)
 	return call_is_alive(call) ? supervise_chown(call, fd, uid, gid) : -ESRCH;
 }
 
-/* By descriptor; by its path a device is not found, for it is not there. */
-int answer_fchmod(struct call *call)
+/* Mode and attributes, an ACL too, by descriptor; by its path a device is not there. */
+int answer_lent(struct call *call)
 {
 	auto_close int fd = call_open_fd(call, (int)call->args[0]);
 

@@ -138,7 +138,7 @@ int answer_access(struct call *call);
 int answer_readlink(struct call *call);
 
 int answer_chown(struct call *call);
-int answer_fchmod(struct call *call);
+int answer_lent(struct call *call);
 int answer_utimens(struct call *call);
 int answer_listxattr(struct call *call);
 int answer_stat(struct call *call);

@@ -81,7 +81,11 @@ static int change_open(char **argv)
 	done += fchmod(fd, st.st_mode & 07777) == 0;
 	done += fchown(fd, st.st_uid, st.st_gid) == 0;
 	done += futimens(fd, (struct timespec[]){ st.st_atim, st.st_mtim }) == 0;
-	done += fsetxattr(fd, "user.x", "x", 1, 0) == 0;
+	/* that of mode 0666 */
+	done += fsetxattr(fd, "system.posix_acl_access",
+			  "\2\0\0\0\1\0\6\0\377\377\377\377\4\0\6\0\377\377\377\377"
+			  "\40\0\6\0\377\377\377\377",
+			  28, 0) == 0;
 	printf("%d\n", done);
 	return 0;
 }
