@@ -144,6 +144,14 @@ static int take_output(struct attendance *attendance, struct err *err)
 	return 0;
 }
 
+/* Our own terminal is gone, so the container's goes: a first process hears no SIGHUP of ours. */
+static void hang_up(struct attendance *attendance)
+{
+	attendance->from[FROM_USER].fd = -1;
+	attendance->from[FROM_CONTAINER] = (struct pollfd){ -1, 0, 0 };
+	fd_close(&attendance->sandbox->terminal_fd);
+}
+
 static int take_input(struct attendance *attendance, struct err *err)
 {
 	char buf[4096];
@@ -154,7 +162,7 @@ static int take_input(struct attendance *attendance, struct err *err)
 	if (n < 0 && errno != EIO)
 		return err_sys(err, "read from standard input");
 	if (n <= 0) {
-		attendance->from[FROM_USER].fd = -1;
+		hang_up(attendance);
 		return 0;
 	}
 	if (!fd_write_quiet(attendance->sandbox->terminal_fd, buf, (size_t)n) && errno != EIO)

@@ -146,8 +146,7 @@ restored_at_every_end() {
 	enter_container "$1"
 	type_keys 'trap "" TERM' Enter
 	sleep 0.2
-	pid=$(as "$1" imgstore ps --format json | jq -r '.[0].State.Pid')
-	pid=$(ps -o ppid= -p "$(ps -o ppid= -p "$pid")")
+	pid=$(pgrep -n -f "^imgrun -it --rm --name term -e PS1=inner$N>")
 	kill -TERM $pid && sleep 0.2 && kill -TERM $pid && sleep 0.2 && kill -TERM $pid
 	shows 'outer>$'
 	is_as_before
@@ -163,6 +162,21 @@ restored_at_every_end() {
 }
 @test "root: the terminal is as before, whatever ended it" { restored_at_every_end root; }
 @test "user: the terminal is as before, whatever ended it" { restored_at_every_end user; }
+
+closed() {
+	local i
+	open_terminal "$1"
+	enter_container "$1"
+	tm kill-server
+	for i in $(seq 100); do
+		[ "$(as "$1" imgstore ps | wc -l)" = 1 ] && break
+		sleep 0.05
+	done
+	[ "$(as "$1" imgstore ps | wc -l)" = 1 ]
+	assert_store_idle "$(store_of "$1")"
+}
+@test "root: a container ends with its terminal" { closed root; }
+@test "user: a container ends with its terminal" { closed user; }
 
 entering() {
 	open_terminal "$1"
