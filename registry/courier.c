@@ -134,6 +134,9 @@ static void send_answer(struct errand *errand)
 	else
 		wire_response_format(&errand->answer, &text);
 	if (errand->is_orphan) {
+		/* of a piece that was not taken, what was known before is worth more */
+		if (errand->has_failed || errand->answer.status / 100 != 2)
+			return;
 		/* in place of what was there; half of it would be nothing, and no harm */
 		(void)(ftruncate(errand->note_fd, 0) < 0 ||
 		       pwrite(errand->note_fd, text.data, text.len, 0) < 0);
