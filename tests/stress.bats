@@ -41,8 +41,8 @@ worker() {
 		case $1 in
 		0 | 1 | 2) as "$who" imgbuild -q -t "built$2" --build-arg "N=$2" "$T/ctx" ;;
 		3 | 4) as "$who" imgpull "oci:$T/layout:t" "pulled$2" ;;
-		5) as "$who" imgrun --rm base sh -c 'echo x >/x' ;;
-		6) as "$who" imgrun --rm "built$2" cat /n ;;
+		5) as "$who" imgrun --pull=never --rm base sh -c 'echo x >/x' ;;
+		6) as "$who" imgrun --pull=never --rm "built$2" cat /n ;;
 		7) as "$who" imgstore prune ;;
 		8) as "$who" imgstore rm -f "built$2" ;;
 		9) as "$who" imgstore rm "pulled$2" ;;
@@ -72,7 +72,7 @@ stress() {
 	# every operation was done, and done with success
 	sort "$T/$who"-?.log | uniq -c | tee "${STRESS_LOG:-/dev/null}"
 	[ "$(cat "$T/$who"-?.log | grep ' 0$' | sort -u | wc -l)" = 12 ]
-	as "$who" imgrun --rm base true
+	as "$who" imgrun --pull=never --rm base true
 }
 @test "4a.7, 4a.8: eight at once for $((${SECONDS_LONG-15})) seconds (root)" { need_root; stress root; }
 @test "4a.7, 4a.8: eight at once for $((${SECONDS_LONG-15})) seconds (user)" { need_user; stress user; }
