@@ -87,7 +87,7 @@ killed_in_the_background() {
 	as "$1" imgrun -d --name gone localhost/bb sleep 1000
 	pid=$(as "$1" imgstore ps --format json | jq -r '.[] | select(.Name == "gone") | .State.Pid')
 	# who runs it: the parent of the sandbox, which is the parent of the first process
-	kill -KILL "$(ps -o ppid= -p "$(ps -o ppid= -p "$pid")")"
+	kill -KILL $(ps -o ppid= -p $(ps -o ppid= -p "$pid")) # unquoted: ps pads its numbers
 	for i in $(seq 100); do [ -d "/proc/$pid" ] || break; sleep 0.05; done
 	[ ! -d "/proc/$pid" ]
 	as "$1" imgstore ps | grep -q 'stopped  *gone$'
