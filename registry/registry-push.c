@@ -186,7 +186,8 @@ static int gather_image(struct sheaf *sheaf, const struct push_job *job, struct 
 	if (!found)
 		return err_set(err, ERR_INPUT, "the store is damaged: the image has no config");
 	for (size_t i = 0; i < count; i++) {
-		if (forms[i].is_made)
+		/* a layer whose blob was made here goes by the layer, before and after */
+		if (forms[i].is_made && !(image->layers[i].is_ours && !image->has_manifest))
 			add_blob(sheaf, &forms[i].blob.digest, forms[i].blob.size_bytes);
 		else
 			add_layer(sheaf, &image->layers[i], &forms[i].blob);

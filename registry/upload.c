@@ -243,8 +243,18 @@ static int open_state(struct sending *sending, const char *what, struct err *err
 				 what, &sending->state, err);
 }
 
-int upload_blob(const struct repository *repository, const struct digest *digest,
-		uint64_t size_bytes, uint64_t *out_sent_bytes, struct err *err)
+/* The same layer gives the same bytes, so the name of the one is that of the other. */
+static char *layer_state_name(const struct layer *layer, enum codec codec, int level)
+{
+	char name[DIGEST_NAME_MAX];
+
+	return str_format("%s %s %d", digest_name(&layer->diff_id, name), codec_name(codec), level);
+}
+
+/* @what: the name of its state. */
+static int send_stored(const struct repository *repository, const struct digest *digest,
+		       uint64_t size_bytes, const char *what, uint64_t *out_sent_bytes,
+		       struct err *err)
 {
 	auto_sending struct sending sending = {
 		.repository = repository,
@@ -260,7 +270,7 @@ int upload_blob(const struct repository *repository, const struct digest *digest
 	*out_sent_bytes = 0;
 	digest_name(digest, name);
 	if (interrupt_check(err) < 0 ||
-	    (size_bytes > UPLOAD_PIECE_BYTES && open_state(&sending, name, err) < 0) ||
+	    (size_bytes > UPLOAD_PIECE_BYTES && open_state(&sending, what, err) < 0) ||
 	    repository_has_blob(repository, digest, &has, err) < 0)
 		return -1;
 	sending.name = name;
@@ -278,6 +288,15 @@ int upload_blob(const struct repository *repository, const struct digest *digest
 	return 0;
 }
 
+int upload_blob(const struct repository *repository, const struct digest *digest,
+		uint64_t size_bytes, uint64_t *out_sent_bytes, struct err *err)
+{
+	char name[DIGEST_NAME_MAX];
+
+	return send_stored(repository, digest, size_bytes, digest_name(digest, name),
+			   out_sent_bytes, err);
+}
+
 int upload_layer(const struct repository *repository, const struct layer *layer, enum codec codec,
 		 int level, struct layer_blob *out, uint64_t *out_sent_bytes, struct err *err)
 {
@@ -288,8 +307,8 @@ int upload_layer(const struct repository *repository, const struct layer *layer,
 	auto_free char *what = NULL;
 	char name[DIGEST_NAME_MAX];
 
-	/* the same layer gives the same bytes, so the name of the one is that of the other */
-	what = str_format("%s %s %d", digest_name(&layer->diff_id, name), codec_name(codec), level);
+	digest_name(&layer->diff_id, name);
+	what = layer_state_name(layer, codec, level);
 	if (making_start(repository->store, layer, codec, level, &making, err) < 0)
 		return -1;
 	sending.making = making;
@@ -298,7 +317,8 @@ int upload_layer(const struct repository *repository, const struct layer *layer,
 		return -1;
 	if (sending.is_all) {
 		*out = *making_blob(making);
-		return upload_blob(repository, &out->digest, out->size_bytes, out_sent_bytes, err);
+		return send_stored(repository, &out->digest, out->size_bytes, what,
+				   out_sent_bytes, err);
 	}
 	sending.name = name;
 	if (open_state(&sending, what, err) < 0)
