@@ -151,13 +151,12 @@ static int parse_table(int argc, char **argv, struct run_options *run, struct te
 		  "how the command is kept apart (default: auto, the first that this host allows)",
 		  "auto|namespaces|single-id|chroot" },
 		{ 0, "storage-driver", OPTION_STRING, &run->storage_driver, "NAME",
-		  "how layers are put together: overlay, overlay-mount, fuse or copy (default: the "
-		  "first that can "
-		  "be "
-		  "used here)",
+		  "how layers are put together: overlay, overlay-mount, fuse or copy "
+		  "(default: the first that can be used here)",
 		  NULL },
 		{ 0, "root", OPTION_STRING, &run->root, "DIR",
 		  "the store (default: $IMGBUILD_ROOT, else the user's own)", NULL },
+		OPTION_ADD_STORE,
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL },
 	};
 	const struct cmdline cmdline = {
