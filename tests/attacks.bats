@@ -261,7 +261,7 @@ small_bombs() { # WHO WAY
 	# it reaches imgpull, which imgbuild starts
 	run imgbuild --unpack-limit entries=5 --build-context "base=oci-layout://$OUT/layout:v1" "$OUT/ctx"
 	[ "$status" = 3 ]
-		[[ $output == *"imgpull: "*"--unpack-limit entries=NUMBER"* ]]
+		[[ $output == *"layer sha256:"*"--unpack-limit entries=NUMBER"* ]]
 	# the option goes before the environment
 	IMGBUILD_UNPACK_LIMITS=entries=5,bytes=1g run imgpull -q --unpack-limit entries=1k "oci:$OUT/layout:v1" localhost/a
 	[ "$status" = 0 ]
