@@ -541,7 +541,7 @@ static int make_copy(struct copying *copying, const struct digest *bare, struct 
 	if (key_by_files(copying, true, &out->key, err) < 0 ||
 	    layer_work_publish(copying->run, &work, &packed, out, err) < 0)
 		return -1;
-	return step_remember(copying->run->build, bare, &out->result, err);
+	return step_note(copying->run, bare, &out->result, err);
 }
 
 static int copy_step(struct copying *copying, struct step_outcome *out, struct err *err)
@@ -572,7 +572,7 @@ static int copy_step(struct copying *copying, struct step_outcome *out, struct e
 		return -1;
 	if (!is_whole)
 		return 0;
-	return step_remember(copying->run->build, &as_a_whole, &out->result, err);
+	return step_note(copying->run, &as_a_whole, &out->result, err);
 }
 
 int step_copy(struct stage_run *run, const struct step *step, struct step_outcome *out,

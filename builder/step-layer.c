@@ -67,7 +67,8 @@ static void made_find(struct stage_run *run, const struct digest *key, struct st
 	pthread_mutex_unlock(&build->lock);
 }
 
-static void made_note(struct stage_run *run, const struct step_outcome *out)
+static void made_note(struct stage_run *run, const struct digest *key,
+		      const struct step_result *result)
 {
 	struct build *build = run->build;
 
@@ -75,9 +76,8 @@ static void made_note(struct stage_run *run, const struct step_outcome *out)
 		return;
 	pthread_mutex_lock(&build->lock);
 	build->made = mem_resize(build->made, build->made_count + 1, sizeof(*build->made));
-	build->made[build->made_count++] = (struct made){ .key = out->key,
-							  .number = run->plan->number,
-							  .result = out->result };
+	build->made[build->made_count++] =
+		(struct made){ .key = *key, .number = run->plan->number, .result = *result };
 	pthread_mutex_unlock(&build->lock);
 }
 
@@ -103,6 +103,13 @@ int step_remember(const struct build *build, const struct digest *key,
 	if (build->request->forgets)
 		return 0;
 	return stepcache_put(build->request->store, key, result, err);
+}
+
+int step_note(struct stage_run *run, const struct digest *key, const struct step_result *result,
+	      struct err *err)
+{
+	made_note(run, key, result);
+	return step_remember(run->build, key, result, err);
 }
 
 void layer_work_release(struct layer_work *work)
@@ -261,8 +268,7 @@ int layer_work_publish(struct stage_run *run, struct layer_work *work,
 	if (layer_draft_commit(store, &work->draft, &facts, &out->result.layer, err) < 0)
 		return -1;
 	out->result.created_ns = now_ns();
-	made_note(run, out);
-	return step_remember(run->build, &out->key, &out->result, err);
+	return step_note(run, &out->key, &out->result, err);
 }
 
 int layer_work_finish(struct stage_run *run, struct layer_work *work,

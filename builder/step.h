@@ -133,9 +133,14 @@ void step_key_settle(const struct stage_run *run, const char *kind, struct step_
 int step_lookup(struct stage_run *run, const struct digest *key, struct step_outcome *out,
 		struct err *err);
 
-/* Note a step's result in the cache, unless this build is not to leave any. */
+/* Note a result in the cache, unless this build is not to leave any. */
 int step_remember(const struct build *build, const struct digest *key,
 		  const struct step_result *result, struct err *err);
+
+/* The same of what a step made, under each key that it is looked for by; without the cache
+ * it is known to the same stage for other platforms, of this build. */
+int step_note(struct stage_run *run, const struct digest *key, const struct step_result *result,
+	      struct err *err);
 
 /* A layer in the making, on top of what the stage has. */
 struct layer_work {

@@ -100,6 +100,9 @@ several() {
 	before=$(top_of "$T/out")
 	built "$who" "linux/$NATIVE,linux/arm/v7,linux/s390x"
 	[ "$(top_of "$T/out")" = "$before" ]
+	as "$who" imgbuild --no-cache --platform "linux/$NATIVE,linux/arm/v7,linux/s390x" "$CTX" 2>"$T/user/log-$who" >&2
+	# the stage's RUN, and the COPY of what it made, whose directory would have another time
+	[ "$(grep -c CACHED "$T/user/log-$who")" = 4 ]
 	built "$who" "linux/$NATIVE,linux/arm/v7,linux/s390x" --no-cache
 	[ "$(top_of "$T/out")" != "$before" ]
 	[ "$(for a in "$NATIVE" arm s390x; do jq -r '.rootfs.diff_ids[0]' "$(config "$T/out" "$a")"; done | sort -u | wc -l)" = 1 ]
