@@ -171,6 +171,9 @@ static void open_up(struct sandbox_description *out)
 {
 	out->capabilities = UINT64_MAX;
 	out->opens_devices = true;
+	/* nor is a filter left by which devices would be recorded: a command may want its own */
+	if (out->supervision == SANDBOX_SUPERVISED_DEVICES)
+		out->supervision = SANDBOX_UNSUPERVISED;
 	strlist_release(&out->masked_paths);
 	strlist_release(&out->read_only_paths);
 	for (size_t i = 0; i < out->mount_count; i++)
