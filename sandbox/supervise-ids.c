@@ -374,17 +374,9 @@ static int read_halves(struct call *call, struct __user_cap_header_struct *out_h
 	return result;
 }
 
-static uint64_t join(const struct __user_cap_data_struct *data, size_t offset, unsigned halves)
+static uint64_t join(uint32_t low, uint32_t high)
 {
-	uint64_t set = 0;
-
-	for (unsigned i = 0; i < halves; i++) {
-		uint32_t half;
-
-		memcpy(&half, (const char *)&data[i] + offset, sizeof(half));
-		set |= (uint64_t)half << (32 * i);
-	}
-	return set;
+	return low | (uint64_t)high << 32;
 }
 
 /* Of somebody else, or in a form that is none, the kernel tells. */
@@ -413,16 +405,16 @@ int answer_capset(struct call *call)
 {
 	struct ids ids = *supervise_ids(call);
 	struct __user_cap_header_struct header;
-	struct __user_cap_data_struct data[2];
+	struct __user_cap_data_struct data[2] = { 0 }; /* one half: the other one is empty */
 	uint64_t permitted;
 	unsigned halves;
 
 	if (read_halves(call, &header, &halves) < 0 ||
 	    call_read(call, call->args[1], data, halves * sizeof(data[0])) < 0)
 		return -EFAULT;
-	permitted = join(data, offsetof(struct __user_cap_data_struct, permitted), halves);
-	ids.effective = join(data, offsetof(struct __user_cap_data_struct, effective), halves);
-	ids.inheritable = join(data, offsetof(struct __user_cap_data_struct, inheritable), halves);
+	permitted = join(data[0].permitted, data[1].permitted);
+	ids.effective = join(data[0].effective, data[1].effective);
+	ids.inheritable = join(data[0].inheritable, data[1].inheritable);
 	if ((permitted & ~ids.permitted) || (ids.effective & ~permitted))
 		return -EPERM;
 	ids.permitted = permitted;
