@@ -99,18 +99,22 @@ static bool is_passing(const struct errand *errand, CURLcode code)
 	return false;
 }
 
+/* The connection stood, and ended: over TLS, where it was agreed on. It may be another request's. */
+static bool is_cut(CURLcode code)
+{
+	return code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING ||
+	       code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM;
+}
+
 /* What the user could do, where that is known. */
 static const char *hint_for(const struct errand *errand, CURLcode code)
 {
-	curl_off_t shaken_us = 0;
-
-	curl_easy_getinfo(errand->exchange.curl, CURLINFO_APPCONNECT_TIME_T, &shaken_us);
 	if (code == CURLE_PEER_FAILED_VERIFICATION)
 		return " (certificates to trust can be given by --cert-dir)";
 	if (code == CURLE_SSL_CONNECT_ERROR && strstr(errand->exchange.error, "wrong version"))
 		return " (it does not speak https; --tls-verify=false allows http)";
 	if (strstr(errand->exchange.error, " alert ") ||
-	    (shaken_us > 0 && !errand->endpoint->has_answered &&
+	    (is_cut(code) && url_is_https(errand->url) && !errand->endpoint->has_answered &&
 	     !errand->endpoint->values->cert_pem))
 		return " (a client's certificate can be given by --cert-dir)";
 	return "";
