@@ -61,7 +61,7 @@ by() {
 		[ "$(cat "$T/b/rootfs/more")" = more ]
 	fi
 	if command -v podman >/dev/null; then
-		run podman --root "$T/podman" --runroot "$T/podman-run" run --rm --network host --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --rootfs "$T/b/rootfs" /bin/cat /new
+		run podman --cgroup-manager cgroupfs --runtime runc --root "$T/podman" --runroot "$T/podman-run" run --rm --network host --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --rootfs "$T/b/rootfs" /bin/cat /new
 		echo "$output"
 		[[ "$output" == *new ]]
 	fi
