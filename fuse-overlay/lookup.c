@@ -106,7 +106,8 @@ static void take_redirect(struct search *search, const char *redirect, const cha
 	}
 }
 
-static char *spot_path(const struct search *search, uint16_t layer, const char *name)
+/* Where a redirect of the upper leads: in @layer, or with NO_LAYER in the union below. */
+static char *redirected_path(const struct search *search, uint16_t layer, const char *name)
 {
 	auto_free char *parent_path = NULL;
 
@@ -120,21 +121,6 @@ static char *spot_path(const struct search *search, uint16_t layer, const char *
 	return str_format("%s/%s", parent_path, name);
 }
 
-/* Where a redirect of the upper leads in the union of the layers below. */
-static char *path_below(const struct search *search)
-{
-	auto_free char *parent_path = NULL;
-
-	if (search->redirect)
-		return str_dup(search->redirect);
-	if (!search->sibling)
-		return NULL;
-	pthread_rwlock_rdlock(&search->overlay->shape);
-	parent_path = place_path(search->parent, NO_LAYER);
-	pthread_rwlock_unlock(&search->overlay->shape);
-	return str_format("%s/%s", parent_path, search->sibling);
-}
-
 static int take_dir(struct search *search, uint16_t index, int dir_fd, const char *name)
 {
 	const struct layer *layer = &search->overlay->layers[index];
@@ -146,7 +132,7 @@ static int take_dir(struct search *search, uint16_t index, int dir_fd, const cha
 		if (!found->dir)
 			found->dir = dir_new(0);
 	} else {
-		add_lower(found, index, spot_path(search, index, name));
+		add_lower(found, index, redirected_path(search, index, name));
 	}
 	/* with no layer below in its parent, a redirect may still lead elsewhere */
 	if (index == search->overlay->layer_count - 1 ||
@@ -159,7 +145,7 @@ static int take_dir(struct search *search, uint16_t index, int dir_fd, const cha
 	if (marks.redirect) {
 		take_redirect(search, marks.redirect, search->before, "");
 		if (layer->is_upper)
-			found->dir->redirect = path_below(search);
+			found->dir->redirect = redirected_path(search, NO_LAYER, search->sibling);
 	}
 	free(marks.redirect);
 	return 0;

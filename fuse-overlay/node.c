@@ -250,6 +250,18 @@ static void name_free(struct overlay *overlay, struct name *name)
 	free(name);
 }
 
+/* What is a node's own, and the node. */
+static void free_nameless(struct node *node)
+{
+	if (node->fd >= 0)
+		close(node->fd);
+	if (node_is_dir(node))
+		dir_free(node->dir);
+	else
+		free(node->file);
+	free(node);
+}
+
 static void node_free(struct overlay *overlay, struct node *node)
 {
 	struct name *name;
@@ -265,13 +277,7 @@ static void node_free(struct overlay *overlay, struct node *node)
 		latch_unlock(&shard->latch);
 		name_free(overlay, name);
 	}
-	if (node->fd >= 0)
-		close(node->fd);
-	if (node_is_dir(node))
-		dir_free(node->dir);
-	else
-		free(node->file);
-	free(node);
+	free_nameless(node);
 }
 
 void node_drop(struct overlay *overlay, struct node *node, uint64_t count)
@@ -294,13 +300,7 @@ static void free_alone(struct node *node)
 		next = name->next_of_node;
 		free(name);
 	}
-	if (node->fd >= 0)
-		close(node->fd);
-	if (node_is_dir(node))
-		dir_free(node->dir);
-	else
-		free(node->file);
-	free(node);
+	free_nameless(node);
 }
 
 void table_free_nodes(struct overlay *overlay)

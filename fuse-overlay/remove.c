@@ -100,27 +100,6 @@ static int unlink_node(struct overlay *overlay, struct node *node, struct node *
 	return 0;
 }
 
-int overlay_unlink(struct overlay *overlay, struct node *parent, const char *name)
-{
-	auto_place struct place place = PLACE_INIT;
-	struct node *node;
-	int r = upper_open(overlay, parent, &place);
-
-	if (r == 0)
-		r = upper_child(overlay, parent, name, &node);
-	if (r < 0)
-		return r;
-	if (!node)
-		return -ENOENT;
-	dir_change_begin(parent);
-	latch_lock(&node->latch);
-	r = node_is_dir(node) ? -EISDIR : unlink_node(overlay, node, parent, place.fd, name);
-	latch_unlock(&node->latch);
-	dir_change_end(parent, 0);
-	node_drop(overlay, node, 1);
-	return r;
-}
-
 static int rmdir_node(struct overlay *overlay, struct node *node, struct node *parent, int dir_fd,
 		      const char *name)
 {
@@ -150,7 +129,9 @@ static int rmdir_node(struct overlay *overlay, struct node *node, struct node *p
 	return r;
 }
 
-int overlay_rmdir(struct overlay *overlay, struct node *parent, const char *name)
+/* @wants_dir: rmdir, else unlink. */
+static int remove_child(struct overlay *overlay, struct node *parent, const char *name,
+			bool wants_dir)
 {
 	auto_place struct place place = PLACE_INIT;
 	struct node *node;
@@ -164,9 +145,24 @@ int overlay_rmdir(struct overlay *overlay, struct node *parent, const char *name
 		return -ENOENT;
 	dir_change_begin(parent);
 	latch_lock(&node->latch);
-	r = node_is_dir(node) ? rmdir_node(overlay, node, parent, place.fd, name) : -ENOTDIR;
+	if (node_is_dir(node) != wants_dir)
+		r = wants_dir ? -ENOTDIR : -EISDIR;
+	else if (wants_dir)
+		r = rmdir_node(overlay, node, parent, place.fd, name);
+	else
+		r = unlink_node(overlay, node, parent, place.fd, name);
 	latch_unlock(&node->latch);
-	dir_change_end(parent, r == 0 ? -1 : 0);
+	dir_change_end(parent, wants_dir && r == 0 ? -1 : 0);
 	node_drop(overlay, node, 1);
 	return r;
+}
+
+int overlay_unlink(struct overlay *overlay, struct node *parent, const char *name)
+{
+	return remove_child(overlay, parent, name, false);
+}
+
+int overlay_rmdir(struct overlay *overlay, struct node *parent, const char *name)
+{
+	return remove_child(overlay, parent, name, true);
 }
