@@ -288,7 +288,7 @@ int proc_self_dir(struct strbuf *out, struct err *err)
 	return 0;
 }
 
-int proc_find_own(const char *folder, const char *name, struct strbuf *out, struct err *err)
+int proc_find_beside(const char *relative, struct strbuf *out, bool *out_found, struct err *err)
 {
 	/* a build tree has it below the commands, beside other folders, and beside unit tests */
 	static const char *const ways[] = { "", "/..", "/../.." };
@@ -299,11 +299,25 @@ int proc_find_own(const char *folder, const char *name, struct strbuf *out, stru
 	len = out->len;
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		strbuf_truncate(out, len);
-		strbuf_printf(out, "%s/%s/%s", ways[i], folder, name);
-		if (access(out->data, X_OK) == 0)
+		strbuf_printf(out, "%s/%s", ways[i], relative);
+		if (access(out->data, X_OK) == 0) {
+			*out_found = true;
 			return 0;
+		}
 	}
 	strbuf_truncate(out, 0);
-	strbuf_printf(out, "%s/%s", LIBEXEC_DIR, name);
+	*out_found = false;
+	return 0;
+}
+
+int proc_find_own(const char *folder, const char *name, struct strbuf *out, struct err *err)
+{
+	auto_free char *relative = str_format("%s/%s", folder, name);
+	bool found;
+
+	if (proc_find_beside(relative, out, &found, err) < 0)
+		return -1;
+	if (!found)
+		strbuf_printf(out, "%s/%s", LIBEXEC_DIR, name);
 	return 0;
 }

@@ -58,6 +58,11 @@ const char *proc_status_text(int status, char *buf);
 /* The directory of our own executable, resolved; to find libexec programs. */
 int proc_self_dir(struct strbuf *out, struct err *err);
 /*
+ * The program at @relative to our own directory, or to one or two above it, as where we were
+ * built. When there is none *out_found is false, and @out empty.
+ */
+int proc_find_beside(const char *relative, struct strbuf *out, bool *out_found, struct err *err);
+/*
  * The path of our own program @name that no user starts: in libexec, or, for a program that
  * runs where it was built, in @folder of the build tree.
  */

@@ -106,20 +106,12 @@ static int mount_connection(int connection_fd, bool is_read_only, struct err *er
 /* Beside our own program, or in a directory above it as where it was built; else of PATH. */
 static int find_program(struct strbuf *out, struct err *err)
 {
-	static const char *const ways[] = { "", "/..", "/../.." };
-	size_t len;
+	bool found;
 
-	if (proc_self_dir(out, err) < 0)
+	if (proc_find_beside(PROGRAM, out, &found, err) < 0)
 		return -1;
-	len = out->len;
-	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-		strbuf_truncate(out, len);
-		strbuf_printf(out, "%s/" PROGRAM, ways[i]);
-		if (access(out->data, X_OK) == 0)
-			return 0;
-	}
-	strbuf_truncate(out, 0);
-	strbuf_puts(out, PROGRAM);
+	if (!found)
+		strbuf_puts(out, PROGRAM);
 	return 0;
 }
 
