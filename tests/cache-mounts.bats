@@ -7,10 +7,7 @@ load lib
 
 setup_file() {
 	make_scratch
-	busybox_tar "$T/bb.tar"
-	chmod 644 "$T/bb.tar"
-	! is_root || as root imgstore import "$T/bb.tar" localhost/bb >&2
-	! have_user || as user imgstore import "$T/bb.tar" localhost/bb >&2
+	import_busybox
 }
 teardown_file() {
 	remove_scratch

@@ -125,6 +125,14 @@ busybox_tar() {
 	rm -rf "$r"
 }
 
+# That as localhost/bb in the store of each of the two; the tar stays in $T/bb.tar.
+import_busybox() {
+	busybox_tar "$T/bb.tar"
+	chmod 644 "$T/bb.tar"
+	! is_root || as root imgstore import "$T/bb.tar" localhost/bb >&2
+	! have_user || as user imgstore import "$T/bb.tar" localhost/bb >&2
+}
+
 # dump_tree DIR: one line per file: path type mode ids size digest link device xattrs mtime
 dump_tree() {
 	python3 "$top_srcdir/tests/dump-tree.py" "$@"
