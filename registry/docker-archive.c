@@ -6,23 +6,18 @@
  */
 #include "registry/docker-archive.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fd.h"
 #include "common/json.h"
 #include "common/mem.h"
-#include "common/tmpfile.h"
+#include "common/strbuf.h"
 #include "layers/codec.h"
 #include "layers/config.h"
 #include "layers/ref.h"
-#include "layers/tarindex.h"
-#include "layers/unpack.h"
-#include "registry/interrupt.h"
+#include "registry/archive-tar.h"
 #include "registry/region.h"
 
 #define MANIFEST_FILE "manifest.json"
@@ -30,10 +25,7 @@
 
 struct archive_reader {
 	struct image_reader reader;
-	char *path; /* as the user wrote it */
-	int fd;     /* a plain tar, seekable */
-	struct tmpfile spool;
-	struct tarindex index;
+	struct archive_tar tar;
 	struct strbuf manifest_bytes; /* made up */
 	struct strbuf config_bytes;
 	struct manifest manifest;
@@ -44,10 +36,7 @@ static void archive_free(struct image_reader *reader)
 {
 	struct archive_reader *archive = (struct archive_reader *)reader;
 
-	free(archive->path);
-	fd_close(&archive->fd);
-	tmpfile_release(&archive->spool);
-	tarindex_release(&archive->index);
+	archive_tar_release(&archive->tar);
 	strbuf_release(&archive->manifest_bytes);
 	strbuf_release(&archive->config_bytes);
 	manifest_release(&archive->manifest);
@@ -67,102 +56,16 @@ static struct source *open_blob(struct image_reader *reader, const struct descri
 	if (digest_equal(&blob->digest, &manifest->config.digest))
 		return source_from_memory(archive->config_bytes.data, archive->config_bytes.len);
 	for (size_t i = 0; i < manifest->layer_count; i++) {
-		struct region region = { .fd = archive->fd,
+		struct region region = { .fd = archive->tar.fd,
 					 .offset = archive->layer_offsets[i],
 					 .size_bytes = blob->size_bytes };
 
 		if (digest_equal(&blob->digest, &manifest->layers[i].digest))
-			return source_region(&region, archive->path);
+			return source_region(&region, archive->tar.path);
 	}
 	err_set(err, ERR_BUG, "'%s': a blob that its manifest does not have was asked for",
-		archive->path);
+		archive->tar.path);
 	return NULL;
-}
-
-/* ---- the file ---- */
-
-/* Write the uncompressed archive into room of the store that has no name. */
-static int spool(struct archive_reader *archive, int fd, struct store *store, struct err *err)
-{
-	auto_source struct source *source = NULL;
-	auto_free char *block = mem_alloc(1 << 17);
-	struct unpack_limits limits;
-	uint64_t total = 0;
-	ssize_t n;
-
-	if (unpack_limits_load(&limits, err) < 0 ||
-	    tmpfile_open(&archive->spool, store_tmp_fd(store), err) < 0)
-		return -1;
-	source = unpack_open(source_from_fd(fd, UINT64_MAX, archive->path), archive->path, NULL,
-			     err);
-	if (!source)
-		return -1;
-	while ((n = source_read(source, block, 1 << 17, err)) > 0) {
-		total += (uint64_t)n;
-		if (total > limits.max_bytes)
-			return err_set(err, ERR_INPUT,
-				       "'%s' has more than %llu bytes: if it may, give "
-				       "--unpack-limit bytes=NUMBER",
-				       archive->path, (unsigned long long)limits.max_bytes);
-		if (fd_write_all(archive->spool.fd, block, (size_t)n, archive->path, err) < 0)
-			return -1;
-	}
-	return n < 0 ? -1 : 0;
-}
-
-/* Open it so that it can be read by offset: as it is, or spooled when it is compressed or a pipe.
- */
-static int open_file(struct archive_reader *archive, struct store *store, struct err *err)
-{
-	auto_close int fd = open(archive->path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
-	unsigned char head[HEAD_BYTES];
-	struct stat st;
-	ssize_t n;
-	int result;
-
-	if (fd < 0)
-		return err_sys(err, "open '%s'", archive->path);
-	if (fstat(fd, &st) < 0)
-		return err_sys(err, "stat '%s'", archive->path);
-	if (S_ISREG(st.st_mode)) {
-		n = pread(fd, head, sizeof(head), 0);
-		if (n < 0)
-			return err_sys(err, "read '%s'", archive->path);
-		if (codec_detect(head, (size_t)n) == CODEC_NONE) {
-			archive->fd = fd_steal(&fd);
-			return 0;
-		}
-	}
-	/* a pipe can keep us waiting for ever; nothing with a name has been made yet */
-	interrupt_let_through();
-	result = spool(archive, fd, store, err);
-	interrupt_hold_again();
-	if (result < 0)
-		return -1;
-	archive->fd = fd_steal(&archive->spool.fd);
-	return 0;
-}
-
-/* A small file of the archive, whole. */
-static int load_file(struct archive_reader *archive, const char *name, size_t limit,
-		     struct strbuf *out, struct err *err)
-{
-	const struct tarindex_entry *entry = tarindex_find(&archive->index, name);
-	auto_source struct source *source = NULL;
-	auto_sink struct sink *sink = sink_to_strbuf(out);
-	struct region region = { .fd = archive->fd };
-
-	if (!entry)
-		return err_set(err, ERR_INPUT, "'%s' has no file '%.200s'", archive->path, name);
-	if (entry->size_bytes > limit)
-		return err_set(err, ERR_INPUT, "'%.200s' in '%s' has more than %zu bytes", name,
-			       archive->path, limit);
-	region.offset = entry->offset;
-	region.size_bytes = entry->size_bytes;
-	source = source_region(&region, archive->path);
-	if (stream_copy(source, sink, err) < 0)
-		return -1;
-	return sink_finish(sink, err);
 }
 
 /* ---- which image is meant ---- */
@@ -269,19 +172,20 @@ static int load_config(struct archive_reader *archive, const struct json *image,
 	auto_free char *what = NULL;
 	struct digest digest;
 
-	if (json_take_string(image, "Config", &name, archive->path, err) < 0)
+	if (json_take_string(image, "Config", &name, archive->tar.path, err) < 0)
 		return -1;
 	if (!name)
 		return err_set(err, ERR_INPUT, "'%s': an image without 'Config' in " MANIFEST_FILE,
-			       archive->path);
-	if (load_file(archive, name, CONFIG_MAX_BYTES, &archive->config_bytes, err) < 0)
+			       archive->tar.path);
+	if (archive_tar_load(&archive->tar, name, CONFIG_MAX_BYTES, &archive->config_bytes, err) <
+	    0)
 		return -1;
 	digest_of(archive->config_bytes.data, archive->config_bytes.len, &digest);
-	if (check_name(name, &digest, archive->path, err) < 0)
+	if (check_name(name, &digest, archive->tar.path, err) < 0)
 		return -1;
 	descriptor_set(&archive->manifest.config, MEDIA_DOCKER_CONFIG, &digest,
 		       archive->config_bytes.len);
-	what = str_format("%s/%s", archive->path, name);
+	what = str_format("%s/%s", archive->tar.path, name);
 	return image_config_parse(archive->config_bytes.data, archive->config_bytes.len, what, out,
 				  err);
 }
@@ -303,29 +207,30 @@ static int measure(const struct region *region, const char *what, struct digest 
 static int add_layer(struct archive_reader *archive, const char *name, const struct digest *diff_id,
 		     struct err *err)
 {
-	const struct tarindex_entry *entry = tarindex_find(&archive->index, name);
+	const struct tarindex_entry *entry = tarindex_find(&archive->tar.index, name);
 	auto_descriptor struct descriptor layer = { .media_type = NULL };
 	const char *media_type = MEDIA_DOCKER_LAYER;
 	struct digest digest = *diff_id;
-	struct region region = { .fd = archive->fd };
+	struct region region = { .fd = archive->tar.fd };
 	unsigned char head[HEAD_BYTES];
 	enum codec codec;
 	ssize_t n;
 
 	if (!entry)
-		return err_set(err, ERR_INPUT, "'%s' has no file '%.200s'", archive->path, name);
+		return err_set(err, ERR_INPUT, "'%s' has no file '%.200s'", archive->tar.path,
+			       name);
 	region.offset = entry->offset;
 	region.size_bytes = entry->size_bytes;
-	n = pread(archive->fd, head, sizeof(head), (off_t)entry->offset);
+	n = pread(archive->tar.fd, head, sizeof(head), (off_t)entry->offset);
 	if (n < 0)
-		return err_sys(err, "read '%s'", archive->path);
+		return err_sys(err, "read '%s'", archive->tar.path);
 	if ((uint64_t)n > entry->size_bytes)
 		n = (ssize_t)entry->size_bytes;
 	codec = codec_detect(head, (size_t)n);
 	if (codec != CODEC_NONE) {
 		media_type =
 			codec == CODEC_ZSTD ? MEDIA_DOCKER_LAYER_ZSTD : MEDIA_DOCKER_LAYER_GZIP;
-		if (measure(&region, archive->path, &digest, err) < 0)
+		if (measure(&region, archive->tar.path, &digest, err) < 0)
 			return -1;
 	}
 	descriptor_set(&layer, media_type, &digest, entry->size_bytes);
@@ -343,12 +248,12 @@ static int make_manifest(struct archive_reader *archive, const struct json *imag
 
 	archive->manifest.format = IMAGE_DOCKER;
 	if (load_config(archive, image, &config, err) < 0 ||
-	    json_take_strlist(image, "Layers", &layers, archive->path, err) < 0)
+	    json_take_strlist(image, "Layers", &layers, archive->tar.path, err) < 0)
 		return -1;
 	if (layers.count != config.diff_id_count)
 		return err_set(err, ERR_INPUT,
 			       "'%s': " MANIFEST_FILE " names %zu layers, the config %zu",
-			       archive->path, layers.count, config.diff_id_count);
+			       archive->tar.path, layers.count, config.diff_id_count);
 	archive->layer_offsets = mem_array(layers.count + 1, sizeof(*archive->layer_offsets));
 	for (size_t i = 0; i < layers.count; i++)
 		if (add_layer(archive, layers.items[i], &config.diff_ids[i], err) < 0)
@@ -362,15 +267,15 @@ static int make_manifest(struct archive_reader *archive, const struct json *imag
 
 static int load_images(struct archive_reader *archive, struct json **out, struct err *err)
 {
-	auto_free char *what = str_format("%s/" MANIFEST_FILE, archive->path);
+	auto_free char *what = str_format("%s/" MANIFEST_FILE, archive->tar.path);
 	auto_strbuf struct strbuf data = STRBUF_INIT;
 	auto_json struct json *images = NULL;
 
-	if (!tarindex_find(&archive->index, MANIFEST_FILE))
+	if (!tarindex_find(&archive->tar.index, MANIFEST_FILE))
 		return err_set(err, ERR_INPUT,
 			       "'%s' is not an image archive of docker's: it has no " MANIFEST_FILE,
-			       archive->path);
-	if (load_file(archive, MANIFEST_FILE, MANIFEST_MAX_BYTES, &data, err) < 0)
+			       archive->tar.path);
+	if (archive_tar_load(&archive->tar, MANIFEST_FILE, MANIFEST_MAX_BYTES, &data, err) < 0)
 		return -1;
 	images = json_parse(data.data, data.len, what, err);
 	if (!images)
@@ -381,16 +286,15 @@ static int load_images(struct archive_reader *archive, struct json **out, struct
 	return 0;
 }
 
-static int open_archive(struct archive_reader *archive, const char *ref, struct store *store,
-			struct err *err)
+static int open_archive(struct archive_reader *archive, const char *path, const char *ref,
+			struct store *store, struct err *err)
 {
 	auto_json struct json *images = NULL;
 	const struct json *image = NULL;
 
-	if (open_file(archive, store, err) < 0 ||
-	    tarindex_load(archive->fd, archive->path, &archive->index, err) < 0 ||
+	if (archive_tar_open(path, store, &archive->tar, err) < 0 ||
 	    load_images(archive, &images, err) < 0 ||
-	    choose_image(images, archive->path, ref, &image, &archive->reader.names, err) < 0)
+	    choose_image(images, archive->tar.path, ref, &image, &archive->reader.names, err) < 0)
 		return -1;
 	return make_manifest(archive, image, err);
 }
@@ -400,18 +304,18 @@ int docker_archive_read(const char *rest, struct store *store, struct image_read
 {
 	auto_image_reader struct image_reader *reader = NULL;
 	struct archive_reader *archive = mem_alloc(sizeof(*archive));
+	auto_free char *path = NULL;
 	auto_free char *ref = NULL;
 
 	reader = &archive->reader;
 	*reader = (struct image_reader){ .open_blob = open_blob,
 					 .free = archive_free,
 					 .is_manifest_made = true };
-	archive->fd = -1;
-	archive->spool = (struct tmpfile)TMPFILE_INIT;
+	archive->tar = (struct archive_tar)ARCHIVE_TAR_INIT;
 	archive->manifest_bytes = (struct strbuf)STRBUF_INIT;
 	archive->config_bytes = (struct strbuf)STRBUF_INIT;
-	if (transport_split_path(rest, DOCKER_ARCHIVE_FORM, &archive->path, &ref, err) < 0 ||
-	    open_archive(archive, ref, store, err) < 0)
+	if (transport_split_path(rest, DOCKER_ARCHIVE_FORM, &path, &ref, err) < 0 ||
+	    open_archive(archive, path, ref, store, err) < 0)
 		return -1;
 	*out = ptr_steal(&reader);
 	return 0;

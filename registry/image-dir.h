@@ -4,24 +4,22 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/stat.h>
 
 #include "common/err.h"
 #include "common/strbuf.h"
 #include "layers/descriptor.h"
 #include "layers/stream.h"
+#include "registry/archive-tar.h"
 
-/* A place that is a directory with images in files, to be read; whoever made it. */
+/* A place that is a directory with images in files, or a tar of one, to be read; whoever made it.
+ */
 struct image_dir {
-	const char *kind; /* for messages: "OCI layout" */
-	const char *path; /* as the user wrote it */
-	int fd;           /* borrowed */
+	const char *kind;              /* for messages: "OCI layout" */
+	const char *path;              /* as the user wrote it */
+	int fd;                        /* borrowed */
+	const struct archive_tar *tar; /* borrowed; NULL: it is fd */
 };
 
-/* A regular file, for a pipe or a device would keep us waiting. sys_errno ENOENT when it is not
- * there. */
-int image_dir_open_file(const struct image_dir *dir, const char *name, struct stat *out_st,
-			struct err *err);
 /* A small one, whole. *out_found false, and no error, when it is not there. */
 int image_dir_load_file(const struct image_dir *dir, const char *name, size_t limit,
 			bool *out_found, struct strbuf *out, struct err *err);

@@ -56,7 +56,8 @@ static int parse_options(int argc, char **argv, struct imgpull *options, struct 
 		.synopsis = "[OPTIONS] SOURCE [NAME]",
 		.summary =
 			"Bring an image into the store and print its ID. SOURCE is an image in a\n"
-			"registry ([docker://]REF), oci:DIR[:TAG] or docker-archive:FILE[:REF].",
+			"registry ([docker://]REF), oci:DIR[:TAG], oci-archive:FILE[:TAG], dir:DIR or\n"
+			"docker-archive:FILE[:REF].",
 		.options = table,
 		.min_args = 1,
 		.max_args = 2,

@@ -4,11 +4,14 @@
 
 #include "registry/transport.h"
 
-/* The tar of an OCI image layout (oci-layout.h), with one image in it. */
+/* The tar of an OCI image layout (oci-layout.h); what we write has one image in it. */
 #define OCI_ARCHIVE_FORM "oci-archive:FILE[:TAG]"
 
+/* Functions of the transport's row. */
+int oci_archive_read(const char *rest, struct store *store, struct image_reader **out,
+		     struct err *err);
 /*
- * The transport's row. The same image and options always give the same bytes: no
+ * The same image and options always give the same bytes: no
  * owner and no time is in the tar. Needs room for a layout in the store's tmp/ on the way.
  */
 int oci_archive_write(const char *rest, struct push_job *job, struct err *err);

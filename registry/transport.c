@@ -12,7 +12,8 @@
 #include "registry/plain-dir.h"
 #include "registry/registry-push.h"
 
-#define SUPPORTED "use docker://REF, oci:DIR[:TAG] or docker-archive:FILE[:REF]"
+#define SUPPORTED \
+	"use docker://REF, oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:REF]"
 
 static const struct transport transports[] = {
 	{
@@ -42,8 +43,7 @@ static const struct transport transports[] = {
 	{
 		.name = "oci-archive",
 		.form = OCI_ARCHIVE_FORM,
-		.instead = "archives of OCI layouts are written, not read yet; unpack it and "
-			   "use oci:DIR[:TAG]",
+		.read = oci_archive_read,
 		.write = oci_archive_write,
 		.has_compression = true,
 		.has_indexes = true,

@@ -74,7 +74,7 @@ struct push_job {
 struct transport {
 	const char *name;
 	const char *form;    /* for messages: "oci:DIR[:TAG]" */
-	const char *instead; /* of a row without functions, or without read: what to say */
+	const char *instead; /* of a row without functions: what to say */
 	/* @rest is what follows "NAME:". @store is for room for half-made things. */
 	int (*read)(const char *rest, struct store *store, struct image_reader **out,
 		    struct err *err);

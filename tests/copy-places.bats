@@ -70,6 +70,8 @@ setup() {
 	as root imgpush -q "oci:$T/one:1" "docker://$P/b:1"
 	as root imgpush -q "docker://$P/b:1" "oci-archive:$T/oci.tar:1"
 	p_skopeo inspect "oci-archive:$T/oci.tar:1" >/dev/null
+	p_skopeo copy -q --all "oci:$T/multi:1" "oci-archive:$T/theirs.tar:1"
+	[ "$(as root imgpush -q "oci-archive:$T/theirs.tar:1" "docker://$P/b:all")" = "$MULTI" ]
 }
 @test "as an ordinary user" {
 	need_builder user
