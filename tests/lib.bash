@@ -3,7 +3,8 @@
 # store of its own per user; nothing is left when it ends.
 
 : "${top_srcdir:?run by make check}" "${top_builddir:?run by make check}"
-PATH=$top_builddir:/usr/sbin:/sbin:$PATH
+# the system's own programs go before what a user has put in front of them
+PATH=$top_builddir:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 TEST_USER=${IMGBUILD_TEST_USER:-imgbuild-test}
 
 # as_user CMD…: as the ordinary user with subordinate ids (itself, when the tests are not run by root)
