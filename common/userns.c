@@ -376,6 +376,29 @@ static bool is_root(void)
 	return geteuid() == 0 && isolation_has_capability(CAP_SYS_ADMIN);
 }
 
+/*
+ * In a chroot into a plain directory "/" is no mount, and the kernel lets nobody change the
+ * propagation of what is mounted around it, put another root in its place (pivot_root), or make a
+ * user namespace.
+ */
+static bool root_is_mount(void)
+{
+	struct statx root;
+
+	/* before Linux 5.8 the kernel does not say: it shows when something is mounted */
+	return statx(AT_FDCWD, "/", 0, STATX_TYPE, &root) < 0 ||
+	       !(root.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) ||
+	       (root.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
+static bool say_root_is_no_mount(char *why, size_t why_size)
+{
+	snprintf(why, why_size,
+		 "the root directory is no mount point, for this runs in a chroot; before it is "
+		 "entered, as root: mount --bind DIR DIR");
+	return false;
+}
+
 /* In a namespace of processes: may its /proc be mounted? The exit status is the answer. */
 static _Noreturn void mount_proc_and_exit(void)
 {
@@ -441,6 +464,8 @@ static bool try_enter(bool wants_proc, char *why, size_t why_size)
 
 bool userns_try(bool wants_proc, char *why, size_t why_size)
 {
+	if (is_root() && !root_is_mount())
+		return say_root_is_no_mount(why, why_size);
 	return is_root() || try_enter(wants_proc, why, why_size);
 }
 
@@ -494,10 +519,11 @@ static int stay(struct userns *out, struct err *err)
 			  "another user needs user namespaces");
 }
 
-/* Root without the right to mount: of a container, most often. */
+/* Root who cannot mount as he would: he has no right to, or nothing can replace his "/". */
 static int enter_as_weak_root(struct userns *out, struct err *err)
 {
-	const bool is_possible = try_enter(true, out->why, sizeof(out->why));
+	const bool is_possible = is_root() ? say_root_is_no_mount(out->why, sizeof(out->why))
+					   : try_enter(true, out->why, sizeof(out->why));
 
 	/* should neither be possible, the namespace's error tells more */
 	if (!is_possible && isolation_has_capability(CAP_SYS_CHROOT))
@@ -508,7 +534,7 @@ static int enter_as_weak_root(struct userns *out, struct err *err)
 
 static int enter_best(struct userns *out, struct err *err)
 {
-	if (is_root()) {
+	if (is_root() && root_is_mount()) {
 		describe_root(out);
 		return 0;
 	}

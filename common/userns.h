@@ -26,25 +26,26 @@ struct userns {
 	enum userns_mode mode;
 	uid_t host_uid; /* who started us, as the outside sees it */
 	gid_t host_gid;
-	/* USERNS_SINGLE, USERNS_NONE: what was missing and the remedy; empty where it was asked for */
+	/* USERNS_SINGLE, USERNS_NONE: what was missing and the remedy; empty where it was asked for
+	 */
 	char why[512];
 };
 
 /*
  * The highest rung that the host allows, or the one that isolation_wanted says.
- * With effective uid 0 and CAP_SYS_ADMIN nothing is done. Otherwise makes the
- * namespace, maps by newuidmap(1) and newgidmap(1), and becomes root in it. Where
- * one of the two is missing or refuses, the mode is USERNS_SINGLE; where no namespace can be made,
- * but CAP_SYS_CHROOT is there, USERNS_NONE. ERR_SYSTEM, with the remedy in the detail, when the
- * host allows nothing of all this; the process may be half-way in by then. A command that can go on without a
- * namespace asks userns_is_possible first.
+ * With effective uid 0, CAP_SYS_ADMIN and a "/" that is a mount nothing is done. Otherwise makes
+ * the namespace, maps by newuidmap(1) and newgidmap(1), and becomes root in it. Where one of the
+ * two is missing or refuses, the mode is USERNS_SINGLE; where no namespace can be made, but
+ * CAP_SYS_CHROOT is there, USERNS_NONE. ERR_SYSTEM, with the remedy in the detail, when the host
+ * allows nothing of all this; the process may be half-way in by then. A command that can go on
+ * without a namespace asks userns_is_possible first.
  */
 int userns_enter(struct userns *out, struct err *err);
 
 /*
  * Can a user namespace be made here, and with @wants_proc its own /proc be mounted in it? Tried in
- * a child process; root on the host need not try. If not, @why (may be NULL) says why, and what would
- * change that.
+ * a child process; root on the host need not try. If not, @why says why, and what would
+ * change that; NULL with a size of 0 where nobody wants to know.
  */
 bool userns_try(bool wants_proc, char *why, size_t why_size);
 

@@ -48,6 +48,17 @@ void perform_close_sources(struct sandbox_description *description)
 	}
 }
 
+/* Only where isolation 'namespaces' was asked for: a chroot would have been the rung else. */
+static int fail_private(struct err *err)
+{
+	if (errno != EINVAL)
+		return err_sys(err, "make the mounts private");
+	return err_set(err, ERR_SYSTEM,
+		       "make the mounts private: the root directory is no mount point, for this "
+		       "runs in a chroot: mount --bind DIR DIR before it is entered, or "
+		       "--isolation=chroot");
+}
+
 /*
  * The root is put on top of the host's "/" in our own copy of the mount tree.
  * Paths of this process still begin below it until enter_root.
@@ -65,7 +76,7 @@ static int attach_root(const struct sandbox_description *description, struct err
 	if (!S_ISDIR(st.st_mode))
 		return err_set(err, ERR_BUG, "the root is not a directory");
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return err_sys(err, "make the mounts private");
+		return fail_private(err);
 	if (attr.attr_set &&
 	    mount_setattr(description->root_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return err_sys(err, "set the flags of the root's mount");

@@ -124,6 +124,30 @@ write_mixed() {
 	grep -F "isolation 'chroot'" "$T/docker.log"
 }
 
+# in_chroot CMD…: in a directory that is no mount point; nothing is mounted there once this is over
+in_chroot() {
+	unshare -m sh -euc 'o=$1; shift; mount -t proc proc "$o/proc"; mount --bind /dev "$o/dev"
+		exec chroot "$o" env PATH=/build:/bin SOURCE_DATE_EPOCH='"$SOURCE_DATE_EPOCH"' "$@"' sh "$T/outer" "$@"
+}
+
+@test "in a chroot that is no mount point" {
+	write_mixed
+	busybox_tar "$T/context/base.tar"
+	make_outer
+	mkdir -p "$T/outer/proc" "$T/outer/dev" "$T/outer/build/sandbox"
+	cp -r "$T/context" "$T/outer/"
+	cp "$top_builddir/imgbuild" "$top_builddir/imgstore" "$T/outer/build/"
+	cp "$top_builddir/sandbox/sandbox" "$T/outer/build/sandbox/"
+	[ "$(in_chroot imgbuild --root /store -q /context 2>"$T/log")" = "$(build_on root)" ]
+	grep -F "isolation 'chroot': the root directory is no mount point" "$T/log"
+	run in_chroot imgstore --root /store doctor
+	[[ $output == *'user-namespaces  no '*'no mount point'*'mount --bind DIR DIR'* ]]
+	# asked for all the same
+	run in_chroot imgbuild --root /other -q --isolation=namespaces /context
+	[ "$status" = 5 ]
+	[[ $output == *'RUN: make the mounts private: the root directory is no mount point'*'mount --bind DIR DIR'* ]]
+}
+
 # A place on the host that no step may reach, with its own time, mode and attributes.
 make_victim() {
 	mkdir -p "$T/victim/dir"
