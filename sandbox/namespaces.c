@@ -189,6 +189,7 @@ static int find_pid(const char *root, const char *name, pid_t *out, struct err *
 
 int container_join_userns(const char *root, const char *name, struct err *err)
 {
+	struct userns userns;
 	auto_close int fd = -1;
 	pid_t pid;
 
@@ -197,8 +198,9 @@ int container_join_userns(const char *root, const char *name, struct err *err)
 	fd = open_namespace(pid, "user", err);
 	if (fd < 0)
 		return -1;
+	/* made without one: from the same rung that it stands on */
 	if (namespace_is_ours(fd, "user"))
-		return 0;
+		return userns_enter(&userns, err);
 	if (setns(fd, CLONE_NEWUSER) < 0)
 		return err_sys(err, "join the user namespace of container '%s'", name);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)

@@ -250,8 +250,9 @@ int store_refuse_ns(const struct store *store, int64_t ns, struct err *err)
 		store->root_path, places[ns], places[store->ns]);
 	if (ns == OVERLAY_RECORDED)
 		err_detail(err,
-			   "go on with it by --isolation=single-id (or IMGBUILD_ISOLATION), or "
-			   "use another one: --root");
+			   "go on with it by --isolation=%s (or IMGBUILD_ISOLATION), or use another "
+			   "one: --root",
+			   store->ns == OVERLAY_TRUSTED ? "chroot" : "single-id");
 	return -1;
 }
 

@@ -90,6 +90,31 @@ teardown() { ladder_teardown; }
 	done
 }
 
+# executed RUNG: a second command in a container has its own ids, sees recorded owners, and records
+executed() {
+	cat >"$T/context/executed" <<-'END'
+		set -eu
+		imgrun -d --name beside image sleep 100 >/tmp/started 2>&1 || { cat /tmp/started; exit 1; }
+		imgstore exec -u 0 beside sh -c 'id -u; stat -c %u:%g /one; touch /new && chown 7:8 /new; echo lost >/dev/null; mknod /made c 1 3'
+		imgstore exec -u alice beside sh -c 'id -u; touch /tmp/hers; stat -c %u:%g /new /tmp/hers; chown 0 /new 2>/tmp/said || echo refused; stat -c %F /made'
+		imgstore rm -f beside >/tmp/removed
+	END
+	chmod 755 "$T/context/executed"
+	run --separate-stderr on "$1" sh "$T/context/executed"
+	echo "$output; $stderr"
+	[ "$status" = 0 ]
+	[ "$output" = $'0\n33:44\n1000\n7:8\n1000:1001\nrefused\ncharacter special file' ]
+}
+
+@test "a second command in a container of the lower rungs" {
+	write_mixed
+	busybox_tar "$T/context/base.tar"
+	for rung in lone chroot; do
+		build_on "$rung"
+		executed "$rung"
+	done
+}
+
 # What the small image has: users, modes, owners, devices, and what nobody but root may change.
 write_mixed() {
 	cat >"$T/context/Buildfile" <<-'END'
@@ -110,6 +135,7 @@ write_mixed() {
 	write_mixed
 	make_outer
 	same_on podman
+	executed podman
 	grep -F "isolation 'chroot'" "$T/podman.log"
 }
 
@@ -121,6 +147,7 @@ write_mixed() {
 	docker_start || skip "dockerd does not start here"
 	tar -C "$T/outer" -c . | p_docker import - outer >/dev/null
 	same_on docker
+	executed docker
 	grep -F "isolation 'chroot'" "$T/docker.log"
 }
 
@@ -259,7 +286,7 @@ doctor() {
 	# what was made on one rung is not taken for another's
 	IMGBUILD_ROOT=$T/by-chroot run imgbuild -q "$T/context"
 	[ "$status" = 3 ]
-	[[ $output == *"was made where owners can only be recorded"*"--isolation=single-id"* ]]
+	[[ $output == *"was made where owners can only be recorded"*"--isolation=chroot"* ]]
 	# said once, and only when it was not asked for
 	on lone imgbuild -t image "$T/context" 2>"$T/log"
 	[ "$(grep -c "isolation 'single-id'" "$T/log")" = 1 ]
