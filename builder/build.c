@@ -21,17 +21,38 @@ static bool is_image(const struct build_image *image, const char *name,
 	return strcmp(image->name, name) == 0 && platform_is_same(&image->platform, platform);
 }
 
+struct image_pull build_image_pull(const struct build_request *request)
+{
+	return (struct image_pull){
+		.store = request->store,
+		.when = request->pull,
+		.is_quiet = request->is_quiet,
+		.arguments = request->pull_arguments,
+	};
+}
+
+/* What the store finds it by, once it is there; perhaps it was brought with others. */
+static int ensure_image(const struct build *build, const char *name,
+			const struct platform *platform, struct strbuf *out, struct err *err)
+{
+	const struct image_pull pull = build_image_pull(build->request);
+	const struct base *base = bases_find(&build->bases, name, platform);
+
+	if (!base)
+		return image_pull_ensure(&pull, name, platform, out, err);
+	if (base->has_failed) {
+		*err = base->err;
+		return -1;
+	}
+	strbuf_puts(out, base->found_by.data);
+	return 0;
+}
+
 /* Images are looked up once, however often the Buildfile names them. */
 static int get_image(void *context, const char *name, const struct platform *platform,
 		     const struct image_config **out_config, size_t *out_index, struct err *err)
 {
 	struct build *build = context;
-	const struct image_pull pull = {
-		.store = build->request->store,
-		.when = build->request->pull,
-		.is_quiet = build->request->is_quiet,
-		.arguments = build->request->pull_arguments,
-	};
 	auto_strbuf struct strbuf text = STRBUF_INIT;
 	auto_free char *wanted = NULL;
 	struct build_image *found;
@@ -47,7 +68,7 @@ static int get_image(void *context, const char *name, const struct platform *pla
 		return 0;
 	}
 	found = mem_alloc(sizeof(*found));
-	if (image_pull_ensure(&pull, name, platform, &text, err) < 0 ||
+	if (ensure_image(build, name, platform, &text, err) < 0 ||
 	    image_get(build->request->store, text.data, platform, &found->image, err) < 0) {
 		free(found);
 		return -1;
@@ -76,6 +97,7 @@ static void build_release(struct build *build)
 		free(build->images[i]);
 	}
 	free(build->images);
+	bases_release(&build->bases);
 	free(build->made);
 	fd_close(&build->seccomp_fd);
 	claims_release(&build->claims);
@@ -127,8 +149,10 @@ static struct plan *make_plan(struct build *build, struct err *err)
 		.check_runs = check_runs,
 		.context = build,
 	};
-	struct plan *plan = plan_make(&input, err);
+	struct plan *plan = NULL;
 
+	if (bases_bring(request, &input, &build->bases, err) == 0)
+		plan = plan_make(&input, err);
 	warn_of_frontend(request);
 	for (size_t i = 0; plan && i < plan->unused_args.count; i++)
 		log_warn("build argument '%s' is not declared by any ARG",

@@ -75,6 +75,9 @@ struct build_request {
 	struct check_report *report;
 };
 
+/* How its images are pulled. */
+struct image_pull build_image_pull(const struct build_request *request);
+
 /* All but the record of what is built: built.h. */
 struct built;
 int build_make(const struct build_request *request, struct built *out, struct err *err);

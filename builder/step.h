@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "builder/bases.h"
 #include "builder/build.h"
 #include "builder/cachekey.h"
 #include "builder/chain.h"
@@ -46,6 +47,7 @@ struct stage_result {
 struct build {
 	const struct build_request *request;
 	const struct plan *plan;
+	struct bases bases;
 	struct build_image **images;
 	size_t image_count;
 	struct graph *graph;

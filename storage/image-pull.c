@@ -42,7 +42,8 @@ int pull_when_parse(const char *text, enum pull_when *out, struct err *err)
 		*out = known[i].when;
 		return 0;
 	}
-	return err_set(err, ERR_USAGE, "--pull: '%s' is none of always, missing, newer, never", text);
+	return err_set(err, ERR_USAGE, "--pull: '%s' is none of always, missing, newer, never",
+		       text);
 }
 
 /* ---- imgpull as a child ---- */
@@ -242,6 +243,21 @@ static int look(const struct image_pull *pull, const char *name, const struct pl
 		err_clear(err);
 	}
 	*out_is_right = *out_is_here && is_for(&here, platform);
+	return 0;
+}
+
+int image_pull_is_needed(const struct image_pull *pull, const char *name,
+			 const struct platform *platform, bool *out_is_needed, struct err *err)
+{
+	bool is_here;
+	bool is_right;
+
+	*out_is_needed = false;
+	if (pull->when == PULL_NEVER || !has_registry(name))
+		return 0;
+	if (look(pull, name, platform, &is_here, &is_right, err) < 0)
+		return -1;
+	*out_is_needed = !is_right || pull->when != PULL_MISSING;
 	return 0;
 }
 

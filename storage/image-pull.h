@@ -30,6 +30,10 @@ struct image_pull {
 };
 #define PULL_WHEN_CHOICES "always|missing|newer|never"
 
+/* Whether image_pull_ensure would run imgpull. */
+int image_pull_is_needed(const struct image_pull *pull, const char *name,
+			 const struct platform *platform, bool *out_is_needed, struct err *err);
+
 /*
  * See to it that the store has the image that @name means for @platform; *out_text is what it is
  * found by. What has no registry (an ID, a host "localhost"

@@ -77,6 +77,27 @@ asked() { grep -c "\"GET /v2/base/manifests/moving" "$T/registry/plain/log" || t
 	imgbuild -q .
 	not grep 'GET /v2' "$T/registry/plain/log"
 }
+@test "images that the store lacks are pulled at the same time" {
+	bad_registry_start meeting
+	local m=$(registry_of meeting) n
+	for n in 1 2; do IMGBUILD_ROOT=$T/maker imgpush -q "image:$n" "docker://$m/base-$n:1"; done
+	# one after the other they would never meet
+	bad_registry_rules meeting '{"rules": [{"match": "GET /v2/base-./manifests/1$", "do": "meet", "count": 2, "seconds": 10}]}'
+	buildfile "FROM $m/base-1:1 AS a" "FROM $m/base-2:1" "COPY --from=a /which-1 /copied"
+	imgbuild -q -t out .
+	has out which-2
+	has out copied
+	# one job is one pull at a time; an error stands at the line of the image
+	for n in 1 2; do
+		rm -rf "$IMGBUILD_ROOT"
+		bad_registry_rules meeting '{"rules": [{"match": "base-'$n'/manifests/1$", "do": "status", "status": 403}]}'
+		run -4 imgbuild -q .
+		grep -F "Buildfile:$n:6: FROM: pull" <<<"$output"
+	done
+	bad_registry_rules meeting '{}'
+	imgbuild -q --pull --jobs=1 .
+	[ "$(bad_registry_log meeting 'select(.path | test("manifests/1$")) | .path' | paste -sd' ')" = "/v2/base-1/manifests/1 /v2/base-2/manifests/1" ]
+}
 @test "missing, newer, always, never" {
 	buildfile "FROM $H/base:moving"
 	base_is 1

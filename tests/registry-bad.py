@@ -22,6 +22,7 @@
 #   {"do": "forget"}                     the upload is not known any more: 404
 #   {"do": "move"}                       an upload goes on at another Location; "to": another host
 #   {"do": "hang", "seconds": S}         nothing is said for so long
+#   {"do": "meet", "count": N, "seconds": S}   all wait until N that fit are here at once; a 404 for who waits longer
 import base64, hashlib, http.server, json, os, random, re, ssl, sys, threading, time
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -31,6 +32,7 @@ os.makedirs(data + '/blobs', exist_ok=True)
 os.makedirs(data + '/uploads', exist_ok=True)
 lock = threading.RLock()
 log_lock = threading.Lock()
+met = threading.Condition()
 USER, PASSWORD = 'alice', 'secret pass:word'
 BASIC = 'Basic ' + base64.b64encode(('%s:%s' % (USER, PASSWORD)).encode()).decode()
 state = {'stamp': None, 'rules': {}, 'counts': {}, 'tokens': {}, 'serial': 0}
@@ -72,6 +74,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *args):
         pass
+
+    def meet(self):
+        with met:
+            state['here'] = state.get('here', 0) + 1
+            met.notify_all()
+            there = met.wait_for(lambda: state['here'] >= self.rule['count'], self.rule['seconds'])
+        self.rule = {'do': ''}
+        return there
 
     # ---- talking ----
     def note(self, status, out):
@@ -243,6 +253,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if what == 'hang':
                 time.sleep(self.rule['seconds'])
                 self.rule = {'do': ''}
+            if what == 'meet' and not self.meet():
+                return self.answer(404)
             if what == 'revoke':
                 state['tokens'].clear()
             if what == 'status':
