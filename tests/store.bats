@@ -268,6 +268,8 @@ killed_import() {
 		sleep "0.0$((i * 7 % 10))$i"
 		kill -9 -- "-$!" 2>/dev/null || true
 		wait "$!" || true
+		# its children may take longer to be gone
+		while kill -0 -- "-$!" 2>/dev/null; do sleep 0.01; done
 		imgstore ls -a --format json >"$T/after.json"
 		[ "$(jq -r --arg id "$kept" '.[] | select(.Id == $id) | .Names[0]' "$T/after.json")" = kept:latest ]
 		# what has a name is whole
