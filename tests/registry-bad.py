@@ -77,9 +77,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def meet(self):
         with met:
-            state['here'] = state.get('here', 0) + 1
+            self.rule['here'] = self.rule.get('here', 0) + 1
             met.notify_all()
-            there = met.wait_for(lambda: state['here'] >= self.rule['count'], self.rule['seconds'])
+            there = met.wait_for(lambda: self.rule['here'] >= self.rule['count'], self.rule['seconds'])
         self.rule = {'do': ''}
         return there
 
