@@ -179,9 +179,14 @@ static int copy_holes(int from, int to, off_t size, const char *what, struct err
 	return 0;
 }
 
+bool fd_clone(int from, int to)
+{
+	return ioctl(to, FICLONE, from) == 0;
+}
+
 int fd_copy_file(int from, int to, const struct stat *st, const char *what, struct err *err)
 {
-	if (st->st_size > 0 && ioctl(to, FICLONE, from) == 0)
+	if (st->st_size > 0 && fd_clone(from, to))
 		return 0;
 	if ((uint64_t)st->st_blocks * 512 < (uint64_t)st->st_size)
 		return copy_holes(from, to, st->st_size, what, err);

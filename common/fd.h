@@ -51,6 +51,13 @@ int fd_read_all(int fd, size_t limit, struct strbuf *out, const char *what, stru
 int fd_copy(int from, int to, uint64_t len, uint64_t *out_len, const char *what, struct err *err);
 
 /*
+ * Have @to, an empty file open for writing, share all that @from holds. False, with nothing done, where
+ * the file systems cannot. The content is on disk then, and who sees @to after a crash sees it whole:
+ * before it is shared it is written, and after that it is a matter of the journal.
+ */
+bool fd_clone(int from, int to);
+
+/*
  * Make @to, an empty file, one like @from, a regular file that is @st and stands at its beginning:
  * a clone where the file system can, else a copy with the same holes. Both offsets move.
  */

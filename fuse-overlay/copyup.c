@@ -29,28 +29,45 @@ const char *work_name(struct overlay *overlay, char *buf)
 
 /* ---- making the same again ------------------------------------------------------------ */
 
-static int copy_content(const struct where *from, int to_fd, const struct stat *st, uint64_t limit)
+/* Reads without a trace of it, where that may be asked for. */
+static int open_from(const struct where *from)
+{
+	int fd = where_open(from, O_RDONLY | O_NONBLOCK | O_NOATIME);
+
+	return fd == -EPERM ? where_open(from, O_RDONLY | O_NONBLOCK) : fd;
+}
+
+static int copy_bytes(int from_fd, int to_fd, const struct stat *st, uint64_t limit)
 {
 	struct err err = ERR_INIT;
-	struct stat part = *st;
+	int r = limit < (uint64_t)st->st_size ?
+			fd_copy(from_fd, to_fd, limit, NULL, "copy-up", &err) :
+			fd_copy_file(from_fd, to_fd, st, "copy-up", &err);
+
+	if (r < 0)
+		return err.sys_errno ? -err.sys_errno : -EIO;
+	return 0;
+}
+
+static int copy_content(const struct overlay *overlay, const struct where *from, int to_fd,
+			const struct stat *st, uint64_t limit)
+{
 	auto_close int from_fd = -1;
+	int r;
 
 	if (limit == 0 || st->st_size == 0)
 		return 0;
-	from_fd = where_open(from, O_RDONLY | O_NONBLOCK | O_NOATIME);
-	if (from_fd == -EPERM)
-		from_fd = where_open(from, O_RDONLY | O_NONBLOCK);
+	from_fd = open_from(from);
 	if (from_fd < 0)
 		return from_fd;
-	if (limit < (uint64_t)st->st_size) {
-		part.st_size = (off_t)limit;
-		if (fd_copy(from_fd, to_fd, limit, NULL, "copy-up", &err) < 0)
-			return err.sys_errno ? -err.sys_errno : -EIO;
+	/* a sync costs more than all the rest, and a clone needs none */
+	if (limit >= (uint64_t)st->st_size && fd_clone(from_fd, to_fd))
 		return 0;
-	}
-	if (fd_copy_file(from_fd, to_fd, &part, "copy-up", &err) < 0)
-		return err.sys_errno ? -err.sys_errno : -EIO;
-	return 0;
+	r = copy_bytes(from_fd, to_fd, st, limit);
+	if (r < 0)
+		return r;
+	/* the name must not become visible before what it names, should the power fail */
+	return !overlay->options->no_sync && fdatasync(to_fd) < 0 ? -errno : 0;
 }
 
 static int make_regular(struct overlay *overlay, const struct where *from, const char *name,
@@ -58,17 +75,8 @@ static int make_regular(struct overlay *overlay, const struct where *from, const
 {
 	auto_close int fd = openat(overlay->work_fd, name,
 				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int r;
 
-	if (fd < 0)
-		return -errno;
-	r = copy_content(from, fd, st, limit);
-	if (r < 0)
-		return r;
-	/* the name must not become visible before what it names, should the power fail */
-	if (!overlay->options->no_sync && st->st_size > 0 && limit > 0 && fdatasync(fd) < 0)
-		return -errno;
-	return 0;
+	return fd < 0 ? -errno : copy_content(overlay, from, fd, st, limit);
 }
 
 static int make_symlink(struct overlay *overlay, const struct where *from, const char *name)

@@ -259,6 +259,29 @@ ls -i m | sort | diff listed -
 unmount'
 }
 
+@test "a copy-up that shares what is in the file syncs nothing; one that copies does, before the rename" {
+	need_root
+	for tool in strace mkfs.xfs; do command -v $tool >/dev/null || skip "$tool is not installed"; done
+	truncate -s 300M "$T/xfs.img"
+	mkfs.xfs -q "$T/xfs.img" && mkdir "$T/xfs"
+	unshare -m bash -eu -c "mount -t xfs -o loop $T/xfs.img $T/xfs || exit 77; cd $T/xfs; $(fuse_functions)"'
+# copied LOWERS: the calls of a copy-up of f
+copied() {
+	: >trace
+	strace -f -qq -o trace -e trace=ioctl,fdatasync,fsync,renameat imgoverlay -f -o "lowerdir=$1,upperdir=u,workdir=w" m &
+	for _ in $(seq 200); do ! mountpoint -q m || break; sleep 0.05; done
+	chown 1:1 m/f
+	umount m; wait
+	cmp u/f "$1/f"
+	grep -oE "fdatasync|fsync|FICLONE|renameat" trace | tr "\n" " "
+}
+mount -t tmpfs t l2
+seq 10000 >l/f; seq 10000 >l2/f
+is "$(copied l)" "FICLONE renameat "
+rm u/f
+is "$(copied l2)" "FICLONE FICLONE fdatasync renameat "' || [ $? = 77 ]
+}
+
 killed='
 for i in $(seq 40); do mkdir -p l/d$i; for j in 1 2 3 4 5; do seq $((i * j * 50)) >l/d$i/f$j; done; done
 dump l >lower-before
