@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The fuse driver: layers put together by our own daemon, imgoverlay, where the kernel's overlayfs
- * cannot be used. Answers for the connection, the mount and the daemon's life.
- *
- * The mount is made here, detached like any other, from an open connection which the daemon
- * is given as the place where to serve. So nothing stands in a mount table, and when the last
- * reference to the mount goes, however that comes, the kernel ends the connection and with it the
- * daemon.
+ * cannot be used. Answers for the daemon's life, between the connection (connection.h) and its end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +20,7 @@
 #include "common/proc-internal.h"
 #include "common/proc.h"
 #include "common/strbuf.h"
+#include "storage/connection.h"
 #include "storage/driver-internal.h"
 #include "storage/store-internal.h"
 #include "storage/trial-internal.h"
@@ -47,59 +43,6 @@ struct fuse_daemon {
 	dev_t dev; /* of its upper; 0: it has none */
 	ino_t ino;
 };
-
-/* ---- the connection and its mount ---- */
-
-static int set_string(int fs_fd, const char *key, const char *value, struct err *err)
-{
-	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, key, value, 0) == 0)
-		return 0;
-	return err_sys(err, "mount layers: FUSE: option '%s=%s'", key, value);
-}
-
-static int set_number(int fs_fd, const char *key, const char *form, unsigned number,
-		      struct err *err)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), form[0] == 'o' ? "%o" : "%u", number);
-	return set_string(fs_fd, key, text, err);
-}
-
-static int set_flag(int fs_fd, const char *key, struct err *err)
-{
-	if (fsconfig(fs_fd, FSCONFIG_SET_FLAG, key, NULL, 0) == 0)
-		return 0;
-	return err_sys(err, "mount layers: FUSE: option '%s'", key);
-}
-
-static int open_connection(struct err *err)
-{
-	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-
-	return fd < 0 ? err_sys(err, "mount layers: open '/dev/fuse'") : fd;
-}
-
-static int mount_connection(int connection_fd, bool is_read_only, struct err *err)
-{
-	auto_close int fs_fd = fsopen("fuse", FSOPEN_CLOEXEC);
-	int mount_fd;
-
-	if (fs_fd < 0)
-		return err_sys(err, "mount layers: open the file system 'fuse'");
-	if (set_string(fs_fd, "source", "imgbuild", err) < 0 ||
-	    set_number(fs_fd, "fd", "u", (unsigned)connection_fd, err) < 0 ||
-	    set_number(fs_fd, "rootmode", "o", S_IFDIR, err) < 0 ||
-	    set_number(fs_fd, "user_id", "u", geteuid(), err) < 0 ||
-	    set_number(fs_fd, "group_id", "u", getegid(), err) < 0 ||
-	    set_flag(fs_fd, "allow_other", err) < 0 ||
-	    set_flag(fs_fd, "default_permissions", err) < 0)
-		return -1;
-	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return err_sys(err, "mount layers: FUSE");
-	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, is_read_only ? MOUNT_ATTR_RDONLY : 0);
-	return mount_fd < 0 ? err_sys(err, "mount layers: FUSE") : mount_fd;
-}
 
 /* ---- the daemon ---- */
 
@@ -157,25 +100,6 @@ static int start_daemon(const struct mount_request *request, int connection_fd, 
 	for (size_t i = 0; i < request->lower_count; i++)
 		fds[spec.fd_count++] = (struct proc_fd){ request->lowers[i], (int)(FD_LOWERS + i) };
 	return child_start(child, &spec, err);
-}
-
-/* The first answer, or why there is none. */
-static int wait_for_answer(int mount_fd, struct child *child, int log_fd, struct err *err)
-{
-	char line[PROC_LINE_MAX];
-	char text[64];
-	struct stat st;
-	int status;
-
-	if (fstatat(mount_fd, ".", &st, 0) == 0)
-		return 0;
-	if (errno != ENOTCONN && errno != ECONNABORTED)
-		return err_sys(err, "mount layers: look at what " PROGRAM " shows");
-	if (child_wait(child, &status, err) < 0)
-		return -1;
-	proc_stderr_line(log_fd, line);
-	return err_set(err, ERR_SYSTEM, "mount layers: " PROGRAM " failed: %s%s%s",
-		       proc_status_text(status, text), line[0] ? ": " : "", line);
 }
 
 /* ---- those that were started ---- */
@@ -282,19 +206,19 @@ static int fuse_mount(struct store *store, const struct mount_request *request, 
 		shown.lowers = &store->empty_fd;
 		shown.lower_count = 1;
 	}
-	connection_fd = open_connection(err);
+	connection_fd = connection_open(err);
 	if (connection_fd < 0)
-		return -1;
-	mount_fd = mount_connection(connection_fd, shown.upper_fd < 0, err);
+		return err_prefix(err, "mount layers");
+	mount_fd = connection_mount(connection_fd, shown.upper_fd < 0 ? MOUNT_ATTR_RDONLY : 0, err);
 	if (mount_fd < 0)
-		return -1;
+		return err_prefix(err, "mount layers");
 	log_fd = proc_stderr_open(err);
 	if (log_fd < 0 || start_daemon(&shown, connection_fd, log_fd, &child, err) < 0)
 		return -1;
 	/* when the daemon's goes, too, whoever waits for an answer gets an error */
 	fd_close(&connection_fd);
-	if (wait_for_answer(mount_fd, &child, log_fd, err) < 0)
-		return -1;
+	if (connection_wait(mount_fd, PROGRAM, &child, log_fd, err) < 0)
+		return err_prefix(err, "mount layers");
 	note(store, &shown, &child);
 	return fd_steal(&mount_fd);
 }
