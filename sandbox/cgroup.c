@@ -57,17 +57,26 @@ static bool wants_devices(const struct resources *resources)
 	return resources->confines_devices;
 }
 
+/* It only counts. */
+static bool wants_none(const struct resources *resources)
+{
+	(void)resources;
+	return false;
+}
+
 static const struct controller {
 	const char *name;
 	const char *limit_of;
 	bool (*is_wanted)(const struct resources *resources);
+	bool counts; /* what is shown to the container, with a limit or without */
 } controllers[] = {
-	{ "memory", "memory", wants_memory },
-	{ "cpu", "processor time", wants_cpu },
-	{ "cpuset", "processors and memory nodes", wants_cpuset },
-	{ "pids", "processes", wants_pids },
-	{ "blkio", "block I/O", wants_io },
-	{ "devices", "devices", wants_devices },
+	{ "memory", "memory", wants_memory, true },
+	{ "cpu", "processor time", wants_cpu, true },
+	{ "cpuacct", "processor time", wants_none, true },
+	{ "cpuset", "processors and memory nodes", wants_cpuset, false },
+	{ "pids", "processes", wants_pids, false },
+	{ "blkio", "block I/O", wants_io, false },
+	{ "devices", "devices", wants_devices, false },
 };
 #define CONTROLLERS (sizeof(controllers) / sizeof(controllers[0]))
 
@@ -288,6 +297,51 @@ static int enable(const struct place *place, struct err *err)
 			       "down to it");
 }
 
+/* Groups that nobody asked for by name are made where that is no trouble. */
+static bool is_offered(const struct place *place, const struct resources *resources)
+{
+	struct err ignored = ERR_INIT;
+
+	if (resources->parent && make_parents(place, &ignored) < 0)
+		return false;
+	if (place->hierarchy->is_v2 && enable(place, &ignored) < 0)
+		return false;
+	return access(place->base, W_OK) == 0;
+}
+
+static void drop_place(struct places *places)
+{
+	struct place *last = &places->items[--places->count];
+
+	free(last->base);
+	free(last->dir);
+}
+
+static int find_places(const struct cgroup_host *host, const char *name,
+		       const struct resources *resources, struct places *out, struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	for (size_t i = 0; i < CONTROLLERS; i++) {
+		const struct controller *row = &controllers[i];
+
+		if (row->is_wanted(resources)) {
+			if (find_place(host, row, name, resources, out, err) < 0)
+				return err_prefix(err, "limit of %s", row->limit_of);
+		} else if (resources->are_shown && row->counts &&
+			   find_place(host, row, name, resources, out, &why) == 0 &&
+			   !is_offered(&out->items[out->count - 1], resources)) {
+			drop_place(out);
+		}
+	}
+	if (out->count > 0)
+		return 0;
+	err_set(err, ERR_SYSTEM,
+		"--limits-in-proc: no cgroup can be made that counts what it uses");
+	explain_delegation(err);
+	return -1;
+}
+
 static int make_dir(struct cgroup *cgroup, const struct place *place, struct err *err)
 {
 	for (size_t i = 0; i < cgroup->enter_count; i++)
@@ -417,10 +471,8 @@ int cgroup_create(struct store *store, const char *name, const struct resources 
 	}
 	if (cgroup_host_read(&host, err) < 0)
 		return -1;
-	for (size_t i = 0; i < CONTROLLERS; i++)
-		if (controllers[i].is_wanted(resources) &&
-		    find_place(&host, &controllers[i], name, resources, &places, err) < 0)
-			return err_prefix(err, "limit of %s", controllers[i].limit_of);
+	if (find_places(&host, name, resources, &places, err) < 0)
+		return -1;
 	for (size_t i = 0; i < places.count; i++)
 		if (!strlist_has(&cgroup.dirs, places.items[i].dir))
 			strlist_add(&cgroup.dirs, places.items[i].dir);

@@ -34,6 +34,7 @@
 #include "sandbox/foreign.h"
 #include "sandbox/launch.h"
 #include "sandbox/network.h"
+#include "sandbox/procview.h"
 #include "sandbox/run-plan.h"
 #include "sandbox/runtime.h"
 #include "sandbox/user.h"
@@ -69,12 +70,14 @@ struct run {
 	int control_fd;
 	struct device_grants devices;
 	struct network network;
+	struct procview procview;
 	struct container_state state;
 };
 #define RUN_INIT                                                                                   \
 	{                                                                                          \
 		.image = IMAGE_INIT, .container = CONTAINER_INIT, .view_fd = -1, .seccomp_fd = -1, \
 		.root_fd = -1, .log_fd = -1, .control_fd = -1, .network = NETWORK_INIT,            \
+		.procview = PROCVIEW_INIT,                                                         \
 	}
 
 static void run_release_mounts(struct run *run)
@@ -96,6 +99,7 @@ static void run_release(struct run *run)
 	fd_close(&run->control_fd);
 	device_grants_release(&run->devices);
 	network_release(&run->network);
+	procview_release(&run->procview);
 	container_state_release(&run->state);
 	user_ids_release(&run->user);
 	container_release(&run->container);
@@ -447,6 +451,8 @@ static int run_sandbox(struct run *run, const struct sandbox_description *descri
 			  &out->exec_errno, err) < 0)
 		return -1;
 	*out_began = true;
+	/* the container's are the only ones from here on */
+	fd_close(&run->procview.mount_fd);
 	run->state.pid = sandbox.init_pid;
 	run->state.started = time_text();
 	if (save_state(run, err) < 0)
@@ -535,6 +541,21 @@ static void note_end(struct run *run, const struct cgroup *cgroup, int status)
 			 "process of it");
 }
 
+static int show_limits(struct run *run, const struct cgroup *cgroup,
+		       struct sandbox_description *description, struct err *err)
+{
+	if (!run->options->shows_limits)
+		return 0;
+	if (sandbox_is_chroot(description))
+		return err_set(err, ERR_SYSTEM,
+			       "--limits-in-proc: nothing can be mounted in a container that is a "
+			       "chroot");
+	if (procview_start(&cgroup->dirs, &run->procview, err) < 0)
+		return -1;
+	procview_describe(&run->procview, description);
+	return 0;
+}
+
 static int make_and_run(struct run *run, const struct run_observer *observer, bool *out_began,
 			struct run_outcome *out, struct err *err)
 {
@@ -560,6 +581,8 @@ static int make_and_run(struct run *run, const struct run_observer *observer, bo
 	if (cgroup_create(run->store, run->container.id, &description.resources, &cgroup, err) < 0)
 		return -1;
 	cgroup_give(&cgroup, &description);
+	if (show_limits(run, &cgroup, &description, err) < 0)
+		return -1;
 	fill_state(run, &description, &cgroup);
 	run->control_fd = control_listen(run->container.dir_fd, err);
 	if (run->control_fd < 0 || open_log(run, err) < 0 || write_cid(run, err) < 0 ||

@@ -142,6 +142,8 @@ static const char *kind_name(enum sandbox_mount_kind kind)
 		return "bind";
 	case SANDBOX_MOUNT_TREE:
 		return "tree";
+	case SANDBOX_MOUNT_FILES:
+		return "files";
 	}
 	return "unknown";
 }
@@ -243,6 +245,8 @@ static void print_namespaces(struct strbuf *out, const struct sandbox_descriptio
 	}
 	if (description->namespaces & SANDBOX_NS_TIME)
 		strbuf_printf(out, "time-offset %" PRId64 "\n", description->time_offset_s);
+	if (description->boot_offset_s)
+		strbuf_printf(out, "boot-offset %" PRId64 "\n", description->boot_offset_s);
 }
 
 static void print_devices(struct strbuf *out, const struct sandbox_description *description)

@@ -43,8 +43,13 @@ enum sandbox_mount_kind {
 	 * resolved in it (NULL: all). What is not shown cannot be reached.
 	 */
 	SANDBOX_MOUNT_TREE,
+	/*
+	 * source_fd: such a mount too; data: "a,b", files in it, each of which is put on the one of
+	 * that name in the directory @target.
+	 */
+	SANDBOX_MOUNT_FILES,
 };
-#define SANDBOX_MOUNT_KINDS (SANDBOX_MOUNT_TREE + 1)
+#define SANDBOX_MOUNT_KINDS (SANDBOX_MOUNT_FILES + 1)
 
 enum sandbox_mount_flag {
 	SANDBOX_MOUNT_READ_ONLY = 1 << 0,
@@ -119,6 +124,7 @@ struct sandbox_description {
 	struct sandbox_join *joins;
 	size_t join_count;
 	int64_t time_offset_s;        /* of the monotonic and the boot clock */
+	int64_t boot_offset_s;        /* of the boot clock, besides */
 	char *hostname;               /* NULL: leave */
 	struct sandbox_mount *mounts; /* in order */
 	size_t mount_count;
@@ -158,7 +164,7 @@ struct sandbox_description {
 	uint16_t terminal_columns;
 
 	/* What the host is, asked once by sandbox_description_defaults. */
-	bool nested;       /* in a user namespace other than the initial one */
+	bool nested; /* in a user namespace other than the initial one */
 	enum sandbox_supervision supervision;
 };
 

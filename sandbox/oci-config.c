@@ -134,6 +134,7 @@ static const char *type_of(enum sandbox_mount_kind kind)
 		return "cgroup";
 	case SANDBOX_MOUNT_BIND:
 	case SANDBOX_MOUNT_TREE:
+	case SANDBOX_MOUNT_FILES:
 		return "bind";
 	}
 	return "bind";
@@ -355,7 +356,8 @@ static int check(const struct sandbox_description *description, bool is_lasting,
 		return err_set(err, ERR_INPUT,
 			       "a bundle has no namespace that ends with somebody else");
 	for (size_t i = 0; i < description->mount_count; i++)
-		if (description->mounts[i].kind == SANDBOX_MOUNT_TREE)
+		if (description->mounts[i].kind == SANDBOX_MOUNT_TREE ||
+		    description->mounts[i].kind == SANDBOX_MOUNT_FILES)
 			return err_set(err, ERR_INPUT, "what is mounted at '%s' has no path",
 				       description->mounts[i].target);
 	return 0;

@@ -44,12 +44,12 @@ static int join(const struct sandbox_join *join, struct err *err)
 	return err_set(err, ERR_BUG, "a namespace of an unknown kind");
 }
 
-static int set_clocks(int64_t offset_s, struct err *err)
+static int set_clocks(int64_t offset_s, int64_t boot_offset_s, struct err *err)
 {
 	auto_close int fd = -1;
 	char text[96];
 	int len = snprintf(text, sizeof(text), "monotonic %" PRId64 " 0\nboottime %" PRId64 " 0\n",
-			   offset_s, offset_s);
+			   offset_s, boot_offset_s);
 
 	if (unshare(CLONE_NEWTIME) < 0)
 		return err_sys(err, "make a time namespace");
@@ -72,7 +72,8 @@ int perform_outside(const struct sandbox_description *description, struct err *e
 			return -1;
 	if (!(description->namespaces & SANDBOX_NS_TIME))
 		return 0;
-	return set_clocks(description->time_offset_s, err);
+	return set_clocks(description->time_offset_s,
+			  description->time_offset_s + description->boot_offset_s, err);
 }
 
 /* "0" is who writes it. */

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -167,26 +168,66 @@ static int dup_source(const struct sandbox_mount *mount, struct err *err)
 	return fd;
 }
 
+static int copy_beneath(const struct sandbox_mount *mount, const char *path, struct err *err)
+{
+	auto_close int fd = beneath_open(mount->source_fd, path, BENEATH_IN_ROOT, O_PATH, err);
+
+	if (fd < 0)
+		return err_prefix(err, "source");
+	return mountfd_clone(fd, false, mountfd_attributes(mount->flags), path, err);
+}
+
 /*
  * The tree is put over the root as long as it takes to copy from it: the kernel copies only
  * what is attached somewhere in our mount namespace. Descriptors are below it and not aware.
  */
-static int copy_from_tree(int root_fd, const struct sandbox_mount *mount, struct err *err)
+static int attach_source(int root_fd, const struct sandbox_mount *mount, struct err *err)
 {
-	auto_close int fd = -1;
-	auto_close int copy_fd = -1;
+	return mountfd_attach(mount->source_fd, root_fd, mount->target, err);
+}
 
-	if (mountfd_attach(mount->source_fd, root_fd, mount->target, err) < 0)
-		return -1;
-	fd = beneath_open(mount->source_fd, mount->data, BENEATH_IN_ROOT, O_PATH, err);
-	if (fd < 0)
-		return err_prefix(err, "source");
-	copy_fd = mountfd_clone(fd, false, mountfd_attributes(mount->flags), mount->data, err);
-	if (copy_fd < 0)
-		return -1;
+static int take_away_source(const struct sandbox_mount *mount, struct err *err)
+{
 	if (fchdir(mount->source_fd) < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return err_sys(err, "take away the source of '%s'", mount->target);
+	return 0;
+}
+
+static int copy_from_tree(int root_fd, const struct sandbox_mount *mount, struct err *err)
+{
+	auto_close int copy_fd = -1;
+
+	if (attach_source(root_fd, mount, err) < 0)
+		return -1;
+	copy_fd = copy_beneath(mount, mount->data, err);
+	if (copy_fd < 0 || take_away_source(mount, err) < 0)
+		return -1;
 	return fd_steal(&copy_fd);
+}
+
+static int put_file(int root_fd, const struct sandbox_mount *mount, const char *name,
+		    struct err *err)
+{
+	auto_free char *path = str_format("%s/%s", mount->target, name);
+	const struct sandbox_mount one = { .kind = mount->kind, .target = path };
+	auto_close int fd = copy_beneath(mount, name, err);
+	auto_close int target_fd = fd < 0 ? -1 : perform_target(root_fd, &one, fd, err);
+
+	return target_fd < 0 ? -1 : mountfd_attach(fd, target_fd, path, err);
+}
+
+static int put_files(int root_fd, const struct sandbox_mount *mount, struct err *err)
+{
+	auto_free char *names = str_dup(mount->data ? mount->data : "");
+	char *rest = names;
+	const char *name;
+
+	if (attach_source(root_fd, mount, err) < 0)
+		return -1;
+	while ((name = strsep(&rest, ",")))
+		if (put_file(root_fd, mount, name, err) < 0)
+			return -1;
+	return take_away_source(mount, err);
 }
 
 static int new_tree(int root_fd, const struct sandbox_mount *mount, struct err *err)
@@ -232,6 +273,8 @@ static int new_mount(const struct sandbox_description *description,
 		return dup_source(mount, err);
 	case SANDBOX_MOUNT_TREE:
 		return new_tree(description->root_fd, mount, err);
+	case SANDBOX_MOUNT_FILES:
+		break; /* they are several: put_files */
 	}
 	return err_set(err, ERR_BUG, "a mount of an unknown kind");
 }
@@ -245,6 +288,8 @@ static int perform_mount(const struct sandbox_description *description,
 
 	if (is_left_out(description, mount))
 		return 0;
+	if (mount->kind == SANDBOX_MOUNT_FILES)
+		return put_files(description->root_fd, mount, err);
 	fd = new_mount(description, mount, err);
 	if (fd < 0)
 		return -1;

@@ -81,7 +81,7 @@ bool resources_any(const struct resources *resources)
 	       resources->reservation_bytes || resources->cpu_period_us ||
 	       resources->cpu_quota_us || resources->cpu_shares || resources->pids ||
 	       resources->io_weight || resources->cpus || resources->memory_nodes ||
-	       resources->rate_count > 0 || resources->confines_devices;
+	       resources->rate_count > 0 || resources->confines_devices || resources->are_shown;
 }
 
 /* ---- devices ---- */
@@ -457,6 +457,8 @@ void resources_print(const struct resources *resources, struct strbuf *out)
 	if (resources->memory_nodes)
 		strbuf_printf(out, "limit memory-nodes %s\n", resources->memory_nodes);
 	print_rates(resources, out);
+	if (resources->are_shown)
+		strbuf_puts(out, "limits-in-proc\n");
 	for (size_t i = 0; resources->confines_devices && i < resources->device_count; i++)
 		strbuf_printf(out, "device %s\n",
 			      resource_device_format(&resources->devices[i], text));

@@ -52,6 +52,7 @@ struct resources {
 	char *parent; /* the group below which the container's is made; NULL: our choice */
 	struct resource_rate *rates;
 	size_t rate_count;
+	bool are_shown;        /* in its /proc: who counts is wanted too, where there is one */
 	bool confines_devices; /* to those of the list */
 	struct resource_device *devices;
 	size_t device_count;

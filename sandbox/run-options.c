@@ -119,6 +119,8 @@ static int parse_table(int argc, char **argv, struct run_options *run, struct te
 		{ 'h', "hostname", OPTION_STRING, &run->hostname, "NAME",
 		  "the container's host name", NULL },
 		RUN_SETTING_OPTIONS(&texts->settings),
+		{ 0, "limits-in-proc", OPTION_FLAG, &run->shows_limits, NULL,
+		  "its /proc shows how much of the machine it may use, not all there is", NULL },
 		{ 0, "read-only", OPTION_FLAG, &run->read_only, NULL,
 		  "the container's root cannot be written to", NULL },
 		SECURITY_OPTIONS(&texts->security),
@@ -134,8 +136,8 @@ static int parse_table(int argc, char **argv, struct run_options *run, struct te
 		  "how long it has then (default: 10)", NULL },
 		{ 0, "pull", OPTION_CHOICE, &run->pull, "WHEN",
 		  "bring the image from its registry (default: missing)", PULL_WHEN_CHOICES },
-		{ 0, "authfile", OPTION_STRING, &run->authfile, "FILE",
-		  "credentials for that", NULL },
+		{ 0, "authfile", OPTION_STRING, &run->authfile, "FILE", "credentials for that",
+		  NULL },
 		{ 0, "tls-verify", OPTION_SWITCH, &run->tls_verify, NULL,
 		  "check the registry's certificate, and speak https only", NULL },
 		{ 0, "runtime", OPTION_STRING, &run->runtime, "PROGRAM",
@@ -276,7 +278,7 @@ static int take_network(const struct texts *texts, struct run_options *out, stru
 	return namespaces_parse(&out->namespaces, err);
 }
 
-static int check(const struct run_options *run, struct err *err)
+static int check(struct run_options *run, struct err *err)
 {
 	if (run->is_detached && run->interactive)
 		return err_set(err, ERR_USAGE,
@@ -289,10 +291,19 @@ static int check(const struct run_options *run, struct err *err)
 		return err_set(err, ERR_USAGE,
 			       "--%s with --detach or a seccomp profile is not supported",
 			       run->runtime ? "runtime" : "bundle");
+	if (run->shows_limits && (run->runtime || run->bundle))
+		return err_set(err, ERR_USAGE,
+			       "--limits-in-proc with --%s is not supported: it ends with imgrun",
+			       run->runtime ? "runtime" : "bundle");
+	if (run->shows_limits && run->has_time_offset)
+		return err_set(err, ERR_USAGE,
+			       "--limits-in-proc with --time-offset: its boot clock begins with "
+			       "the container");
 	if (run->hostname && run->namespaces.items[NAMESPACE_UTS].choice != NAMESPACE_OWN)
 		return err_set(err, ERR_USAGE, "--hostname needs --uts=private");
 	if (run->has_init && run->namespaces.items[NAMESPACE_PID].choice != NAMESPACE_OWN)
 		return err_set(err, ERR_USAGE, "--init needs --pid=private");
+	run->settings.resources.are_shown = run->shows_limits;
 	return device_grants_check(&run->devices, err);
 }
 

@@ -42,6 +42,7 @@ struct run_options {
 	int64_t time_offset_s;
 	bool has_time_offset;
 	bool has_init;
+	bool shows_limits; /* in its /proc */
 	bool is_detached;
 	bool remove_after;
 	bool read_only;

@@ -34,6 +34,7 @@ enum wire_tag {
 	WIRE_CGROUP,
 	WIRE_TIME_OFFSET,
 	WIRE_DEVICE,
+	WIRE_BOOT_OFFSET,
 };
 
 enum wire_flag {
@@ -149,6 +150,7 @@ static void put_joins(struct strbuf *out, const struct sandbox_description *desc
 	for (size_t i = 0; i < description->cgroup_fd_count; i++)
 		put_number(out, WIRE_CGROUP, fd_index(fds, description->cgroup_fds[i]));
 	put_number(out, WIRE_TIME_OFFSET, (uint64_t)description->time_offset_s);
+	put_number(out, WIRE_BOOT_OFFSET, (uint64_t)description->boot_offset_s);
 }
 
 static void put_devices(struct strbuf *out, const struct sandbox_description *description)
@@ -319,7 +321,8 @@ static int take_mount(const struct field *field, const struct wire_head *head,
 	target = str_ndup(text, target_len);
 	if (field->len - MOUNT_BYTES > target_len)
 		data = str_ndup(text + target_len, field->len - MOUNT_BYTES - target_len);
-	if ((kind == SANDBOX_MOUNT_BIND || kind == SANDBOX_MOUNT_TREE) != (fd >= 0))
+	if ((kind == SANDBOX_MOUNT_BIND || kind == SANDBOX_MOUNT_TREE ||
+	     kind == SANDBOX_MOUNT_FILES) != (fd >= 0))
 		return broken(err, "a bind mount or tree has a source, no other mount has");
 	sandbox_description_add_mount(out, (enum sandbox_mount_kind)kind, target,
 				      get_u32(field->data + 4), fd, data);
@@ -447,14 +450,13 @@ static int take_cgroup(const struct field *field, const struct wire_head *head,
 	return 0;
 }
 
-static int take_time_offset(const struct field *field, struct sandbox_description *out,
-			    struct err *err)
+static int take_offset(const struct field *field, int64_t *out, struct err *err)
 {
 	uint64_t offset = 0;
 
 	if (take_number(field, UINT64_MAX, &offset, err) < 0)
 		return -1;
-	out->time_offset_s = (int64_t)offset;
+	*out = (int64_t)offset;
 	return 0;
 }
 
@@ -520,7 +522,9 @@ static int take_field(const struct field *field, const struct wire_head *head,
 	case WIRE_CGROUP:
 		return take_cgroup(field, head, out, err);
 	case WIRE_TIME_OFFSET:
-		return take_time_offset(field, out, err);
+		return take_offset(field, &out->time_offset_s, err);
+	case WIRE_BOOT_OFFSET:
+		return take_offset(field, &out->boot_offset_s, err);
 	case WIRE_DEVICE:
 		return take_device(field, out, err);
 	}

@@ -22,7 +22,7 @@ delegate() {
 	local c dir
 	is_root && have_user || return 0
 	: >"$T/delegated"
-	for c in memory cpu cpuset pids devices; do
+	for c in memory cpu cpuacct cpuset pids devices; do
 		[ -e "/sys/fs/cgroup/$c/cgroup.procs" ] || continue
 		dir=/sys/fs/cgroup/$c$(own_group "$c")/${T##*/}
 		mkdir "$dir"
@@ -267,4 +267,87 @@ steps_are_limited() {
 	run as root imgrun --rm --cgroup-parent "/${T##*/}-p/q" --pids-limit 10 localhost/bb true
 	[ "$status" = 0 ]
 	rmdir "/sys/fs/cgroup/pids/${T##*/}-p/q" "/sys/fs/cgroup/pids/${T##*/}-p"
+}
+
+# what /proc says of the machine, as programs of the host read it: those of busybox ask the kernel
+proc_shows_limits() {
+	need "$1"
+	[ -c /dev/fuse ] || skip "no /dev/fuse here"
+	local out=$T/user/shown.$1
+	limited "$1" imgrun --rm -m 64m --cpus 0.5 --limits-in-proc -v /usr:/usr:ro -v /usr/lib:/lib:ro -v /usr/lib64:/lib64:ro \
+		--tmpfs /run localhost/bb sh -euc '
+		free -b | sed -n "s/^Mem: *\([0-9]*\) .*/total \1/p"
+		dd if=/dev/zero of=/run/f bs=1M count=20 2>/dev/null
+		free -k | sed -n "s/^Mem: *[0-9]* *\([0-9]*\) .*/used \1/p"
+		echo processors $(grep -c ^processor /proc/cpuinfo) $(grep -c "^cpu[0-9]" /proc/stat)
+		sleep 1.1
+		echo up $(cut -d. -f1 /proc/uptime) $(awk "{ print int(\$1) }" /proc/uptime)
+		echo boot $(($(date +%s) - $(sed -n "s/btime //p" /proc/stat)))
+		echo age $(/usr/bin/ps -o etimes= 1)
+		echo threads $(cut -d" " -f4 /proc/loadavg)
+		sh -c "echo x >/proc/meminfo" 2>&1 | grep -o Read-only
+	' >"$out"
+	cat "$out"
+	grep -qx 'total 67108864' "$out"
+	[ "$(sed -n 's/^used //p' "$out")" -ge 20000 ]
+	[ "$(sed -n 's/^used //p' "$out")" -lt 60000 ]
+	grep -qx 'processors 1 1' "$out"
+	grep -qE '^up [1-5] [1-5]$' "$out"
+	grep -qE '^boot [1-6]$' "$out"
+	grep -qE '^age [1-5]$' "$out"
+	grep -qE '^threads [12]/[23]$' "$out"
+	grep -qx 'Read-only' "$out"
+}
+@test "root: --limits-in-proc" { proc_shows_limits root; }
+@test "user: --limits-in-proc" { proc_shows_limits user; }
+
+servers() { pgrep -x procview | sort; }
+# the program ends with the container, whoever ends that
+server_ends() {
+	need "$1"
+	[ -c /dev/fuse ] || skip "no /dev/fuse here"
+	local before server
+	before=$(servers)
+	limited "$1" sh -c 'echo $$ >"$0"; exec imgrun --rm --name "$1" --limits-in-proc localhost/bb sleep 50' "$T/user/shower.$1" "shower-$1" &
+	until [ -s "$T/user/shower.$1" ] && pgrep -P "$(pgrep -d, -P "$(cat "$T/user/shower.$1")")" -x sleep >/dev/null 2>&1; do sleep 0.05; done
+	server=$(pgrep -P "$(cat "$T/user/shower.$1")" -x procview)
+	# another command in there sees the same
+	[ "$(limited "$1" imgstore exec "shower-$1" cat /proc/uptime | cut -d. -f1)" -lt 60 ]
+	kill -KILL "$(cat "$T/user/shower.$1")"
+	wait || true
+	for _ in $(seq 100); do [ -e "/proc/$server" ] || break; sleep 0.05; done
+	[ ! -e "/proc/$server" ]
+	[ "$(servers)" = "$before" ]
+	limited "$1" imgrun --rm localhost/bb true
+}
+@test "root: what serves --limits-in-proc ends with a killed imgrun" { server_ends root; }
+@test "user: what serves --limits-in-proc ends with a killed imgrun" { server_ends user; }
+
+@test "--limits-in-proc without FUSE, without a group, and where it cannot be" {
+	local who=root
+	is_root || who=user
+	need "$who"
+	if is_root; then
+		run -125 as root unshare -m sh -c 'mount --bind /dev/null /dev/fuse && exec imgrun --rm --limits-in-proc localhost/bb true'
+		echo "$output"
+		[[ "$output" == *"--limits-in-proc: FUSE: "* ]]
+		[[ "$output" == *"it needs FUSE: the kernel's module, and /dev/fuse to be opened"* ]]
+		mkdir "$T/chroot"
+		printf 'FROM scratch\nADD bb.tar /\n' >"$T/chroot/Buildfile"
+		cp "$T/bb.tar" "$T/chroot"
+		imgbuild --root "$T/chroot-store" -q --isolation chroot -t bb "$T/chroot"
+		run -125 imgrun --root "$T/chroot-store" --rm --isolation chroot --limits-in-proc bb true
+		echo "$output"
+		[[ "$output" == *"--limits-in-proc: nothing can be mounted in a container that is a chroot"* ]]
+	fi
+	if have_user && [ ! -w /sys/fs/cgroup/memory ] || is_root; then
+		run -125 as user imgrun --rm --limits-in-proc localhost/bb true
+		echo "$output"
+		[[ "$output" == *"--limits-in-proc: no cgroup can be made that counts what it uses"* ]]
+		[[ "$output" == *"Delegate=yes"* ]]
+	fi
+	run -125 as "$who" imgrun --rm --limits-in-proc --time-offset 5 localhost/bb true
+	[[ "$output" == *"--limits-in-proc with --time-offset"* ]]
+	run -125 as "$who" imgrun --rm --limits-in-proc --runtime runc localhost/bb true
+	[[ "$output" == *"--limits-in-proc with --runtime is not supported"* ]]
 }
