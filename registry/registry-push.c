@@ -243,16 +243,25 @@ static int send_paper(const struct sheaf *sheaf, const struct paper *paper, cons
 			     &paper->digest, err);
 }
 
+/* "NAME@sha256:…": then nothing else goes there. */
+static int check_asked_for(const struct sheaf *sheaf, const struct image_ref *ref, struct err *err)
+{
+	const struct paper *last = &sheaf->papers[sheaf->paper_count - 1];
+	char name[DIGEST_NAME_MAX];
+
+	if (!ref->has_digest || digest_equal(&ref->digest, &last->digest))
+		return 0;
+	return err_set(err, ERR_INPUT,
+		       "the manifest has the digest %s, not the one that was asked for",
+		       digest_name(&last->digest, name));
+}
+
 /* The last one gets the tag; all others are known by their digests. */
 static int send_papers(const struct sheaf *sheaf, const struct image_ref *ref, struct err *err)
 {
 	const struct paper *last = &sheaf->papers[sheaf->paper_count - 1];
 	char name[DIGEST_NAME_MAX];
 
-	if (ref->has_digest && !digest_equal(&ref->digest, &last->digest))
-		return err_set(err, ERR_INPUT,
-			       "the manifest has the digest %s, not the one that was asked for",
-			       digest_name(&last->digest, name));
 	for (size_t i = 0; i < sheaf->paper_count; i++) {
 		const struct paper *paper = &sheaf->papers[i];
 		const char *reference = digest_name(&paper->digest, name);
@@ -288,13 +297,33 @@ static int gather(struct sheaf *sheaf, const struct push_job *job, struct err *e
 	return gather_image(sheaf, job, err);
 }
 
+/* Layers are compressed on the way: until then the manifest is not known. */
+static bool has_layers(const struct sheaf *sheaf)
+{
+	for (size_t i = 0; i < sheaf->piece_count; i++)
+		if (sheaf->pieces[i].is_layer)
+			return true;
+	return false;
+}
+
+static int gather_last(struct sheaf *sheaf, const struct push_job *job, struct err *err)
+{
+	if (job->image && gather_manifest(sheaf, job, err) < 0)
+		return -1;
+	return check_asked_for(sheaf, &job->destination->ref, err);
+}
+
 static int send_all(struct sheaf *sheaf, const struct push_job *job, struct err *err)
 {
 	const size_t threads = job->jobs ? job->jobs : PUSH_JOBS_DEFAULT;
+	bool is_known;
 
-	if (gather(sheaf, job, err) < 0 ||
+	if (gather(sheaf, job, err) < 0)
+		return -1;
+	is_known = !has_layers(sheaf);
+	if ((is_known && gather_last(sheaf, job, err) < 0) ||
 	    crew_run(sheaf->piece_count, threads, send_piece, sheaf, err) < 0 ||
-	    (job->image && gather_manifest(sheaf, job, err) < 0) ||
+	    (!is_known && gather_last(sheaf, job, err) < 0) ||
 	    send_papers(sheaf, &job->destination->ref, err) < 0)
 		return -1;
 	return remember(sheaf, job->store, err);

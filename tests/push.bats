@@ -118,6 +118,24 @@ bytes_sent() { bad_registry_log bad '.in' | paste -sd+ | bc; }
 	arrived "$ref" "$digest" --tls-verify=false
 }
 
+@test "by digest nothing but that is pushed, and no tag is made" {
+	need_root
+	local ref digest
+	ref=$(registry_of plain)/$REPO
+	digest=$(as root imgpush -q bb:1 "$ref-other:1")
+	as root imgpull -q "$ref-other:1"
+	# what is known beforehand is refused beforehand
+	refused root 3 "the manifest has the digest $digest, not the one" \
+		imgpush -q "$ref-other:1" "$ref@sha256:$(printf %064d 0)"
+	not grep -F "/v2/$REPO/" "$T/registry/plain/log"
+	refused root 3 "the manifest has the digest $digest, not the one" imgpush -q bb:1 "$ref@sha256:$(printf %064d 0)"
+	[ "$(as root imgpush -q bb:1 "$ref@$digest")" = "$digest" ]
+	arrived "$ref@$digest" "$digest" --tls-verify=false
+	not grep -E "PUT /v2/$REPO/manifests/[^s]" "$T/registry/plain/log"
+	[ "$(as root imgpush -q bb:1 "$ref:both@$digest")" = "$digest" ]
+	[ "$(p_skopeo list-tags --tls-verify=false "docker://$ref" | jq -c .Tags)" = '["both"]' ]
+}
+
 @test "podman runs what was pushed, skopeo copies it with the same digest" {
 	need_root
 	local ref digest
