@@ -16,6 +16,7 @@
 
 #include "common/fd.h"
 #include "common/mem.h"
+#include "fuse-overlay/copyup.h"
 #include "layers/whiteout.h"
 
 static const char *const prefixes[] = { "trusted.overlay.", "user.overlay.",
@@ -108,27 +109,82 @@ bool mark_has_whiteout_file(int dir_fd, const char *name)
 	return fstatat(dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* The one that all the others are names of. Also a new one, when it has as many as it can have. */
+static const char *own_attribute(const struct overlay *overlay, const char *mark, char *buf,
+				 size_t size)
+{
+	snprintf(buf, size, "%s%s", overlay->xattr_prefix, mark);
+	return buf;
+}
+
+static int make_marked_file(struct overlay *overlay, int dir_fd, const char *name)
+{
+	auto_close int fd =
+		openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	char attribute[64];
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	if (fsetxattr(fd, own_attribute(overlay, "whiteout", attribute, sizeof(attribute)), "y", 1,
+		      0) == 0)
+		return 0;
+	r = -errno;
+	unlinkat(dir_fd, name, 0);
+	return r;
+}
+
+static int make_unshared(struct overlay *overlay, int dir_fd, const char *name)
+{
+	if (overlay->whiteouts == WHITEOUT_ATTRIBUTE)
+		return make_marked_file(overlay, dir_fd, name);
+	return mknodat(dir_fd, name, S_IFCHR, 0) < 0 ? -errno : 0;
+}
+
+/*
+ * The one that all the others are names of. Also a new one, when it has as many as it can have. Nobody sees
+ * it half made.
+ */
 static int renew_shared(struct overlay *overlay)
 {
 	auto_latch struct latch *held = latch_hold(&overlay->whiteout_latch);
+	char temporary[WORK_NAME_MAX];
+	int r = make_unshared(overlay, overlay->work_fd, work_name(overlay, temporary));
 
-	if (overlay->whiteouts_shared++ > 0)
-		unlinkat(overlay->work_fd, SHARED, 0);
-	return mknodat(overlay->work_fd, SHARED, S_IFCHR, 0) < 0 && errno != EEXIST ? -errno : 0;
+	if (r < 0)
+		return r;
+	if (renameat(overlay->work_fd, temporary, overlay->work_fd, SHARED) == 0)
+		return 0;
+	r = -errno;
+	unlinkat(overlay->work_fd, temporary, 0);
+	return r;
 }
 
-int mark_make_device(struct overlay *overlay, int dir_fd, const char *name)
+int mark_make_standing(struct overlay *overlay, int dir_fd, const char *name)
 {
 	for (int tries = 0; tries < 2; tries++) {
 		if (linkat(overlay->work_fd, SHARED, dir_fd, name, 0) == 0)
 			return 0;
+		if (errno == EEXIST)
+			return -EEXIST;
 		if ((errno != ENOENT && errno != EMLINK) || renew_shared(overlay) < 0)
 			break;
 	}
-	if (errno == EEXIST)
-		return -EEXIST;
-	return mknodat(dir_fd, name, S_IFCHR, 0) < 0 ? -errno : 0;
+	return make_unshared(overlay, dir_fd, name);
+}
+
+int mark_expect_whiteouts(struct overlay *overlay, int dir_fd)
+{
+	char path[FD_PATH_MAX];
+	char attribute[64];
+
+	if (overlay->whiteouts != WHITEOUT_ATTRIBUTE)
+		return 0;
+	/* what says more, that it is opaque, stays */
+	own_attribute(overlay, "opaque", attribute, sizeof(attribute));
+	if (setxattr(fd_path(dir_fd, path), attribute, "x", 1, XATTR_CREATE) < 0 &&
+	    errno != EEXIST)
+		return -errno;
+	return 0;
 }
 
 int mark_make_whiteout(struct overlay *overlay, int dir_fd, const char *name)
@@ -136,9 +192,11 @@ int mark_make_whiteout(struct overlay *overlay, int dir_fd, const char *name)
 	char file[NAME_MAX + 8];
 	int fd;
 
-	if (overlay->whiteouts == WHITEOUT_DEVICE) {
-		int r = mark_make_device(overlay, dir_fd, name);
+	if (overlay->whiteouts != WHITEOUT_DOT_FILE) {
+		int r = mark_expect_whiteouts(overlay, dir_fd);
 
+		if (r == 0)
+			r = mark_make_standing(overlay, dir_fd, name);
 		return r == -EEXIST ? 0 : r;
 	}
 	if (snprintf(file, sizeof(file), WHITEOUT_PREFIX "%s", name) > NAME_MAX)
@@ -222,7 +280,7 @@ static int set_mark(struct overlay *overlay, int dir_fd, const char *mark, const
 
 	if (!overlay->xattr_prefix)
 		return -ENOTSUP;
-	snprintf(attribute, sizeof(attribute), "%s%s", overlay->xattr_prefix, mark);
+	own_attribute(overlay, mark, attribute, sizeof(attribute));
 	return setxattr(fd_path(dir_fd, path), attribute, value, strlen(value), 0) < 0 ? -errno : 0;
 }
 
@@ -274,7 +332,7 @@ bool mark_get_origin(struct overlay *overlay, const struct where *where, dev_t *
 
 	if (!overlay->xattr_prefix)
 		return false;
-	snprintf(attribute, sizeof(attribute), "%sorigin", overlay->xattr_prefix);
+	own_attribute(overlay, "origin", attribute, sizeof(attribute));
 	if (where_getxattr(where, attribute, &origin, sizeof(origin)) != sizeof(origin) ||
 	    origin.version != ORIGIN_VERSION || origin.magic != ORIGIN_MAGIC)
 		return false;
@@ -294,7 +352,7 @@ void mark_set_origin(struct overlay *overlay, const char *path, dev_t dev, ino_t
 
 	if (!overlay->xattr_prefix)
 		return;
-	snprintf(attribute, sizeof(attribute), "%sorigin", overlay->xattr_prefix);
+	own_attribute(overlay, "origin", attribute, sizeof(attribute));
 	/* without it the number is another one after the next mount: no reason to fail */
 	if (lsetxattr(path, attribute, &origin, sizeof(origin), 0) == 0)
 		atomic_store(&overlay->has_origins, true);

@@ -8,7 +8,8 @@
  * What overlays write into layers to speak of the layers below, in every form that there is:
  *
  *	deleted   a character device 0:0 of that name; a file ".wh.NAME";
- *	          an empty file with the attribute PREFIX "whiteout"
+ *	          an empty file with the attribute PREFIX "whiteout"; the directory that it is in has
+ *	          the attribute PREFIX "opaque" = "x", for the kernel looks only there
  *	opaque    a directory with the attribute PREFIX "opaque" = "y", or with a file ".wh..wh..opq"
  *	redirect  a directory with the attribute PREFIX "redirect" = NAME or "/" PATH:
  *	          what it is merged with has that name, or that path from the layers' roots
@@ -53,10 +54,12 @@ int mark_set_redirect(struct overlay *overlay, int dir_fd, const char *redirect)
  */
 int mark_make_whiteout(struct overlay *overlay, int dir_fd, const char *name);
 /*
- * A character device 0:0 at a name that is free. All of them are one inode, as with the kernel's
- * overlayfs: a name costs less than an inode.
+ * A whiteout of a form that stands where the name stood, device or attribute, at a name that is free.
+ * All of them are one inode, as with the kernel's overlayfs: a name costs less than an inode.
  */
-int mark_make_device(struct overlay *overlay, int dir_fd, const char *name);
+int mark_make_standing(struct overlay *overlay, int dir_fd, const char *name);
+/* Before such a one is moved there: what the directory must say. */
+int mark_expect_whiteouts(struct overlay *overlay, int dir_fd);
 /* Remove the ".wh." file of @name, if there is one. */
 int mark_remove_whiteout_file(struct overlay *overlay, int dir_fd, const char *name);
 

@@ -30,9 +30,10 @@ struct layer {
 	bool has_redirects;      /* directories may say where the layers below have them */
 };
 
-/* How deletions and opaque directories are written to the upper. */
+/* How deletions are written to the upper. */
 enum whiteout_form {
 	WHITEOUT_DEVICE,
+	WHITEOUT_ATTRIBUTE,
 	WHITEOUT_DOT_FILE,
 };
 
@@ -52,7 +53,6 @@ struct overlay {
 	int work_fd;               /* where what is made waits until it is whole; -1 without upper */
 	_Atomic uint64_t work_seq; /* for names in there */
 	struct latch whiteout_latch; /* while the shared whiteout is made */
-	uint64_t whiteouts_shared;  /* how many there were */
 	_Atomic bool has_origins;  /* files in the upper may say what number they had below */
 	pthread_rwlock_t shape;
 	struct node *root;

@@ -171,8 +171,14 @@ static void probe_whiteouts(struct overlay *overlay)
 	int work_fd = overlay->work_fd;
 
 	overlay->whiteouts = WHITEOUT_DOT_FILE;
-	if (overlay->options->no_device_whiteouts || mknodat(work_fd, TRIAL, S_IFCHR, 0) < 0)
+	if (overlay->options->no_device_whiteouts)
 		return;
+	if (mknodat(work_fd, TRIAL, S_IFCHR, 0) < 0) {
+		/* as on another overlay */
+		if (overlay->xattr_prefix)
+			overlay->whiteouts = WHITEOUT_ATTRIBUTE;
+		return;
+	}
 	unlinkat(work_fd, TRIAL, 0);
 	overlay->whiteouts = WHITEOUT_DEVICE;
 	if (mknodat(work_fd, TRIAL, S_IFREG | 0600, 0) < 0)

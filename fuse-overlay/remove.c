@@ -20,7 +20,9 @@ static int replace_by_whiteout(struct overlay *overlay, int dir_fd, const char *
 	int r;
 
 	work_name(overlay, moved);
-	r = mark_make_device(overlay, overlay->work_fd, moved);
+	r = mark_expect_whiteouts(overlay, dir_fd);
+	if (r == 0)
+		r = mark_make_standing(overlay, overlay->work_fd, moved);
 	if (r < 0)
 		return r;
 	if (renameat2(overlay->work_fd, moved, dir_fd, name, RENAME_EXCHANGE) == 0)
@@ -38,7 +40,7 @@ static int remove_file(struct overlay *overlay, int dir_fd, const char *name, bo
 
 	if (!is_upper)
 		return mark_make_whiteout(overlay, dir_fd, name);
-	if (is_below && overlay->whiteouts == WHITEOUT_DEVICE) {
+	if (is_below && overlay->whiteouts != WHITEOUT_DOT_FILE) {
 		r = replace_by_whiteout(overlay, dir_fd, name, moved);
 		if (r == 0)
 			unlinkat(overlay->work_fd, moved, 0);
@@ -61,7 +63,7 @@ static int remove_dir(struct overlay *overlay, int dir_fd, const char *name, boo
 	int r = 0;
 
 	moved[0] = '\0';
-	if (is_upper && is_below && overlay->whiteouts == WHITEOUT_DEVICE) {
+	if (is_upper && is_below && overlay->whiteouts != WHITEOUT_DOT_FILE) {
 		r = replace_by_whiteout(overlay, dir_fd, name, moved);
 		if (r < 0)
 			moved[0] = '\0';

@@ -183,7 +183,7 @@ static int leave_whiteout(struct move *move)
 	int r;
 
 	work_name(move->overlay, temporary);
-	r = mark_make_device(move->overlay, work_fd, temporary);
+	r = mark_make_standing(move->overlay, work_fd, temporary);
 	if (r == 0)
 		r = rename_ends(move, 0);
 	if (r == 0 && renameat(work_fd, temporary, move->from.place.fd, move->from.name) < 0)
@@ -193,7 +193,7 @@ static int leave_whiteout(struct move *move)
 	return r;
 }
 
-static int rename_with_devices(struct move *move)
+static int rename_with_standing(struct move *move)
 {
 	enum standing standing = STANDING_NOTHING;
 	bool swaps;
@@ -201,6 +201,8 @@ static int rename_with_devices(struct move *move)
 
 	if (!move->to.node || !node_is_upper(move->to.node))
 		r = upper_standing(move->to.place.fd, move->to.name, &standing);
+	if (r == 0 && move->from.is_below)
+		r = mark_expect_whiteouts(move->overlay, move->from.place.fd);
 	if (r < 0)
 		return r;
 	swaps = standing == STANDING_WHITEOUT && (move->moves_dir || move->from.is_below);
@@ -239,7 +241,7 @@ static int rename_in_upper(struct move *move)
 		return rename_ends(move, RENAME_EXCHANGE);
 	if (move->overlay->whiteouts == WHITEOUT_DOT_FILE)
 		return rename_with_files(move);
-	r = rename_with_devices(move);
+	r = rename_with_standing(move);
 	if (r == 0)
 		r = mark_remove_whiteout_file(move->overlay, move->to.place.fd, move->to.name);
 	return r;

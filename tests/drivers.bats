@@ -188,6 +188,27 @@ on_overlay() {
 	cmp "$T/got.tar" "$T/pulled.tar"
 }
 
+@test "on a disk that is an overlay the daemon gives the same image as overlayfs elsewhere" {
+	need_root
+	need_fuse
+	cat >"$T/context/Buildfile" <<-'E'
+		FROM localhost/bb
+		RUN mkdir -p /d/e && echo 1 >/d/f && echo 2 >/d/e/f && echo a >/a
+		RUN rm /a /bin/awk /d/f && rm -r /d/e && mkdir /d/e && echo 3 >/d/e/g
+		RUN [ ! -e /a ] && [ ! -e /d/e/f ] && cp /d/e/g /b && echo again >/d/f
+		RUN rm -r /d && mkdir /d
+	E
+	as root imgbuild --no-cache -q -t localhost/wanted "$T/context"
+	on_overlay '' '
+		imgbuild --no-cache -q -t localhost/got "$1/context"
+		imgstore inspect localhost/got | jq -c ".[0].RootFS.Layers" >"$1/got"
+		imgrun --rm localhost/got sh -c "ls -A /d; cat /b; [ ! -e /a ] && [ ! -e /bin/awk ]"
+		IMGBUILD_STORAGE_DRIVER=copy imgrun --rm localhost/got sh -c "[ ! -e /a ] && [ ! -e /bin/awk ]"
+		imgstore check'
+	grep -qx 'Driver: fuse' "$T/said"
+	same "$(cat "$T/got")" "$(as root imgstore inspect localhost/wanted | jq -c '.[0].RootFS.Layers')"
+}
+
 @test "on an older kernel overlayfs is mounted by mount(2), and nobody need be told" {
 	need_root
 	preload

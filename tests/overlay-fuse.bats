@@ -134,6 +134,48 @@ overlay; is "$(cd m && find .)" ".
 ./d"; unmount'
 }
 
+# on_overlay SCRIPT: in a directory of an overlay, which takes no devices 0:0
+on_overlay() {
+	need_root
+	fuse_as root 'mkdir below; mount -t tmpfs tmpfs below; mkdir below/{l,u,w} below/u/at
+mount -t overlay overlay -o lowerdir=below/l,upperdir=below/u,workdir=below/w below/l
+cd below/l/at; mkdir l l2 u w m p k
+'"$1"
+}
+@test "on a disk that is an overlay whiteouts are files with an attribute, which the kernel understands" {
+	on_overlay '
+not mknod x c 0 0 2>/dev/null
+mkdir -p l/d/sub l/o/deep l/e l/q; for f in l/d/f l/d/g l/d/h l/d/sub/x l/o/deep/y l/e/z l/q/w l/top; do echo $f >$f; done
+overlay
+rm m/top m/d/f; mv m/d/g m/d/g2; rm -r m/o m/d/sub; mkdir m/o; echo new >m/o/n; echo again >m/d/f; rm m/d/f
+mv m/d/h m/e/h; rm m/e/z; mkdir m/e/z; rm m/q/w; echo 1 >m/q/v; mv m/q/v m/q/w; rm m/q/w; ln m/e/h m/q/w; rm m/q/w
+touch m/a; not mv -T m/a m/o 2>/dev/null; mkdir m/n; mv m/n m/top; rmdir m/top
+dump m >seen
+is "$(cd m && find . -mindepth 1 | sort | tr "\n" " ")" "./a ./d ./d/g2 ./e ./e/h ./e/z ./o ./o/n ./q "
+unmount
+is "$(find u -name ".wh*" -o -type c)" ""
+for f in u/top u/d/f u/d/g u/e/z/../../q/w; do getfattr -n trusted.overlay.whiteout $f >/dev/null 2>&1; is "$(stat -c %s $f)" 0; done
+for d in u u/d u/q; do is "$(getfattr -n trusted.overlay.opaque --only-values $d 2>/dev/null)" x; done
+is "$(getfattr -n trusted.overlay.opaque --only-values u/o 2>/dev/null)" y
+# two names of one
+is "$(stat -c %i u/top)" "$(stat -c %i u/q/w)"
+overlay; dump m | diff seen -; unmount
+# as a layer among others, for us and for the kernel
+LOWERS=u:l; mv u upper; mkdir u; LOWERS=upper:l
+overlay; dump m | diff seen -; echo >m/d/f; rm m/d/f; rm -r m/o; unmount
+mount -t overlay overlay -o lowerdir=upper:l k
+dump k | diff seen -; umount k'
+}
+@test "random operations on a disk that is an overlay" {
+	SEED=${SEED:-$RANDOM}; echo "seed $SEED"
+	on_overlay '
+tester fill '$SEED' 200 2 l
+cp -a l/. p/
+overlay; tester run '$SEED' 800 3 m p; unmount
+overlay; tester compare m p; unmount
+mount -t overlay overlay -o lowerdir=u:l k; tester compare k p; umount k'
+}
+
 @test "names that the marks need cannot be made" {
 	both '
 overlay
