@@ -196,6 +196,8 @@ static void merge(struct listing *listing)
 	size_t kept = 0;
 	const char *last = NULL;
 
+	if (listing->count == 0)
+		return;
 	qsort_r(listing->items, listing->count, sizeof(*listing->items), compare_items,
 		listing->text);
 	for (size_t i = 0; i < listing->count; i++) {
