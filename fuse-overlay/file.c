@@ -16,7 +16,27 @@
 #include "fuse-overlay/handle.h"
 #include "fuse-overlay/place.h"
 
-struct handle *handle_new(struct node *node, int fd, int flags)
+static void handle_link(struct overlay *overlay, struct handle *handle)
+{
+	auto_latch struct latch *held = latch_hold(&overlay->handles_latch);
+
+	handle->next = overlay->handles;
+	handle->at = &overlay->handles;
+	if (handle->next)
+		handle->next->at = &handle->next;
+	overlay->handles = handle;
+}
+
+static void handle_unlink(struct overlay *overlay, struct handle *handle)
+{
+	auto_latch struct latch *held = latch_hold(&overlay->handles_latch);
+
+	*handle->at = handle->next;
+	if (handle->next)
+		handle->next->at = handle->at;
+}
+
+struct handle *handle_new(struct overlay *overlay, struct node *node, int fd, int flags)
 {
 	struct handle *handle = mem_alloc(sizeof(*handle));
 
@@ -26,7 +46,24 @@ struct handle *handle_new(struct node *node, int fd, int flags)
 	handle->stale_fd = -1;
 	handle->flags = flags;
 	handle->is_upper = node_is_upper(node);
+	handle_link(overlay, handle);
 	return handle;
+}
+
+static void handle_free(struct overlay *overlay, struct handle *handle)
+{
+	handle_unlink(overlay, handle);
+	close(handle->fd);
+	if (handle->stale_fd >= 0)
+		close(handle->stale_fd);
+	node_drop(overlay, handle->node, 1);
+	free(handle);
+}
+
+void handles_free(struct overlay *overlay)
+{
+	while (overlay->handles)
+		handle_free(overlay, overlay->handles);
 }
 
 static int file_flags(const struct overlay *overlay, int flags)
@@ -67,7 +104,7 @@ int overlay_file_open(struct overlay *overlay, const struct caller *caller, stru
 	latch_lock(&node->latch);
 	fd = open_where(overlay, node, flags);
 	if (fd >= 0)
-		*out = handle_new(node, fd, flags & ~O_TRUNC);
+		*out = handle_new(overlay, node, fd, flags & ~O_TRUNC);
 	latch_unlock(&node->latch);
 	if (fd < 0)
 		return fd;
@@ -85,13 +122,8 @@ void overlay_file_hold(struct handle *handle)
 
 void overlay_file_close(struct overlay *overlay, struct handle *handle)
 {
-	if (atomic_fetch_sub_explicit(&handle->holds, 1, memory_order_acq_rel) != 1)
-		return;
-	close(handle->fd);
-	if (handle->stale_fd >= 0)
-		close(handle->stale_fd);
-	node_drop(overlay, handle->node, 1);
-	free(handle);
+	if (atomic_fetch_sub_explicit(&handle->holds, 1, memory_order_acq_rel) == 1)
+		handle_free(overlay, handle);
 }
 
 /* The old descriptor stays: another thread may be reading from it. */

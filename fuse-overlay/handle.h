@@ -13,9 +13,13 @@ struct handle {
 	_Atomic bool is_upper; /* false: of a lower layer, and stale once the node is copied up */
 	int stale_fd;          /* the one before, which somebody may still be using */
 	bool is_direct;        /* the kernel reads and writes the file below itself */
+	struct handle *next;   /* of all that are open; under the overlay's handles_latch */
+	struct handle **at;    /* what points at this one */
 };
 
 /* Takes @fd. Holds the node once more. */
-struct handle *handle_new(struct node *node, int fd, int flags);
+struct handle *handle_new(struct overlay *overlay, struct node *node, int fd, int flags);
+/* At the end: those that the kernel still had, when it was the connection that ended. */
+void handles_free(struct overlay *overlay);
 
 #endif

@@ -259,7 +259,8 @@ static void reply_made(struct work *work, struct node *parent, const char *name,
 		.dir = S_ISDIR(work->making->mode) ? dir_new(0) : NULL,
 	};
 
-	out->node = name ? node_find_or_make(overlay, parent, name, &draft) : node_new(&draft);
+	out->node = name ? node_find_or_make(overlay, parent, name, &draft) :
+			   node_new_nameless(overlay, &draft);
 	out->generation = out->node->id;
 	out->st = work->st;
 }
@@ -311,7 +312,7 @@ int overlay_create(struct overlay *overlay, const struct caller *caller, struct 
 
 	if (r < 0)
 		return r;
-	*out_handle = handle_new(out->node, work.fd, flags & ~(O_CREAT | O_EXCL | O_TRUNC));
+	*out_handle = handle_new(overlay, out->node, work.fd, flags & ~(O_CREAT | O_EXCL | O_TRUNC));
 	return 0;
 }
 
@@ -346,6 +347,6 @@ int overlay_tmpfile(struct overlay *overlay, const struct caller *caller, struct
 	reply_made(&work, parent, NULL, out);
 	out->node->fd = kept;
 	attr_show(overlay, out->node, &out->st);
-	*out_handle = handle_new(out->node, at.fd, flags & ~(O_CREAT | O_EXCL | O_TRUNC));
+	*out_handle = handle_new(overlay, out->node, at.fd, flags & ~(O_CREAT | O_EXCL | O_TRUNC));
 	return 0;
 }

@@ -5,6 +5,9 @@
  *
  * A node whose last hold is gone is dead: whoever still finds it in a table cannot hold it
  * any more and makes a new one, and the last holder takes it out and frees it.
+ *
+ * Nodes without a name are in the tables, too, under a name without a parent that nobody asks for: so that
+ * at the end all are found.
  */
 #include "fuse-overlay/node.h"
 
@@ -172,6 +175,36 @@ static void shard_remove(struct shard *shard, struct name *name)
 		shard_resize(shard, shard->size / 2);
 }
 
+static void nameless_add(struct overlay *overlay, struct node *node)
+{
+	struct name *name = mem_alloc(sizeof(*name) + 1);
+	struct shard *shard;
+
+	name->node = node;
+	name->hash = hash_of(node, "");
+	shard = shard_of(overlay, name->hash);
+	latch_lock(&shard->latch);
+	shard_add(shard, name);
+	latch_unlock(&shard->latch);
+}
+
+static void nameless_remove(struct overlay *overlay, struct node *node)
+{
+	uint32_t hash = hash_of(node, "");
+	struct shard *shard = shard_of(overlay, hash);
+	struct name *name = NULL;
+
+	latch_lock(&shard->latch);
+	if (shard->size > 0)
+		name = *bucket_of(shard, hash);
+	while (name && (name->parent || name->node != node))
+		name = name->next_in_table;
+	if (name)
+		shard_remove(shard, name);
+	latch_unlock(&shard->latch);
+	free(name);
+}
+
 static struct name *name_new(struct node *node, struct node *parent, const char *text)
 {
 	size_t len = strlen(text);
@@ -268,6 +301,8 @@ static void node_free(struct overlay *overlay, struct node *node)
 
 	if (is_indexed(node))
 		unindex(overlay, node);
+	if (!node->names)
+		nameless_remove(overlay, node);
 	while ((name = node->names)) {
 		struct shard *shard = shard_of(overlay, name->hash);
 
@@ -311,10 +346,12 @@ void table_free_nodes(struct overlay *overlay)
 		struct shard *shard = &overlay->table->shards[i];
 
 		for (uint32_t j = 0; j < shard->size; j++)
-			for (struct name *name = shard->buckets[j]; name;
-			     name = name->next_in_table) {
+			for (struct name *name = shard->buckets[j], *next; name; name = next) {
 				struct node *node = name->node;
 
+				next = name->next_in_table;
+				if (!name->parent)
+					free(name);
 				if (atomic_exchange(&node->holds, 0) == 0)
 					continue; /* found by another name */
 				node->id = (uint64_t)all; /* nobody asks for it any more */
@@ -343,6 +380,14 @@ struct node *node_new(const struct node_draft *draft)
 	node->type = draft->type;
 	node->fd = -1;
 	node->dir = draft->dir;
+	return node;
+}
+
+struct node *node_new_nameless(struct overlay *overlay, const struct node_draft *draft)
+{
+	struct node *node = node_new(draft);
+
+	nameless_add(overlay, node);
 	return node;
 }
 
@@ -483,6 +528,8 @@ void node_add_name(struct overlay *overlay, struct node *node, struct node *pare
 
 	if (*name_of(node, parent, text))
 		return;
+	if (!node->names)
+		nameless_remove(overlay, node);
 	name = name_new(node, parent, text);
 	shard = shard_of(overlay, name->hash);
 	name->next_of_node = node->names;
@@ -510,6 +557,8 @@ bool node_remove_name(struct overlay *overlay, struct node *node, struct node *p
 	shard_remove(shard, name);
 	latch_unlock(&shard->latch);
 	name_free(overlay, name);
+	if (!node->names)
+		nameless_add(overlay, node);
 	return true;
 }
 

@@ -91,11 +91,12 @@ struct node_draft {
 
 struct table *table_new(void);
 void table_free(struct table *table);
-/* All nodes that have a name, whoever holds them; but not the root. */
+/* All nodes, whoever holds them; but not the root. */
 void table_free_nodes(struct overlay *overlay);
 
-/* A node without a name, held once: the root, a temporary file. */
+/* Held once. The root has no name and is not in the table; a temporary file is. */
 struct node *node_new(const struct node_draft *draft);
+struct node *node_new_nameless(struct overlay *overlay, const struct node_draft *draft);
 
 /* The node of that name, held once more for the caller, or NULL. */
 struct node *node_find(struct overlay *overlay, struct node *parent, const char *name);

@@ -37,6 +37,7 @@ enum whiteout_form {
 	WHITEOUT_DOT_FILE,
 };
 
+struct handle;
 struct places;
 struct listings;
 struct table;
@@ -59,6 +60,8 @@ struct overlay {
 	struct table *table;
 	struct places *places;
 	struct listings *listings;
+	struct latch handles_latch;
+	struct handle *handles;
 };
 
 static inline struct layer *overlay_upper(struct overlay *overlay)

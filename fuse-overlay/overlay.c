@@ -19,6 +19,7 @@
 #include "common/tree.h"
 #include "fuse-overlay/apart.h"
 #include "fuse-overlay/attr.h"
+#include "fuse-overlay/handle.h"
 #include "fuse-overlay/idmapped.h"
 #include "fuse-overlay/listing.h"
 #include "fuse-overlay/node.h"
@@ -270,6 +271,7 @@ void overlay_free(struct overlay *overlay)
 {
 	if (!overlay)
 		return;
+	handles_free(overlay);
 	/* first what others may be waiting for: to unmount the file system of a layer */
 	places_free(overlay->places);
 	for (uint16_t i = 0; overlay->layers && i < overlay->layer_count; i++)

@@ -346,6 +346,42 @@ static void nameless_files_live(void **state)
 
 /* ---- names ------------------------------------------------------------------------------ */
 
+static unsigned count_open(void)
+{
+	unsigned count = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+/* A connection can end while the kernel has files open and holds what was deleted. */
+static void what_is_left_is_freed(void **state)
+{
+	struct entry_reply reply = { .node = NULL };
+	struct handle *handle = NULL;
+	struct union_dir u;
+	unsigned before = count_open();
+
+	union_prepare(&u);
+	scratch_write(&u.scratch, "base/f", "");
+	scratch_write(&u.scratch, "base/g", "");
+	scratch_mkdir(&u.scratch, "base/d");
+	union_open(&u);
+	open_file(&u, "f", O_RDWR);
+	open_file(&u, "g", O_RDONLY);
+	assert_non_null(find(&u, "g", NULL));
+	assert_int_equal(remove_file(&u, "", "f"), 0);
+	assert_int_equal(remove_file(&u, "", "g"), 0);
+	assert_non_null(find(&u, "d", NULL));
+	assert_int_equal(remove_dir(&u, "d"), 0);
+	assert_int_equal(overlay_tmpfile(u.overlay, me(), overlay_root(u.overlay), 0644, O_RDWR,
+					 &reply, &handle),
+			 0);
+	union_remove(&u);
+	assert_int_equal(count_open(), before);
+}
+
 static void new_dirs_hide_old_ones(void **state)
 {
 	struct union_dir u;
@@ -490,6 +526,7 @@ int main(void)
 		cmocka_unit_test(numbers_stay),
 		cmocka_unit_test(readers_follow),
 		cmocka_unit_test(nameless_files_live),
+		cmocka_unit_test(what_is_left_is_freed),
 		cmocka_unit_test(new_dirs_hide_old_ones),
 		cmocka_unit_test(lower_dirs_move_when_asked),
 		cmocka_unit_test(names_change_places),
