@@ -52,6 +52,7 @@ struct overlay {
 	enum whiteout_form whiteouts;
 	const char *xattr_prefix;  /* "trusted.overlay." or "user.overlay.", or NULL: none can be set */
 	int work_fd;               /* where what is made waits until it is whole; -1 without upper */
+	int claims[2];             /* upper and work directory: nobody else may write there */
 	_Atomic uint64_t work_seq; /* for names in there */
 	struct latch whiteout_latch; /* while the shared whiteout is made */
 	_Atomic bool has_origins;  /* files in the upper may say what number they had below */

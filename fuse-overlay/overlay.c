@@ -19,6 +19,7 @@
 #include "common/tree.h"
 #include "fuse-overlay/apart.h"
 #include "fuse-overlay/attr.h"
+#include "fuse-overlay/claim.h"
 #include "fuse-overlay/handle.h"
 #include "fuse-overlay/idmapped.h"
 #include "fuse-overlay/listing.h"
@@ -134,6 +135,9 @@ static int open_work(struct overlay *overlay, struct err *err)
 	if (apart_is_within(fd, overlay->layers[0].fd) || apart_is_within(overlay->layers[0].fd, fd))
 		return err_set(err, ERR_USAGE,
 			       "work directory '%s' and the upper directory lie in one another", path);
+	if (claim_dir(overlay->layers[0].fd, overlay->options->upper, &overlay->claims[0], err) < 0 ||
+	    claim_dir(fd, path, &overlay->claims[1], err) < 0)
+		return -1;
 	if (tree_remove(fd, "work", err) < 0)
 		return err_prefix(err, "clear work directory '%s'", path);
 	if (mkdirat(fd, "work", 0700) < 0)
@@ -250,7 +254,7 @@ int overlay_open(struct overlay **out, const struct options *options, struct err
 	pthread_rwlockattr_t attributes;
 
 	overlay->options = options;
-	overlay->work_fd = -1;
+	overlay->work_fd = overlay->claims[0] = overlay->claims[1] = -1;
 	overlay->table = table_new();
 	overlay->places = places_new();
 	overlay->listings = listings_new();
@@ -277,6 +281,8 @@ void overlay_free(struct overlay *overlay)
 	for (uint16_t i = 0; overlay->layers && i < overlay->layer_count; i++)
 		fd_close(&overlay->layers[i].fd);
 	fd_close(&overlay->work_fd);
+	for (size_t i = 0; i < 2; i++)
+		fd_close(&overlay->claims[i]);
 	free(overlay->layers);
 	table_free_nodes(overlay);
 	if (overlay->root) {

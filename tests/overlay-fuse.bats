@@ -134,6 +134,27 @@ overlay; is "$(cd m && find .)" ".
 ./d"; unmount'
 }
 
+@test "an upper or work directory that another mount uses is refused, and free as soon as that is gone" {
+	both '
+mkdir u2 w2
+overlay
+echo x >m/f
+refused() { # NAME OPTIONS
+	local out status=0
+	out=$(imgoverlay -o "lowerdir=l,$2" p 2>&1) || status=$?
+	is "$status" 1
+	is "$out" "imgoverlay: '"'\$1'"' is in use by another mount: unmount that, or end its imgoverlay"
+	not mountpoint -q p
+}
+refused u upperdir=u,workdir=w2 & first=$!
+refused w upperdir=u2,workdir=w & second=$!
+wait $first; wait $second
+echo y >m/g; is "$(cat u/f u/g | tr "\\n" " ")" "x y "
+# what unmounts does not wait for the daemon
+for i in 1 2 3 4 5; do umount m; overlay; done
+kill -9 "$(daemon | tail -1)"; umount -l m; overlay; unmount'
+}
+
 # on_overlay SCRIPT: in a directory of an overlay, which takes no devices 0:0
 on_overlay() {
 	need_root
