@@ -155,6 +155,38 @@ for i in 1 2 3 4 5; do umount m; overlay; done
 kill -9 "$(daemon | tail -1)"; umount -l m; overlay; unmount'
 }
 
+# A disk that is full: told by open, or where nobody is asked by the first call that can, and never by none
+told='
+mount -t tmpfs -o size=1m tmpfs u; mkdir u/{u,w}
+for f in w x y z; do head -c 2M /dev/zero >l/$f; done
+imgoverlay -o "lowerdir=l,upperdir=u/u,workdir=u/w,$1" m
+is "$(python3 - <<"P"
+import errno, mmap, os
+def told(name, *calls):
+    try:
+        fd = os.open("m/" + name, os.O_RDWR)
+    except OSError as e:
+        return "open" if e.errno == errno.ENOSPC else e
+    m = mmap.mmap(fd, 4096) if calls[0] == "map" else None
+    for call in calls:
+        try:
+            {"write": lambda: os.write(fd, b"x"), "fsync": lambda: os.fsync(fd), "close": lambda: os.close(fd),
+             "map": lambda: m.__setitem__(0, 1), "msync": lambda: m.flush()}[call]()
+        except OSError as e:
+            return call if e.errno == errno.ENOSPC else e
+print(told("w", "write", "fsync", "close"), told("x", "write", "close"), told("y", "map", "msync", "close"),
+      told("z", "map", "close"))
+P
+)" "$2"
+is "$(ls -A u/u)" ""
+umount m; umount u'
+@test "a copy-up that fails is told to who writes" {
+	both "$told" passthrough=0 "write write msync close"
+	both "$told" passthrough=0,writeback=1 "fsync close msync close"
+	need_root
+	fuse_as root "$told" passthrough=1 "open open open open"
+}
+
 # on_overlay SCRIPT: in a directory of an overlay, which takes no devices 0:0
 on_overlay() {
 	need_root
