@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -17,6 +18,10 @@
 #include "common/mem.h"
 
 #define COPY_CHUNK_BYTES ((size_t)256 * 1024)
+
+#ifndef RWF_DONTCACHE /* Linux 6.14 */
+#define RWF_DONTCACHE 0x80
+#endif
 
 void fd_close(int *fd)
 {
@@ -196,6 +201,49 @@ int fd_copy_file(int from, int to, const struct stat *st, const char *what, stru
 void fd_write_behind(int fd)
 {
 	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
+/* A kernel or file system that does not know the flag says so before it does anything. */
+static bool is_flag_unknown(void)
+{
+	return errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS;
+}
+
+ssize_t fd_read_uncached(int fd, void *data, size_t len)
+{
+	struct iovec iov = { .iov_base = data, .iov_len = len };
+	ssize_t n;
+
+	do {
+		n = preadv2(fd, &iov, 1, -1, RWF_DONTCACHE);
+		if (n < 0 && is_flag_unknown())
+			n = read(fd, data, len);
+	} while (n < 0 && errno == EINTR);
+	return n;
+}
+
+int fd_write_uncached(int fd, const void *data, size_t len, const char *what, struct err *err)
+{
+	const char *p = data;
+
+	while (len > 0) {
+		struct iovec iov = { .iov_base = (void *)(uintptr_t)p, .iov_len = len };
+		ssize_t n = pwritev2(fd, &iov, 1, -1, RWF_DONTCACHE);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && is_flag_unknown()) {
+			if (fd_write_all(fd, p, len, what, err) < 0)
+				return -1;
+			fd_write_behind(fd);
+			return 0;
+		}
+		if (n < 0)
+			return err_sys(err, "write '%s'", what);
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
 }
 
 bool fd_is_cached(int fd, off_t size)

@@ -70,6 +70,15 @@ int fd_copy_file(int from, int to, const struct stat *st, const char *what, stru
 #define FD_WRITE_BEHIND_BYTES ((uint64_t)8 * 1024 * 1024)
 void fd_write_behind(int fd);
 
+/*
+ * Read and write what nobody will look at again soon: the file system is told to keep no pages of it
+ * (RWF_DONTCACHE), so that the same few are used over and over, and those of others stay. What is in
+ * memory already stays there. Where the kernel cannot, like read and write; writes are told to the
+ * disk at once and should be of whole pages. fd_read_uncached is as read(2), EINTR retried.
+ */
+ssize_t fd_read_uncached(int fd, void *data, size_t len);
+int fd_write_uncached(int fd, const void *data, size_t len, const char *what, struct err *err);
+
 /* Whether @size bytes can be read without the disk, as far as a few looks tell. */
 bool fd_is_cached(int fd, off_t size);
 

@@ -48,21 +48,15 @@ struct fd_sink {
 	int fd;
 	char *what;
 	bool is_kept;
-	uint64_t unwritten; /* bytes that the disk was not told of */
 	size_t len;
 	char buf[FD_BUFFER_BYTES];
 };
 
 static int fd_sink_put(struct fd_sink *self, const void *data, size_t len, struct err *err)
 {
-	if (fd_write_all(self->fd, data, len, self->what, err) < 0)
-		return -1;
-	self->unwritten += len;
-	if (!self->is_kept || self->unwritten < FD_WRITE_BEHIND_BYTES)
-		return 0;
-	self->unwritten = 0;
-	fd_write_behind(self->fd);
-	return 0;
+	if (self->is_kept)
+		return fd_write_uncached(self->fd, data, len, self->what, err);
+	return fd_write_all(self->fd, data, len, self->what, err);
 }
 
 static int fd_sink_flush(struct fd_sink *self, struct err *err)
@@ -73,16 +67,29 @@ static int fd_sink_flush(struct fd_sink *self, struct err *err)
 	return fd_sink_put(self, self->buf, len, err);
 }
 
+/* Whatever comes, what goes is a multiple of FD_BUFFER_BYTES: no page is written twice. */
 static int fd_sink_write(struct sink *sink, const void *data, size_t len, struct err *err)
 {
 	struct fd_sink *self = (struct fd_sink *)sink;
+	const char *from = data;
 
-	if (len > sizeof(self->buf) - self->len && fd_sink_flush(self, err) < 0)
-		return -1;
-	if (len >= sizeof(self->buf))
-		return fd_sink_put(self, data, len, err);
-	memcpy(self->buf + self->len, data, len);
-	self->len += len;
+	while (len > 0) {
+		size_t part = sizeof(self->buf) - self->len;
+
+		if (self->len == 0 && len >= part) {
+			part = len - len % part;
+			if (fd_sink_put(self, from, part, err) < 0)
+				return -1;
+		} else {
+			part = len < part ? len : part;
+			memcpy(self->buf + self->len, from, part);
+			self->len += part;
+			if (self->len == sizeof(self->buf) && fd_sink_flush(self, err) < 0)
+				return -1;
+		}
+		from += part;
+		len -= part;
+	}
 	return 0;
 }
 

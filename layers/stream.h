@@ -39,7 +39,10 @@ void sink_auto_free(struct sink **sink);
 
 /* Into a descriptor (borrowed), buffered; @what names it in errors (copied). */
 struct sink *sink_to_fd(int fd, const char *what);
-/* The same for a file that is to be on disk in the end: the disk begins while it is written. */
+/*
+ * The same for a large file that is to be on disk in the end and is not read again soon: the disk
+ * begins while it is written, and no pages of it are kept.
+ */
 struct sink *sink_to_kept_fd(int fd, const char *what);
 /* Into memory (borrowed buffer). */
 struct sink *sink_to_strbuf(struct strbuf *out);

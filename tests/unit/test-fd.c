@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "common/fd.h"
@@ -196,6 +197,39 @@ static void what_was_dropped_from_memory_is_not_cached(void **state)
 	close(fd);
 }
 
+/* On disk, where the kernel may keep no pages of it, and in memory, which knows no such thing. */
+static void what_is_written_uncached_is_read_the_same(void **state)
+{
+	char path[] = "/tmp/imgbuild-unit.XXXXXX";
+	int fds[] = { mkstemp(path), memfd_create("test", MFD_CLOEXEC) };
+	const size_t len = ((size_t)1 << 20) + 77;
+	auto_free char *block = mem_alloc(len);
+	auto_free char *back = mem_alloc(len);
+	struct err err = ERR_INIT;
+
+	(void)state;
+	unlink(path);
+	for (size_t i = 0; i < len; i++)
+		block[i] = (char)(i * 31 >> 3);
+	for (size_t i = 0; i < 2; i++) {
+		assert_true(fds[i] >= 0);
+		assert_int_equal(fd_write_uncached(fds[i], block, 1 << 20, "file", &err), 0);
+		assert_int_equal(fd_write_uncached(fds[i], block + (1 << 20), 77, "file", &err), 0);
+		assert_int_equal(lseek(fds[i], 3, SEEK_SET), 3);
+		for (size_t have = 3; have < len;) {
+			ssize_t n = fd_read_uncached(fds[i], back + have, len - have);
+
+			assert_true(n > 0);
+			have += (size_t)n;
+		}
+		assert_int_equal(fd_read_uncached(fds[i], back, 1), 0);
+		assert_memory_equal(back + 3, block + 3, len - 3);
+		close(fds[i]);
+		assert_int_equal(fd_write_uncached(fds[i], "x", 1, "gone", &err), -1);
+		assert_string_equal(err.text, "write 'gone': Bad file descriptor");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +241,7 @@ int main(void)
 		cmocka_unit_test(copies_files_with_their_holes),
 		cmocka_unit_test(names_a_descriptor),
 		cmocka_unit_test(what_was_dropped_from_memory_is_not_cached),
+		cmocka_unit_test(what_is_written_uncached_is_read_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -52,15 +51,26 @@ static void a_kept_file_is_written_whole(void **state)
 	auto_close int fd = memory_file();
 	auto_sink struct sink *sink = sink_to_kept_fd(fd, "file");
 	auto_free char *block = mem_alloc(block_bytes);
-	struct stat st;
+	auto_strbuf struct strbuf want = STRBUF_INIT;
+	auto_strbuf struct strbuf got = STRBUF_INIT;
 	struct err err = ERR_INIT;
 
-	for (int i = 0; i < 10; i++)
-		assert_int_equal(sink_write(sink, block, block_bytes, &err), 0);
+	for (size_t i = 0; i < block_bytes; i++)
+		block[i] = (char)(i * 31 >> 5);
+	for (size_t i = 0; i < 10; i++) {
+		/* smaller than what is written together, and larger */
+		size_t len = block_bytes >> (3 * (i % 4));
+
+		assert_int_equal(sink_write(sink, block + i, len - i, &err), 0);
+		strbuf_add(&want, block + i, len - i);
+	}
 	assert_int_equal(sink_write(sink, "end", 3, &err), 0);
+	strbuf_add(&want, "end", 3);
 	assert_int_equal(sink_finish(sink, &err), 0);
-	assert_int_equal(fstat(fd, &st), 0);
-	assert_int_equal(st.st_size, 10 * block_bytes + 3);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(fd_read_all(fd, 1 << 25, &got, "file", &err), 0);
+	assert_int_equal(got.len, want.len);
+	assert_memory_equal(got.data, want.data, want.len);
 }
 
 static void writing_to_a_closed_descriptor_is_an_error(void **state)
