@@ -20,9 +20,10 @@
 #include "layers/tar-header-internal.h"
 #include "layers/whiteout.h"
 
-#define BUFFER_BYTES     ((size_t)256 * 1024)
-#define SPARSE_MIN_BYTES ((uint64_t)1024 * 1024)
-#define HOLES_TOLD_BYTES ((uint64_t)8 * 1000 * 1000 * 1000)
+#define BUFFER_BYTES       ((size_t)256 * 1024)
+#define SPARSE_MIN_BYTES   ((uint64_t)1024 * 1024)
+#define UNCACHED_MIN_BYTES ((uint64_t)1024 * 1024)
+#define HOLES_TOLD_BYTES   ((uint64_t)8 * 1000 * 1000 * 1000)
 
 struct pack {
 	struct sink *sink;
@@ -32,6 +33,7 @@ struct pack {
 	struct strbuf name;
 	uint64_t entries;
 	uint64_t content_bytes;
+	bool is_last_look; /* nobody reads these files again soon */
 };
 
 static const char zeros[64 * 1024];
@@ -109,6 +111,14 @@ static int changed(const struct entry *entry, const char *how, struct err *err)
 	return err_set(err, ERR_SYSTEM, "'%s' %s while it was read", entry->path, how);
 }
 
+static ssize_t read_some(const struct pack *pack, const struct entry *entry, int fd, void *data,
+			 size_t len)
+{
+	if (pack->is_last_look && entry->size_bytes >= UNCACHED_MIN_BYTES)
+		return fd_read_uncached(fd, data, len);
+	return read(fd, data, len);
+}
+
 /*
  * @left bytes from where @fd stands, straight into the buffer. At the end of
  * the file one byte more is asked for each time: that it does not come says
@@ -125,7 +135,7 @@ static int put_file(struct pack *pack, const struct entry *entry, int fd, uint64
 			want = (size_t)(left + is_to_end);
 		if (want == 0)
 			return 0;
-		n = read(fd, pack->buffer + pack->used, want);
+		n = read_some(pack, entry, fd, pack->buffer + pack->used, want);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -314,6 +324,7 @@ int pack_layer(int layer_fd, enum overlay_ns ns, struct sink *sink, struct err *
 	auto_pack struct pack *pack = pack_new(sink);
 
 	options.ns = ns;
+	pack->is_last_look = true;
 	if (diff_layer(layer_fd, &options, pack_diff_fn, pack, err) < 0)
 		return -1;
 	return pack_finish(pack, err);
