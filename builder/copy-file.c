@@ -123,10 +123,22 @@ static int pump(struct copier *copier, int from_fd, int to_fd, off_t size,
 	return n < 0 ? -1 : 0;
 }
 
+/* A clone that is digested by reading the original, which is in memory. */
+static int clone_original(struct copier *copier, int from_fd, int to_fd, const struct stat *st,
+			  bool *out_is_clone, struct err *err)
+{
+	struct originals *originals = copier->request->originals;
+
+	*out_is_clone = originals && originals_has_room(originals) &&
+			original_is_usable(from_fd, st) && ioctl(to_fd, FICLONE, from_fd) == 0;
+	return *out_is_clone ? originals_add(originals, to_fd, from_fd, st, err) : 0;
+}
+
 /*
  * Clone or copy, and digest if @state is not NULL. A small file is read and written: that
- * is faster than to ask whether it can be cloned. So is a large one that is in memory: the layer is
- * digested next, and the pages of a clone would have to come from the disk.
+ * is faster than to ask whether it can be cloned. So is a large one that is in memory, where it
+ * cannot stand for its clone: the layer is digested next, and the pages of a clone would have to
+ * come from the disk.
  */
 static int copy_content(struct copier *copier, int from_fd, int to_fd, const struct stat *st,
 			struct digest_state *state, const char *path, struct err *err)
@@ -178,6 +190,7 @@ static int copy_regular(struct copier *copier, struct select_item *item,
 {
 	auto_digest_state struct digest_state state = { 0 };
 	bool wants_digest = !item->has_digest;
+	bool has_original = false;
 	bool is_late;
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, item->mtime };
 	auto_close int from_fd = -1;
@@ -200,8 +213,10 @@ static int copy_regular(struct copier *copier, struct select_item *item,
 		return -1;
 	if (wants_digest)
 		digest_state_init(&state);
-	if (copy_content(copier, from_fd, to_fd, &st, wants_digest ? &state : NULL, item->path,
-			 err) < 0)
+	if (!wants_digest && clone_original(copier, from_fd, to_fd, &st, &has_original, err) < 0)
+		return -1;
+	if (!has_original && copy_content(copier, from_fd, to_fd, &st, wants_digest ? &state : NULL,
+					  item->path, err) < 0)
 		return -1;
 	if (wants_digest) {
 		digest_state_final(&state, &digest);
@@ -209,14 +224,15 @@ static int copy_regular(struct copier *copier, struct select_item *item,
 				      err) < 0)
 			return -1;
 	}
-	if (is_late &&
-	    late_digests_add(copier->request->late, copier->tree, item, to_fd, &st, err) < 0)
+	if (is_late && late_digests_add(copier->request->late, copier->tree, item, to_fd,
+					has_original ? from_fd : -1, &st, err) < 0)
 		return -1;
 	if (copy_set_owner(copier, item, to_fd, err) < 0)
 		return -1;
 	if (futimens(to_fd, times) < 0)
 		return err_sys(err, "set the time of '%s'", item->path);
-	note_written(copier, st.st_size);
+	if (!has_original)
+		note_written(copier, st.st_size);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "builder/chmod.h"
 #include "builder/follow.h"
 #include "builder/late-digest.h"
+#include "builder/originals.h"
 #include "builder/select.h"
 #include "common/err.h"
 #include "layers/entry.h"
@@ -66,7 +67,8 @@ struct copy_request {
 	const char *dest;
 	bool dest_is_dir;
 	const struct copy_options *options;
-	struct late_digests *late; /* gets those of large files; NULL: none are put off */
+	struct late_digests *late;   /* gets those of large files; NULL: none are put off */
+	struct originals *originals; /* gets large files that are cloned; NULL: these are copied */
 	int interrupt_fd;
 };
 int copy_source_to(const struct copy_target *target, const struct copy_request *request,

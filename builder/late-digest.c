@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "builder/originals.h"
 #include "common/digest.h"
 #include "common/fd.h"
 #include "common/mem.h"
@@ -24,7 +25,8 @@ struct job {
 	struct select_item item; /* which one it is: no more of it is ours */
 	char *path;
 	struct stat st;
-	int fd; /* -1: done */
+	int fd;       /* the copy; -1: done */
+	int original; /* or -1 */
 	struct digest digest;
 };
 
@@ -52,7 +54,8 @@ static bool is_stopped(struct late_digests *late)
 	return stopped;
 }
 
-static int digest_copy(struct late_digests *late, struct job *job, void *buffer, struct err *err)
+static int digest_file(struct late_digests *late, struct job *job, int fd, void *buffer,
+		       struct err *err)
 {
 	auto_digest_state struct digest_state state = { 0 };
 	off_t at = 0;
@@ -60,7 +63,7 @@ static int digest_copy(struct late_digests *late, struct job *job, void *buffer,
 
 	digest_state_init(&state);
 	while (!is_stopped(late)) {
-		n = pread(job->fd, buffer, READ_BYTES, at);
+		n = pread(fd, buffer, READ_BYTES, at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -72,6 +75,17 @@ static int digest_copy(struct late_digests *late, struct job *job, void *buffer,
 	}
 	digest_state_final(&state, &job->digest);
 	return 0;
+}
+
+static int digest_job(struct late_digests *late, struct job *job, void *buffer, struct err *err)
+{
+	if (job->original >= 0) {
+		if (digest_file(late, job, job->original, buffer, err) < 0)
+			return -1;
+		if (original_is_unchanged(job->original, &job->st))
+			return 0;
+	}
+	return digest_file(late, job, job->fd, buffer, err);
 }
 
 static void *work(void *arg)
@@ -91,8 +105,9 @@ static void *work(void *arg)
 			break;
 		job = late->jobs[late->done];
 		pthread_mutex_unlock(&late->lock);
-		result = digest_copy(late, job, buffer, &err);
+		result = digest_job(late, job, buffer, &err);
 		fd_close(&job->fd);
+		fd_close(&job->original);
 		pthread_mutex_lock(&late->lock);
 		if (result < 0 && !late->has_failed) {
 			late->has_failed = true;
@@ -134,6 +149,7 @@ void late_digests_free(struct late_digests *late)
 	end_worker(late, true);
 	for (size_t i = 0; i < late->count; i++) {
 		fd_close(&late->jobs[i]->fd);
+		fd_close(&late->jobs[i]->original);
 		free(late->jobs[i]->path);
 		free(late->jobs[i]);
 	}
@@ -144,13 +160,14 @@ void late_digests_free(struct late_digests *late)
 }
 
 int late_digests_add(struct late_digests *late, const struct select_tree *tree,
-		     const struct select_item *item, int copy_fd, const struct stat *st,
-		     struct err *err)
+		     const struct select_item *item, int copy_fd, int original_fd,
+		     const struct stat *st, struct err *err)
 {
 	auto_close int fd = fcntl(copy_fd, F_DUPFD_CLOEXEC, 0);
+	auto_close int original = original_fd < 0 ? -1 : fcntl(original_fd, F_DUPFD_CLOEXEC, 0);
 	struct job *job;
 
-	if (fd < 0)
+	if (fd < 0 || (original_fd >= 0 && original < 0))
 		return err_sys(err, "duplicate a descriptor");
 	if (!late->is_running) {
 		if (thread_start(&late->worker, work, late, err) < 0)
@@ -162,7 +179,8 @@ int late_digests_add(struct late_digests *late, const struct select_tree *tree,
 			     .item = { .at = item->at },
 			     .path = str_dup(item->path),
 			     .st = *st,
-			     .fd = fd_steal(&fd) };
+			     .fd = fd_steal(&fd),
+			     .original = fd_steal(&original) };
 	pthread_mutex_lock(&late->lock);
 	while (late->count - late->done >= PENDING_MAX)
 		pthread_cond_wait(&late->changed, &late->lock);

@@ -27,11 +27,12 @@ static inline void late_digests_auto_free(struct late_digests **late)
 
 /*
  * @copy_fd, a complete copy of @item, whose source had @st before it was read; duplicated. Waits
- * while many are in the making. Borrows @tree until late_digests_finish.
+ * while many are in the making. Borrows @tree until late_digests_finish. @original_fd, or -1, is
+ * read in its place as long as it does not change (see originals.h); duplicated too.
  */
 int late_digests_add(struct late_digests *late, const struct select_tree *tree,
-		     const struct select_item *item, int copy_fd, const struct stat *st,
-		     struct err *err);
+		     const struct select_item *item, int copy_fd, int original_fd,
+		     const struct stat *st, struct err *err);
 
 /* Wait for all, and note them in @selection, which has the items. */
 int late_digests_finish(struct late_digests *late, struct selection *selection, struct err *err);

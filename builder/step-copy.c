@@ -46,6 +46,7 @@ struct copying {
 	bool has_archive;
 	struct copy_options options;
 	struct late_digests *late;
+	struct originals *originals;
 };
 
 static void copying_release(struct copying *copying)
@@ -59,6 +60,7 @@ static void copying_release(struct copying *copying)
 	free(copying->words);
 	free(copying->is_archive);
 	late_digests_free(copying->late);
+	originals_free(copying->originals);
 }
 
 static void use_context(struct copying *copying, const struct build_request *request)
@@ -443,6 +445,7 @@ static int place_sources(struct copying *copying, const struct copy_target *targ
 		.dest_is_dir = copying->plan->dest_is_dir,
 		.options = &copying->options,
 		.late = copying->late,
+		.originals = copying->originals,
 		.interrupt_fd = copying->run->build->request->interrupt_fd,
 	};
 	const struct plan_copy *plan = copying->plan;
@@ -530,6 +533,7 @@ static int make_copy(struct copying *copying, const struct digest *bare, struct 
 	struct pack_result packed;
 
 	copying->late = late_digests_new();
+	work.originals = copying->originals = originals_new();
 	if (resolve_owner(copying, err) < 0 || open_work(copying, &work, err) < 0 ||
 	    make_layer(copying, &work, err) < 0 ||
 	    layer_work_pack(copying->run, &work, NULL, &packed, err) < 0)

@@ -197,6 +197,7 @@ static int pack_work(struct stage_run *run, struct layer_work *work,
 	const struct build_request *request = run->build->request;
 	struct diff_options options = DIFF_OPTIONS_INIT;
 	int view_fd;
+	int result;
 
 	options.ns = store_overlay_ns(request->store);
 	options.settle = true;
@@ -208,6 +209,16 @@ static int pack_work(struct stage_run *run, struct layer_work *work,
 	view_fd = layer_work_view(run, work, err);
 	if (view_fd < 0)
 		return -1;
+	if (work->originals) {
+		options.content_of = originals_find;
+		options.content_context = work->originals;
+	}
+	result = pack_upper(view_fd, work->draft.fs_fd, &options, out, err);
+	if (!originals_have_changed(work->originals))
+		return result;
+	/* whether it went well or not, it may have read something else than what is in the layer */
+	options.content_of = NULL;
+	err_clear(err);
 	return pack_upper(view_fd, work->draft.fs_fd, &options, out, err);
 }
 

@@ -12,6 +12,7 @@
 #include "builder/chain.h"
 #include "builder/claims.h"
 #include "builder/graph.h"
+#include "builder/originals.h"
 #include "builder/plan.h"
 #include "common/tmpfile.h"
 #include "layers/config.h"
@@ -149,6 +150,7 @@ struct layer_work {
 	struct layer_draft draft;
 	bool is_alone;      /* made as if there was nothing below */
 	bool is_mounted;    /* was: what it holds has to be collected */
+	struct originals *originals; /* by which clones in it are read, or NULL; borrowed */
 	struct chain empty; /* what is below then */
 };
 #define LAYER_WORK_INIT                                        \

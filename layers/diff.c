@@ -111,6 +111,15 @@ static int fill_node(struct diff *diff, const struct diff_level *level,
 	return 0;
 }
 
+static int content_fd(const struct diff *diff, const struct diff_node *node)
+{
+	const struct diff_options *options = diff->options;
+	int fd =
+		options->content_of ? options->content_of(options->content_context, &node->st) : -1;
+
+	return fd < 0 ? node->fd : fd;
+}
+
 static int give_node(struct diff *diff, struct diff_level *level, struct diff_node *node,
 		     struct err *err)
 {
@@ -122,7 +131,7 @@ static int give_node(struct diff *diff, struct diff_level *level, struct diff_no
 		return -1;
 	if (give_parents(diff, level, err) < 0)
 		return -1;
-	if (give(diff, &entry, entry.type == ENTRY_FILE ? node->fd : -1, err) < 0)
+	if (give(diff, &entry, entry.type == ENTRY_FILE ? content_fd(diff, node) : -1, err) < 0)
 		return -1;
 	return diff_settle_given(diff, level, node, err);
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "common/err.h"
@@ -46,6 +47,10 @@ struct diff_options {
 	int init_fd; /* the init layer's own directory, or -1: where the lower view has nothing,
 			what is as the init layer made it is not given; of a directory mode, owner
 			and attributes count, and what it holds */
+	/* The descriptor by which a file of the upper, which is @st, is better read, standing at its
+	 * beginning (borrowed); -1: by itself. NULL: all by themselves. */
+	int (*content_of)(void *context, const struct stat *st);
+	void *content_context;
 	bool settle; /* make the upper itself what unpacking the entries would give: redundant
 			copies, whiteouts and opaque marks removed, overlay's bookkeeping
 			attributes stripped, published times set. The upper must not be mounted. */

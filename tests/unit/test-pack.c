@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -445,6 +446,62 @@ static void the_golden_tree_keeps_its_digest(void **state)
 	rmdir(place);
 }
 
+static int other_content(void *context, const struct stat *st)
+{
+	const int *fd = context;
+
+	return st->st_size == 6 && lseek(*fd, 0, SEEK_SET) == 0 ? *fd : -1;
+}
+
+static struct digest digest_with(int root, const struct diff_options *options)
+{
+	struct pack_result result;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(pack_upper(-1, root, options, &result, &err), 0);
+	return result.diff_id;
+}
+
+/* The layer is that of the descriptor that is given for a file. */
+static void a_file_is_read_by_the_descriptor_given_for_it(void **state)
+{
+	char place[] = "/tmp/test-pack.XXXXXX";
+	struct diff_options options = DIFF_OPTIONS_INIT;
+	struct timespec times[2] = { { 5, 0 }, { 5, 0 } };
+	struct digest wanted, got, plain;
+	struct err err = ERR_INIT;
+	int root, fd, other;
+
+	assert_non_null(mkdtemp(place));
+	root = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(root, "file", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+	other = memfd_create("other", MFD_CLOEXEC);
+	assert_int_equal(write(other, "HELLO\n", 6), 6);
+	assert_int_equal(write(fd, "HELLO\n", 6), 6);
+	assert_int_equal(futimens(fd, times), 0);
+	assert_int_equal(futimens(root, times), 0);
+	wanted = digest_with(root, &options);
+	assert_int_equal(pwrite(fd, "hello\n", 6, 0), 6);
+	assert_int_equal(futimens(fd, times), 0);
+	plain = digest_with(root, &options);
+	options.content_of = other_content;
+	options.content_context = &other;
+	got = digest_with(root, &options);
+	assert_true(digest_equal(&got, &wanted));
+	assert_false(digest_equal(&got, &plain));
+	assert_int_equal(ftruncate(fd, 5), 0); /* for this one there is none */
+	assert_int_equal(futimens(fd, times), 0);
+	got = digest_with(root, &options);
+	options.content_of = NULL;
+	plain = digest_with(root, &options);
+	assert_true(digest_equal(&got, &plain));
+	close(fd);
+	close(other);
+	assert_int_equal(tree_empty(root, &err), 0);
+	close(root);
+	rmdir(place);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -463,6 +520,7 @@ int main(void)
 		cmocka_unit_test(a_file_that_changes_is_an_error),
 		cmocka_unit_test(holes_are_zeros),
 		cmocka_unit_test(the_golden_tree_keeps_its_digest),
+		cmocka_unit_test(a_file_is_read_by_the_descriptor_given_for_it),
 	};
 
 	return cmocka_run_group_tests_name("pack", tests, NULL, NULL);
