@@ -88,6 +88,7 @@ struct unpack_tree {
 	struct unpack_dir *dirs;       /* by path */
 	struct unpack_device *devices; /* by path */
 	size_t device_number;          /* of the last one */
+	bool has_implied;              /* some directory was made for what is in it */
 
 	/* the directory of the last entry: most entries are in the same one as the one before */
 	char *last_parent; /* as the archive names it; NULL: none */

@@ -339,6 +339,7 @@ static int make_step(struct unpack_tree *tree, const char *step, bool replaces, 
 	place.dir_path = dir_path;
 	if (replaces && unlinkat(dir_fd, place.name, 0) < 0)
 		return err_sys(err, "remove '%s'", step);
+	tree->has_implied = true;
 	return unpack_make_dir(tree, &place, replaces, &dir, err);
 }
 

@@ -226,6 +226,20 @@ static int put_layered(struct unpack *unpack, struct err *err)
 	return put_entry(unpack, err);
 }
 
+/* What is not made any more counts all the same, and may be what a parent was made for. */
+static int pass_over(struct unpack *unpack, struct err *err)
+{
+	const struct entry *entry = &unpack->entry.entry;
+	struct unpack_dir *dir;
+
+	if (entry->type == ENTRY_FILE)
+		return unpack_take_room(&unpack->budget, &unpack->entry, unpack->reader, err);
+	dir = entry->type == ENTRY_DIRECTORY ? unpack_dir_find(&unpack->tree, entry->path) : NULL;
+	if (dir)
+		dir->is_explicit = true;
+	return 0;
+}
+
 /* ---- all of them ---- */
 
 /* For errors that have no name of the archive in them yet. */
@@ -249,15 +263,20 @@ static int unpack_all(struct unpack *unpack, struct err *err)
 			break;
 		if (check_limits(unpack, err) < 0)
 			return name_archive(unpack, err);
-		if (unpack->options->whiteouts == UNPACK_TO_OVERLAY)
+		if (unpack->result.is_cut)
+			r = pass_over(unpack, err);
+		else if (unpack->options->whiteouts == UNPACK_TO_OVERLAY)
 			r = put_layered(unpack, err);
 		else
 			r = put_plain(unpack, err);
 		if (r < 0)
 			return name_archive(unpack, err);
+		unpack->result.is_cut =
+			unpack->options->stops_at_implicit && unpack->tree.has_implied;
 	}
-	if (unpack_devices_finish(&unpack->tree, &unpack->result.devices_skipped, err) < 0 ||
-	    unpack_dirs_finish(&unpack->tree, err) < 0)
+	if (!unpack->result.is_cut &&
+	    (unpack_devices_finish(&unpack->tree, &unpack->result.devices_skipped, err) < 0 ||
+	     unpack_dirs_finish(&unpack->tree, err) < 0))
 		return name_archive(unpack, err);
 	unpack->result.has_implicit_parents = unpack_has_implicit(&unpack->tree);
 	return tar_reader_drain(unpack->reader, err);

@@ -109,6 +109,11 @@ struct unpack_options {
 	 */
 	const int *below_fd;
 	/*
+	 * Make nothing more once an implicit parent was made, only read on (result.is_cut): for a
+	 * layer that is then to be unpacked again, onto what is below.
+	 */
+	bool stops_at_implicit;
+	/*
 	 * Leave out character and block devices, which only root on the host may make, and hard
 	 * links to them. What has their names in the layers below is hidden all the same, with
 	 * below_fd: a layer with such devices depends on those below.
@@ -122,6 +127,8 @@ struct unpack_result {
 	uint64_t content_bytes;
 	bool has_implicit_parents; /* a/b came without an entry for a: the layer depends on what is
 				      below */
+	bool is_cut;               /* not all of it was made: stops_at_implicit. Where no parent is
+				      implicit in the end, it is to be unpacked without that */
 	uint64_t devices_skipped;  /* names, hard links included */
 };
 

@@ -19,7 +19,6 @@ struct pull {
 	struct strbuf config_bytes;
 	struct image_config config; /* as many diff IDs as the manifest has layers */
 	struct digest *chains;      /* the chain ID up to each layer */
-	bool *are_put_off;          /* which layers wait for those below */
 };
 
 /* All but the reader, which is borrowed. */

@@ -7,12 +7,12 @@
  *
  * A layer that depends on those below (it has implicit parents, or devices that
  * a user may not make) shows itself when it is unpacked, perhaps before these
- * are there. Of such a one only the bytes are kept at first; when all others are
- * in the store, it is unpacked from these onto what the layers below show. Then
- * there is one thread, holding one lock, so nobody waits for a layer with the
- * lock of another.
+ * are there. Of such a one only the bytes are kept at first; when those below are
+ * in the store, it is unpacked from these onto what they show, by whoever brought the last of
+ * them. A thread holds one lock at a time, so nobody waits for a layer with the lock of another.
  */
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,6 +44,8 @@ struct arrival {
 	char what[DIGEST_NAME_MAX + 16]; /* "layer sha256:…" */
 	unsigned transfer;               /* its number among those that are shown */
 	bool is_shown;
+
+	bool is_whole; /* whatever it depends on */
 
 	/* what is there already */
 	bool has_layer;
@@ -226,6 +228,8 @@ static int receive(struct arrival *arrival, struct err *err)
 		.ns = store_overlay_ns(arrival->pull->store),
 		.what = arrival->what,
 		.below_fd = arrival->below_fd >= 0 ? &arrival->below_fd : NULL,
+		.stops_at_implicit =
+			arrival->parent_chain && arrival->below_fd < 0 && !arrival->is_whole,
 		.skip_devices = userns_is_nested(),
 	};
 	auto_source struct source *source = open_tar(arrival, err);
@@ -292,7 +296,7 @@ static int publish(struct arrival *arrival, struct err *err)
 	    (sink_finish(arrival->keep, err) < 0 ||
 	     blob_writer_commit(&arrival->writer, &blob.digest, blob.size_bytes, err) < 0))
 		return -1;
-	if (!arrival->has_layer && !must_wait(arrival)) {
+	if (!arrival->has_layer && !must_wait(arrival) && !arrival->unpacked.is_cut) {
 		if (layer_draft_commit(store, &arrival->draft, &facts, &layer, err) < 0)
 			return -1;
 		unpack_warn_devices(arrival->what, arrival->unpacked.devices_skipped);
@@ -388,7 +392,23 @@ static int bring(struct arrival *arrival, struct err *err)
 	return result;
 }
 
-static int pull_layer(struct pull *pull, size_t position, struct err *err)
+/*
+ * A parent that was taken for an implicit one got its entry later: the layer depends on nothing,
+ * and is unpacked by itself from the bytes that were kept. With the layer's lock.
+ */
+static int bring_whole(struct pull *pull, size_t position, bool *out_is_put_off, struct err *err)
+{
+	auto_arrival struct arrival arrival = arrival_of(pull, position);
+	bool is_done = false;
+
+	arrival.is_whole = true;
+	if (look_up(&arrival, &is_done, err) < 0 || bring(&arrival, err) < 0)
+		return -1;
+	*out_is_put_off = must_wait(&arrival);
+	return 0;
+}
+
+static int pull_layer(struct pull *pull, size_t position, bool *out_is_put_off, struct err *err)
 {
 	auto_layer_lock struct layer_lock lock = LAYER_LOCK_INIT;
 	auto_arrival struct arrival arrival = arrival_of(pull, position);
@@ -406,7 +426,9 @@ static int pull_layer(struct pull *pull, size_t position, struct err *err)
 	}
 	if (bring(&arrival, err) < 0)
 		return -1;
-	pull->are_put_off[position] = must_wait(&arrival);
+	*out_is_put_off = must_wait(&arrival);
+	if (arrival.unpacked.is_cut && !*out_is_put_off)
+		return bring_whole(pull, position, out_is_put_off, err);
 	return 0;
 }
 
@@ -458,26 +480,57 @@ static int pull_onto_below(struct pull *pull, size_t position, struct err *err)
 	return bring(&arrival, err);
 }
 
-static int pull_put_off(struct pull *pull, struct err *err)
-{
-	for (size_t i = 0; i < pull->manifest.layer_count; i++)
-		if (pull->are_put_off[i] && pull_onto_below(pull, i, err) < 0)
-			return -1;
-	return 0;
-}
-
 /* ---- several at a time ---- */
+
+enum progress { LAYER_TO_COME, LAYER_PUT_OFF, LAYER_THERE };
 
 struct layer_work {
 	struct pull *pull;
 	size_t *order;
+	pthread_mutex_t lock; /* protects what follows */
+	enum progress *layers;
 };
 
+static void note_progress(struct layer_work *work, size_t position, enum progress progress)
+{
+	pthread_mutex_lock(&work->lock);
+	work->layers[position] = progress;
+	pthread_mutex_unlock(&work->lock);
+}
+
+/* The lowest layer that is not there, if it was put off: it is the caller's now. */
+static bool take_put_off(struct layer_work *work, size_t *out)
+{
+	bool is_put_off;
+	size_t i = 0;
+
+	pthread_mutex_lock(&work->lock);
+	while (i < work->pull->manifest.layer_count && work->layers[i] == LAYER_THERE)
+		i++;
+	is_put_off = i < work->pull->manifest.layer_count && work->layers[i] == LAYER_PUT_OFF;
+	if (is_put_off)
+		work->layers[i] = LAYER_TO_COME;
+	pthread_mutex_unlock(&work->lock);
+	*out = i;
+	return is_put_off;
+}
+
+/* And those that waited for it alone. */
 static int pull_next(void *context, size_t index, struct err *err)
 {
 	struct layer_work *work = context;
+	size_t position = work->order[index];
+	bool is_put_off = false;
 
-	return pull_layer(work->pull, work->order[index], err);
+	if (pull_layer(work->pull, position, &is_put_off, err) < 0)
+		return -1;
+	note_progress(work, position, is_put_off ? LAYER_PUT_OFF : LAYER_THERE);
+	while (take_put_off(work, &position)) {
+		if (pull_onto_below(work->pull, position, err) < 0)
+			return -1;
+		note_progress(work, position, LAYER_THERE);
+	}
+	return 0;
 }
 
 static int by_size(const void *a, const void *b, void *context)
@@ -517,10 +570,14 @@ static size_t thread_count(unsigned jobs, size_t layers)
 int pull_layers(struct pull *pull, struct err *err)
 {
 	auto_free size_t *order = make_order(pull);
-	struct layer_work work = { .pull = pull, .order = order };
 	const size_t count = pull->manifest.layer_count;
+	auto_free enum progress *layers = mem_array(count + 1, sizeof(*layers));
+	struct layer_work work = {
+		.pull = pull,
+		.order = order,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.layers = layers,
+	};
 
-	if (crew_run(count, thread_count(pull->reader->jobs, count), pull_next, &work, err) < 0)
-		return -1;
-	return pull_put_off(pull, err);
+	return crew_run(count, thread_count(pull->reader->jobs, count), pull_next, &work, err);
 }

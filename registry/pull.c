@@ -26,7 +26,6 @@ void pull_release(struct pull *pull)
 	strbuf_release(&pull->config_bytes);
 	image_config_release(&pull->config);
 	free(pull->chains);
-	free(pull->are_put_off);
 }
 
 /* ---- names ---- */
@@ -143,7 +142,6 @@ static int load_config(struct pull *pull, struct err *err)
 		return err_set(err, ERR_INPUT, "%s names %zu layers, its manifest %zu", what,
 			       pull->config.diff_id_count, count);
 	pull->chains = mem_array(count + 1, sizeof(*pull->chains));
-	pull->are_put_off = mem_array(count + 1, sizeof(*pull->are_put_off));
 	for (size_t i = 0; i < count; i++)
 		digest_chain(i > 0 ? &pull->chains[i - 1] : NULL, &pull->config.diff_ids[i],
 			     &pull->chains[i]);

@@ -66,6 +66,14 @@ setup_file() {
 	END
 	layout devices "$T/busybox.tar" "$T/devices.tar"
 	layout devices-on-files "$T/busybox.tar" "$T/files.tar" "$T/devices.tar"
+	mk late.tar <<-'END'
+		file deep/q content=q
+		file lib/r content=r
+		dir deep mode=750 mtime=1500000051
+		dir lib mode=755 mtime=1500000052
+	END
+	layout late "$T/busybox.tar" "$T/base.tar" "$T/late.tar"
+	layout late-two "$T/busybox.tar" "$T/other.tar" "$T/late.tar"
 	layout opaque "$T/base.tar" "$T/opaque.tar" "$T/busybox.tar"
 	layout opaque-top "$T/base.tar" "$T/opaque.tar" "$T/busybox.tar" "$T/top.tar"
 	mk root.tar <<-'END'
@@ -190,6 +198,25 @@ stacked() {
 	[ "$(as "$who" imgrun --rm localhost/links-two cat lib/q)" = q ]
 	not as "$who" imgrun --rm localhost/links-two ls usr/lib/q
 }
+
+late_entries() {
+	pull "$1" late >&2
+	look "$1" localhost/late deep lib >"$T/got"
+	cat >"$T/want" <<-'END'
+		deep 750 0 0 1500000051 directory
+		lib 755 0 0 1500000052 directory
+	END
+	diff "$T/want" "$T/got"
+	[ "$(as "$1" imgrun --rm localhost/late cat deep/q lib/r)" = qr ]
+	not as "$1" imgrun --rm localhost/late ls usr/lib/r
+	# and so it is one layer for all
+	pull "$1" late-two >&2
+	[ "$(as "$1" imgrun --rm localhost/late-two cat deep/q lib/r)" = qr ]
+	[ "$(find "$OUT/$1-store" -path '*/lib/r' | wc -l)" = 1 ]
+	assert_store_idle "$OUT/$1-store"
+}
+@test "a directory whose entry comes after what is in it depends on nothing below (root)" { need_root; late_entries root; }
+@test "a directory whose entry comes after what is in it depends on nothing below (user)" { need_user; late_entries user; }
 
 @test "pulls of the same layers in another order, at the same time" {
 	who=$(if is_root; then echo root; else echo user; fi)
