@@ -2,6 +2,7 @@
 /* Answers for which calls are held, and who answers each. */
 #include "sandbox/supervise-internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -35,10 +36,9 @@ const struct held supervise_held[] = {
 	{ SYS_fchown, answer_chown, 0, 0, HELD_ALIKE },
 	{ SYS_fchownat, answer_chown, 0, 0, HELD_ALIKE },
 	{ SYS_utimensat, answer_utimens, 3, AT_SYMLINK_NOFOLLOW, HELD_ALL_IN_CHROOT },
-	{ SYS_fchmod, answer_lent, 0, 0, HELD_ONLY_IN_CHROOT },
-	{ SYS_fsetxattr, answer_lent, 0, 0, HELD_ONLY_IN_CHROOT },
-	{ SYS_fremovexattr, answer_lent, 0, 0, HELD_ONLY_IN_CHROOT },
-	{ SUPERVISE_FCHMODAT2, answer_lent, 3, AT_EMPTY_PATH, HELD_ONLY_IN_CHROOT },
+	{ SYS_fchmod, answer_change_open, 0, 0, HELD_ONLY_IN_CHROOT },
+	{ SYS_fsetxattr, answer_change_open, 0, 0, HELD_ONLY_IN_CHROOT },
+	{ SYS_fremovexattr, answer_change_open, 0, 0, HELD_ONLY_IN_CHROOT },
 	{ SYS_listxattr, answer_listxattr, 0, 0, HELD_ALIKE },
 	{ SYS_llistxattr, answer_listxattr, 0, 0, HELD_ALIKE },
 	{ SYS_flistxattr, answer_listxattr, 0, 0, HELD_ALIKE },
@@ -69,6 +69,24 @@ const struct held supervise_held[] = {
 	{ SYS_capset, answer_capset, 0, 0, HELD_ALIKE },
 };
 const size_t supervise_held_count = sizeof(supervise_held) / sizeof(supervise_held[0]);
+
+/*
+ * Other ways to a descriptor's file, by which a command in a chroot would change a device that it
+ * was lent. All have an older one, which is held, and programs know that kernels lack them. Looking
+ * at the descriptor first would not do: it may be another one's when the kernel looks.
+ */
+const struct refused supervise_refused[] = {
+	{ SYS_io_uring_setup, ENOSYS, 0, 0 },
+	{ SUPERVISE_FCHMODAT2, ENOSYS, 3, AT_EMPTY_PATH },
+	{ SUPERVISE_SETXATTRAT, ENOSYS, 0, 0 },
+	{ SUPERVISE_REMOVEXATTRAT, ENOSYS, 0, 0 },
+	{ SUPERVISE_FILE_SETATTR, ENOSYS, 0, 0 },
+	{ SYS_linkat, ENOENT, 4, AT_EMPTY_PATH }, /* as without CAP_DAC_READ_SEARCH */
+#ifdef SYS_futimesat
+	{ SYS_futimesat, ENOSYS, 0, 0 },
+#endif
+};
+const size_t supervise_refused_count = sizeof(supervise_refused) / sizeof(supervise_refused[0]);
 
 /*
  * Where devices alone are recorded: what makes them, and what tools ask before they copy files. The

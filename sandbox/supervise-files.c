@@ -118,12 +118,58 @@ int answer_chown(struct call *call)
 	return call_is_alive(call) ? supervise_chown(call, fd, uid, gid) : -ESRCH;
 }
 
-/* Mode and attributes, an ACL too, by descriptor; by its path a device is not there. */
-int answer_lent(struct call *call)
+/* What the kernel asks for a name, for it would ask us and not the caller. */
+static bool may_set(const struct call *call, const char *name)
+{
+	if (strcmp(name, "security.capability") == 0)
+		return call_can(call, CAP_SETFCAP);
+	if (strncmp(name, "security.", 9) == 0 || strncmp(name, "trusted.", 8) == 0)
+		return call_can(call, CAP_SYS_ADMIN);
+	return true;
+}
+
+/* @path: the file. */
+static int change_attribute(const struct call *call, const char *path)
+{
+	const size_t size = (size_t)call->args[3];
+	char name[XATTR_NAME_MAX + 1];
+	auto_free char *value = NULL;
+	int result = call_read_text(call, call->args[1], name, sizeof(name));
+
+	if (result < 0)
+		return result == -ENAMETOOLONG ? -ERANGE : result;
+	if (!may_set(call, name))
+		return -EPERM;
+	if (call->number == SYS_fremovexattr)
+		return removexattr(path, name) < 0 ? -errno : 0;
+	if (size > XATTR_SIZE_MAX)
+		return -E2BIG;
+	value = mem_alloc(size + 1);
+	result = size ? call_read(call, call->args[2], value, size) : 0;
+	if (result < 0)
+		return result;
+	return setxattr(path, name, value, size, (int)call->args[4]) < 0 ? -errno : 0;
+}
+
+/*
+ * Mode and attributes, an ACL too, by descriptor; by its path a device is not there. It is done
+ * here: what the descriptor is for the kernel afterwards, another thread may have changed.
+ */
+int answer_change_open(struct call *call)
 {
 	auto_close int fd = call_open_fd(call, (int)call->args[0]);
+	char path[32];
 
-	return fd >= 0 && is_device(fd) ? 0 : CALL_PASS;
+	if (fd < 0)
+		return fd;
+	if (!call_is_alive(call))
+		return -ESRCH;
+	if (is_device(fd))
+		return 0;
+	snprintf(path, sizeof(path), "self/fd/%d", fd);
+	if (call->number == SYS_fchmod)
+		return chmod(path, (mode_t)call->args[1] & 07777) < 0 ? -errno : 0;
+	return change_attribute(call, path);
 }
 
 /* ---- times ---- */
@@ -135,17 +181,26 @@ int answer_utimens(struct call *call)
 	/* no path: the descriptor itself */
 	auto_close int fd =
 		call->args[1] ? open_subject(call) : call_open_fd(call, (int)call->args[0]);
+	/* in a chroot by us, as above; a path alone leads to no device */
+	const bool is_open = call->supervisor->dev_fd >= 0 &&
+			     (!call->args[1] || (call->args[3] & AT_EMPTY_PATH));
 	struct record record;
 	struct stat st;
+	bool is_recorded;
 
 	if (fd >= 0 && is_device(fd))
 		return 0;
-	if (fd < 0 || fstat(fd, &st) < 0 || record_is_attribute(st.st_mode) ||
-	    !record_of_time(&st.st_atim, &record))
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return is_open && fd < 0 ? fd : CALL_PASS;
+	is_recorded = !record_is_attribute(st.st_mode) && record_of_time(&st.st_atim, &record);
+	if (!is_recorded && !is_open)
 		return CALL_PASS;
-	if (call->args[2] && call_read(call, call->args[2], times, sizeof(times)) < 0)
+	if (!call->args[2])
+		times[0].tv_nsec = UTIME_NOW;
+	else if (call_read(call, call->args[2], times, sizeof(times)) < 0)
 		return -EFAULT;
-	times[0].tv_nsec = UTIME_OMIT;
+	if (is_recorded)
+		times[0].tv_nsec = UTIME_OMIT;
 	return utimensat(fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 

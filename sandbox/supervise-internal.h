@@ -14,7 +14,11 @@
 /*
  * Functions return 0 or -errno, or one of these two, for a process is the reader.
  */
-#define SUPERVISE_FCHMODAT2 452 /* Linux 6.6; the same number everywhere */
+/* The same numbers everywhere. */
+#define SUPERVISE_FCHMODAT2     452 /* Linux 6.6 */
+#define SUPERVISE_SETXATTRAT    463 /* 6.13 */
+#define SUPERVISE_REMOVEXATTRAT 466 /* 6.13 */
+#define SUPERVISE_FILE_SETATTR  469 /* 6.17 */
 
 #define CALL_PASS 1 /* the kernel shall do it */
 #define CALL_SENT 2 /* the answer is on its way */
@@ -75,6 +79,15 @@ struct held {
 };
 extern const struct held supervise_held[];
 extern const size_t supervise_held_count;
+/* In a chroot the kernel answers these, with @error. */
+struct refused {
+	int number;
+	int error;
+	unsigned arg; /* as above */
+	uint32_t mask;
+};
+extern const struct refused supervise_refused[];
+extern const size_t supervise_refused_count;
 extern const struct held supervise_held_devices[];
 extern const size_t supervise_held_devices_count;
 
@@ -138,7 +151,7 @@ int answer_access(struct call *call);
 int answer_readlink(struct call *call);
 
 int answer_chown(struct call *call);
-int answer_lent(struct call *call);
+int answer_change_open(struct call *call);
 int answer_utimens(struct call *call);
 int answer_listxattr(struct call *call);
 int answer_stat(struct call *call);

@@ -5,6 +5,7 @@
  */
 #include "sandbox/supervise.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -47,8 +48,8 @@
 
 #define X32_BIT    0x40000000u /* x86_64 calls of 32 bit pointers; nowhere else a number */
 #define PER_CALL   5
-#define HELD_MAX   64
-#define FILTER_MAX (HELD_MAX * PER_CALL + 12)
+#define CALLS_MAX  80
+#define FILTER_MAX (CALLS_MAX * PER_CALL + 12)
 
 struct filter {
 	struct sock_filter code[FILTER_MAX];
@@ -78,20 +79,32 @@ static size_t arg_offset(unsigned arg)
 	return offsetof(struct seccomp_data, args) + arg * sizeof(uint64_t) + half;
 }
 
-static void put_held(struct filter *filter, const struct held *held, bool is_chroot)
+/* @mask 0: whatever its argument is. */
+static void put_call(struct filter *filter, int number, unsigned arg, uint32_t mask, uint32_t what)
 {
-	const bool has_mask = held->mask && !(is_chroot && held->in_chroot == HELD_ALL_IN_CHROOT);
-	const uint8_t rest = has_mask ? 4 : 1;
+	const uint8_t rest = mask ? 4 : 1;
 
-	put(filter, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)held->number,
-						 0, rest));
-	if (has_mask) {
-		put_load(filter, arg_offset(held->arg));
-		put(filter,
-		    (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, held->mask, 1, 0));
+	put(filter,
+	    (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, rest));
+	if (mask) {
+		put_load(filter, arg_offset(arg));
+		put(filter, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, mask, 1, 0));
 		put_return(filter, SECCOMP_RET_ALLOW);
 	}
-	put_return(filter, SECCOMP_RET_USER_NOTIF);
+	put_return(filter, what);
+}
+
+static void put_held(struct filter *filter, const struct held *held, bool is_chroot)
+{
+	const bool is_all = is_chroot && held->in_chroot == HELD_ALL_IN_CHROOT;
+
+	put_call(filter, held->number, held->arg, is_all ? 0 : held->mask, SECCOMP_RET_USER_NOTIF);
+}
+
+static void put_refused(struct filter *filter, const struct refused *refused)
+{
+	put_call(filter, refused->number, refused->arg, refused->mask,
+		 SECCOMP_RET_ERRNO | ((uint32_t)refused->error & SECCOMP_RET_DATA));
 }
 
 static void build_filter(struct filter *filter, const struct sandbox_description *description)
@@ -104,8 +117,8 @@ static void build_filter(struct filter *filter, const struct sandbox_description
 	const uint32_t of_others =
 		is_chroot ? SECCOMP_RET_ERRNO | (ENOSYS & SECCOMP_RET_DATA) : SECCOMP_RET_ALLOW;
 
-	/* more would not be a filter: the tables are ours */
-	count = count < HELD_MAX ? count : HELD_MAX;
+	/* the tables are ours */
+	assert(count + supervise_refused_count <= CALLS_MAX);
 	filter->len = 0;
 	put_load(filter, offsetof(struct seccomp_data, arch));
 	put(filter, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0));
@@ -116,6 +129,8 @@ static void build_filter(struct filter *filter, const struct sandbox_description
 	for (size_t i = 0; i < count; i++)
 		if (held[i].in_chroot != HELD_ONLY_IN_CHROOT || is_chroot)
 			put_held(filter, &held[i], is_chroot);
+	for (size_t i = 0; is_chroot && i < supervise_refused_count; i++)
+		put_refused(filter, &supervise_refused[i]);
 	put_return(filter, SECCOMP_RET_ALLOW);
 }
 

@@ -5,11 +5,13 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -69,6 +71,79 @@ static int write_at(char **argv)
 	return pwrite(fd, argv[2], len, strtoll(argv[1], NULL, 10)) == (ssize_t)len ? 0 : -1;
 }
 
+#ifndef AT_EMPTY_PATH
+#define AT_EMPTY_PATH 0x1000
+#endif
+#define FCHMODAT2     452
+#define SETXATTRAT    463
+#define REMOVEXATTRAT 466
+
+/* By later calls, older ones, and ways around. */
+static int change_otherwise(int fd, const struct stat *st)
+{
+	static const char acl[] = "\2\0\0\0\1\0\6\0\377\377\377\377\4\0\6\0\377\377\377\377"
+				  "\40\0\6\0\377\377\377\377";
+	const struct {
+		uint64_t value;
+		uint32_t size;
+		uint32_t flags;
+	} args = { (uintptr_t)acl, 28, 0 };
+	const char *name = "system.posix_acl_access";
+	const struct timespec times[] = { st->st_atim, st->st_mtim };
+	char path[64];
+	int done = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	done += chmod(path, st->st_mode & 07777) == 0;
+	done += chown(path, st->st_uid, st->st_gid) == 0;
+	done += utimensat(AT_FDCWD, path, times, 0) == 0;
+	done += setxattr(path, name, acl, 28, 0) == 0;
+	done += syscall(FCHMODAT2, fd, "", st->st_mode & 07777, AT_EMPTY_PATH) == 0;
+	done += syscall(SETXATTRAT, fd, "", AT_EMPTY_PATH, name, &args, sizeof(args)) == 0;
+	done += syscall(REMOVEXATTRAT, fd, "", AT_EMPTY_PATH, name) == 0;
+	done += fremovexattr(fd, name) == 0;
+	done += utimensat(fd, "", times, AT_EMPTY_PATH) == 0;
+	done += fchownat(fd, "", st->st_uid, st->st_gid, AT_EMPTY_PATH) == 0;
+#ifdef SYS_futimesat
+	done += syscall(SYS_futimesat, fd, NULL, NULL) == 0;
+#endif
+	done += linkat(fd, "", AT_FDCWD, "/linked", AT_EMPTY_PATH) == 0;
+	done += linkat(AT_FDCWD, path, AT_FDCWD, "/linked", AT_SYMLINK_FOLLOW) == 0;
+	return done;
+}
+
+struct turn {
+	int fds[2];
+	int fd;
+	volatile int is_over;
+};
+
+static void *turn_over(void *arg)
+{
+	struct turn *turn = arg;
+
+	for (unsigned i = 0; !turn->is_over; i++)
+		dup2(turn->fds[i % 2], turn->fd);
+	return NULL;
+}
+
+/* What a descriptor is, another thread changes in the middle of the call. */
+static int change_by_race(int fd, const struct stat *st)
+{
+	struct turn turn = { .fds = { fd, open("/file-of-race", O_RDWR | O_CREAT, 0600) } };
+	pthread_t thread;
+	int done = 0;
+
+	turn.fd = dup(turn.fds[1]);
+	if (turn.fd < 0 || pthread_create(&thread, NULL, turn_over, &turn) != 0)
+		abort();
+	for (int i = 0; i < 2000; i++)
+		done += fchmod(turn.fd, st->st_mode & 07777) == 0;
+	turn.is_over = 1;
+	pthread_join(thread, NULL);
+	return done > 0;
+}
+
 /* Each is tried; whether one came through, whoever started this sees. */
 static int change_open(char **argv)
 {
@@ -86,6 +161,8 @@ static int change_open(char **argv)
 			  "\2\0\0\0\1\0\6\0\377\377\377\377\4\0\6\0\377\377\377\377"
 			  "\40\0\6\0\377\377\377\377",
 			  28, 0) == 0;
+	done += change_otherwise(fd, &st);
+	done += change_by_race(fd, &st);
 	printf("%d\n", done);
 	return 0;
 }
