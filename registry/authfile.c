@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base64.h"
 #include "common/fd.h"
@@ -226,4 +227,50 @@ int authfile_find(const struct authfile *file, const char *host, const char *rep
 	if (credentials_are_there(out))
 		return 0;
 	return authfile_helper(file, host, true, out_helper, err);
+}
+
+/* ---- headers ---- */
+
+static bool is_header_name(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789!#$%&'*+-.^_`|~";
+
+	return name[strspn(name, allowed)] == '\0';
+}
+
+static bool is_header_value(const char *value)
+{
+	for (; *value; value++)
+		if ((unsigned char)*value < ' ' || *value == 0x7f)
+			return false;
+	return true;
+}
+
+int authfile_headers(const struct authfile *file, struct strlist *out, struct err *err)
+{
+	const struct json *headers =
+		file->is_legacy ? NULL : json_get(file->document, "HttpHeaders");
+	auto_strlist struct strlist found = STRLIST_INIT;
+
+	if (!headers)
+		return 0;
+	if (!json_is_object(headers))
+		return err_set(err, ERR_INPUT, "'%s': \"HttpHeaders\" is no JSON object",
+			       file->path);
+	for (size_t i = 0; i < json_count(headers); i++) {
+		const char *name = json_key_at(headers, i);
+		const char *value = json_string(json_get(headers, name));
+
+		if (strncasecmp(name, "X-Meta-", strlen("X-Meta-")) != 0)
+			continue;
+		if (!is_header_name(name) || !value || !is_header_value(value))
+			return err_set(err, ERR_INPUT,
+				       "'%s': \"HttpHeaders\": '%.60s' is no header", file->path,
+				       name);
+		strlist_addf(&found, "%s: %s", name, value);
+	}
+	*out = found;
+	found = (struct strlist)STRLIST_INIT;
+	return 0;
 }

@@ -11,7 +11,8 @@
 /*
  * One file of credentials, docker's config.json or containers' auth.json:
  *
- *   { "auths": { KEY: ENTRY… }, "credHelpers": { HOST: SUFFIX… }, "credsStore": SUFFIX }
+ *   { "auths": { KEY: ENTRY… }, "credHelpers": { HOST: SUFFIX… }, "credsStore": SUFFIX,
+ *     "HttpHeaders": { NAME: VALUE… } }
  *   KEY    = HOST [ "/" NAMESPACE… ] | "http" ["s"] "://" HOST "/v1/"
  *   ENTRY  = { "auth": base64 of "user:password", or "username" and "password";
  *              "identitytoken", "registrytoken" }
@@ -46,6 +47,12 @@ int authfile_load(const char *path, bool is_legacy, bool *out_found, struct auth
  */
 int authfile_find(const struct authfile *file, const char *host, const char *repository,
 		  struct credentials *out, char **out_helper, struct err *err);
+
+/*
+ * "NAME: VALUE" for each of its headers that docker passes on to registries: those whose
+ * names begin with "X-Meta-". ERR_INPUT for what is no header.
+ */
+int authfile_headers(const struct authfile *file, struct strlist *out, struct err *err);
 
 /*
  * Write or take away the entry of @key ("host" or "host/namespace") in the file @path, which is

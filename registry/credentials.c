@@ -90,6 +90,11 @@ char *credentials_login_file(const struct credentials_options *options)
 	return given ? str_dup(given) : runtime_file(options);
 }
 
+static char *docker_file(void)
+{
+	return below_variable("DOCKER_CONFIG", "config.json", ".docker/config.json");
+}
+
 static size_t list_places(const struct credentials_options *options, struct place *places)
 {
 	const char *given = given_file(options);
@@ -102,8 +107,7 @@ static size_t list_places(const struct credentials_options *options, struct plac
 	places[1] = (struct place){ .path = below_variable("XDG_CONFIG_HOME",
 							   "containers/auth.json",
 							   ".config/containers/auth.json") };
-	places[2] = (struct place){ .path = below_variable("DOCKER_CONFIG", "config.json",
-							   ".docker/config.json") };
+	places[2] = (struct place){ .path = docker_file() };
 	places[3] = (struct place){ .path = below_variable("", "", ".dockercfg"),
 				    .is_legacy = true };
 	return PLACES_MAX;
@@ -168,4 +172,15 @@ int credentials_find(const struct credentials_options *options, const char *host
 	*out = found;
 	found = (struct credentials)CREDENTIALS_INIT;
 	return 0;
+}
+
+int credentials_headers(struct strlist *out, struct err *err)
+{
+	auto_authfile struct authfile file = AUTHFILE_INIT;
+	auto_free char *path = docker_file();
+	bool found = false;
+
+	if (!path || authfile_load(path, false, &found, &file, err) < 0)
+		return path ? -1 : 0;
+	return found ? authfile_headers(&file, out, err) : 0;
 }

@@ -54,6 +54,9 @@ int credentials_parse(const char *text, struct credentials *out, struct err *err
 int credentials_find(const struct credentials_options *options, const char *host,
 		     const char *repository, struct credentials *out, struct err *err);
 
+/* What docker's config.json has registries told with each request: authfile_headers. */
+int credentials_headers(struct strlist *out, struct err *err);
+
 /* Where a login is written: the file given, or the first of the list. The caller's. */
 char *credentials_login_file(const struct credentials_options *options);
 

@@ -15,6 +15,7 @@ void endpoint_release(struct endpoint *endpoint)
 	free(endpoint->repository);
 	free(endpoint->place);
 	credentials_release(&endpoint->credentials);
+	strlist_release(&endpoint->headers);
 	certs_release(&endpoint->certs);
 	*endpoint = (struct endpoint){ .host = NULL };
 }
@@ -57,7 +58,8 @@ static int fill(struct endpoint *endpoint, const char *host, const struct access
 
 	endpoint->host = str_dup(strcmp(host, "docker.io") == 0 ? "registry-1.docker.io" : host);
 	if (credentials_find(&credentials, host, endpoint->repository, &endpoint->credentials,
-			     err) < 0)
+			     err) < 0 ||
+	    credentials_headers(&endpoint->headers, err) < 0)
 		return -1;
 	return certs_load(options->cert_dir, host, &endpoint->certs, err);
 }
@@ -128,6 +130,7 @@ struct client_endpoint endpoint_for_client(const struct endpoint *endpoint)
 		.ca_pem = endpoint->certs.ca,
 		.cert_pem = endpoint->certs.cert,
 		.key_pem = endpoint->certs.key,
+		.headers = endpoint->headers,
 	};
 }
 

@@ -32,6 +32,7 @@ struct endpoint {
 	bool is_mirror;
 	bool is_insecure;
 	struct credentials credentials;
+	struct strlist headers; /* "Name: value", with every request to it */
 	struct certs certs;
 };
 struct endpoints {

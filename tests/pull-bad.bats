@@ -104,6 +104,17 @@ big_bytes() { jq -s "map(select(.path|endswith(\"$BIG\"))|.out)|add" "$T/registr
 	tr '\000-\377' '\001-\377\000' <"$T/part" >"$part"
 	comes
 }
+@test "headers of docker's configuration go to the registry, and nowhere else" {
+	mkdir -p "$T/docker"
+	printf '{"HttpHeaders": {"X-Meta-Test": "who asks", "User-Agent": "none"}}' >"$T/docker/config.json"
+	rules '{"rules":[{"match":"^host GET .*blobs","do":"redirect","to":"http://OTHER{path}"}]}'
+	DOCKER_CONFIG=$T/docker comes
+	[ "$(asked 'select(.door == "host") | .meta' | sort -u)" = 'who asks' ]
+	[ "$(asked 'select(.door == "other") | .meta' | sort -u)" = null ]
+	printf '{"HttpHeaders": {"X-Meta-Test": "a\\nHost: b"}}' >"$T/docker/config.json"
+	DOCKER_CONFIG=$T/docker run -3 pull "$IMAGE"
+	[[ $output == *"$T/docker/config.json': \"HttpHeaders\": 'X-Meta-Test' is no header" ]]
+}
 @test "prune removes what was kept" {
 	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"cut","after":100000}]}'
 	fails 4 "$BIG" --retry=0

@@ -87,7 +87,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def note(self, status, out):
         line = {'door': self.server.door, 'method': self.command, 'path': self.path, 'status': status,
                 'auth': self.headers.get('Authorization'), 'range': self.headers.get('Range') or
-                self.headers.get('Content-Range'), 'in': self.taken, 'out': out, 'time': round(time.time(), 3)}
+                self.headers.get('Content-Range'), 'meta': self.headers.get('X-Meta-Test'), 'in': self.taken, 'out': out, 'time': round(time.time(), 3)}
         with log_lock, open(top + '/log', 'a') as f:
             f.write(json.dumps(line) + '\n')
 

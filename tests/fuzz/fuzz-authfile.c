@@ -18,6 +18,7 @@ static void ask(const char *text, size_t len, const char *host, const char *repo
 {
 	auto_credentials struct credentials found = CREDENTIALS_INIT;
 	auto_authfile struct authfile file = AUTHFILE_INIT;
+	auto_strlist struct strlist headers = STRLIST_INIT;
 	auto_free char *helper = NULL;
 	struct err err = ERR_INIT;
 
@@ -27,6 +28,11 @@ static void ask(const char *text, size_t len, const char *host, const char *repo
 			abort();
 		return;
 	}
+	if (authfile_headers(&file, &headers, &err) < 0 && err.kind != ERR_INPUT)
+		abort();
+	for (size_t i = 0; i < headers.count; i++)
+		if (strpbrk(headers.items[i], "\r\n") || !strstr(headers.items[i], ": "))
+			abort();
 	if (helper && (credentials_are_there(&found) || strchr(helper, '/')))
 		abort();
 	if (found.registry_token && strpbrk(found.registry_token, "\r\n "))

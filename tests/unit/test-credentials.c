@@ -204,6 +204,47 @@ static void what_others_wrote_in_a_file_stays(void **state)
 	scratch_remove(&scratch);
 }
 
+static void headers_are_those_that_docker_passes_on(void **state)
+{
+	static const struct {
+		const char *json;
+		const char *headers; /* NULL: refused */
+	} rows[] = {
+		{ "{}", "" },
+		{ "{\"HttpHeaders\":{\"X-Meta-A\":\"1 2\",\"User-Agent\":\"x\",\"x-meta-b\":\"\"}}",
+		  "X-Meta-A: 1 2|x-meta-b: |" },
+		{ "{\"HttpHeaders\":{\"Authorization\":\"Basic x\"}}", "" },
+		{ "{\"HttpHeaders\":{\"X-Meta-A\":\"1\\r\\nHost: b\"}}", NULL },
+		{ "{\"HttpHeaders\":{\"X-Meta-A: 1\\nB\":\"1\"}}", NULL },
+		{ "{\"HttpHeaders\":{\"X-Meta-A\":[\"1\"]}}", NULL },
+		{ "{\"HttpHeaders\":[]}", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		auto_authfile struct authfile file = AUTHFILE_INIT;
+		auto_strlist struct strlist headers = STRLIST_INIT;
+		auto_strbuf struct strbuf text = STRBUF_INIT;
+		struct err err = ERR_INIT;
+		int result;
+
+		assert_int_equal(authfile_parse(rows[i].json, strlen(rows[i].json), "f", false,
+						&file, &err),
+				 0);
+		result = authfile_headers(&file, &headers, &err);
+		assert_int_equal(result, rows[i].headers ? 0 : -1);
+		if (result < 0) {
+			assert_int_equal(err.kind, ERR_INPUT);
+			assert_non_null(strstr(err.text, "HttpHeaders"));
+			continue;
+		}
+		for (size_t k = 0; k < headers.count; k++)
+			strbuf_printf(&text, "%s|", headers.items[k]);
+		strbuf_puts(&text, "");
+		assert_string_equal(text.data, rows[i].headers);
+	}
+}
+
 static void what_a_helper_says_is_read(void **state)
 {
 	static const char good[] = "{\"ServerURL\":\"s\",\"Username\":\"u\",\"Secret\":\"p\"}";
@@ -267,6 +308,7 @@ int main(void)
 		cmocka_unit_test(a_bad_entry_is_named_without_its_secret),
 		cmocka_unit_test(a_login_changes_its_entry_alone),
 		cmocka_unit_test(what_others_wrote_in_a_file_stays),
+		cmocka_unit_test(headers_are_those_that_docker_passes_on),
 		cmocka_unit_test(what_a_helper_says_is_read),
 		cmocka_unit_test(certificates_are_read_by_their_names),
 	};
