@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/strbuf.h"
 #include "storage/container-control.h"
 
 #define PATIENCE 3 /* SIGINTs and SIGTERMs */
@@ -102,6 +103,9 @@ enum attended { FROM_SIGNALS, FROM_END, FROM_CONTAINER, FROM_USER, FROM_CONTROL,
 
 struct attendance {
 	struct sandbox *sandbox;
+	const struct attend_options *options;
+	struct raw *raw;
+	struct detach_keys keys;
 	int out_fd;
 	struct pollfd from[SOURCES];
 	unsigned asked; /* SIGINTs and SIGTERMs so far */
@@ -152,8 +156,20 @@ static void hang_up(struct attendance *attendance)
 	fd_close(&attendance->sandbox->terminal_fd);
 }
 
+/* It goes on without us: nothing is typed any more, and what is shown goes elsewhere. */
+static int leave(struct attendance *attendance, struct err *err)
+{
+	const struct attend_options *options = attendance->options;
+
+	attendance->from[FROM_USER].fd = -1;
+	raw_release(attendance->raw);
+	return options->leave(options->context, &attendance->out_fd, err);
+}
+
 static int take_input(struct attendance *attendance, struct err *err)
 {
+	auto_strbuf struct strbuf typed = STRBUF_INIT;
+	bool is_left;
 	char buf[4096];
 	ssize_t n = read(STDIN_FILENO, buf, sizeof(buf));
 
@@ -165,9 +181,11 @@ static int take_input(struct attendance *attendance, struct err *err)
 		hang_up(attendance);
 		return 0;
 	}
-	if (!fd_write_quiet(attendance->sandbox->terminal_fd, buf, (size_t)n) && errno != EIO)
+	is_left = detach_keys_take(&attendance->keys, buf, (size_t)n, &typed);
+	if (!fd_write_quiet(attendance->sandbox->terminal_fd, typed.data, typed.len) &&
+	    errno != EIO)
 		return err_sys(err, "write to the container's terminal");
-	return 0;
+	return is_left ? leave(attendance, err) : 0;
 }
 
 /* What another command asks for. */
@@ -221,7 +239,9 @@ int attend(struct sandbox *sandbox, const struct attend_options *options, struct
 	const bool is_typed = has_terminal && options->interactive;
 	auto_raw struct raw raw = { .is_raw = false };
 	auto_close int signals_fd = open_signals(err);
-	struct attendance attendance = { .sandbox = sandbox, .out_fd = options->out_fd };
+	struct attendance attendance = {
+		.sandbox = sandbox, .options = options, .raw = &raw, .out_fd = options->out_fd
+	};
 
 	if (signals_fd < 0)
 		return -1;
@@ -229,6 +249,8 @@ int attend(struct sandbox *sandbox, const struct attend_options *options, struct
 		copy_size(sandbox->terminal_fd);
 	if (is_typed && raw_enter(&raw, err) < 0)
 		return -1;
+	if (options->detach_keys)
+		attendance.keys = *options->detach_keys;
 	attendance.from[FROM_SIGNALS] = (struct pollfd){ signals_fd, POLLIN, 0 };
 	attendance.from[FROM_END] = (struct pollfd){ sandbox->init_pidfd, POLLIN, 0 };
 	attendance.from[FROM_CONTAINER] = (struct pollfd){ sandbox->terminal_fd, POLLIN, 0 };

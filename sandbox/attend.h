@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "sandbox/detach-keys.h"
 #include "sandbox/launch.h"
 
 /*
@@ -27,6 +28,13 @@ struct attend_options {
 	bool interactive; /* what is typed at our standard input goes to its terminal */
 	int out_fd;       /* gets what its terminal shows */
 	int control_fd;   /* a door for other commands (storage/container-control.h), or -1 */
+	/*
+	 * What is typed to leave it to itself; NULL: nothing. @leave is called when it was, with
+	 * our terminal as before: what the container's shows goes to *out_fd from then on.
+	 */
+	const struct detach_keys *detach_keys;
+	int (*leave)(void *context, int *out_fd, struct err *err);
+	void *context;
 };
 int attend(struct sandbox *sandbox, const struct attend_options *options, struct err *err);
 

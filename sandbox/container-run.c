@@ -422,11 +422,29 @@ static int write_cid(const struct run *run, struct err *err)
 
 static int open_log(struct run *run, struct err *err)
 {
-	if (!run->options->is_detached)
-		return 0;
 	run->log_fd = openat(run->container.dir_fd, CONTAINER_LOG,
 			     O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 	return run->log_fd < 0 ? err_sys(err, "make the log of the container") : 0;
+}
+
+/* What is needed when its terminal is left. */
+struct leaving {
+	struct run *run;
+	const struct run_observer *observer;
+};
+
+/* From now on it is as one that was started in the background. */
+static int leave(void *context, int *out_fd, struct err *err)
+{
+	struct leaving *leaving = context;
+	struct run *run = leaving->run;
+
+	run->state.is_detached = true;
+	if (open_log(run, err) < 0 || save_state(run, err) < 0)
+		return -1;
+	*out_fd = run->log_fd;
+	leaving->observer->left(leaving->observer->context, run->container.name);
+	return 0;
 }
 
 /* *out_began: the command was executed, whatever came of it. */
@@ -440,9 +458,16 @@ static int run_sandbox(struct run *run, const struct sandbox_description *descri
 	const int stdio[3] = { run->options->interactive ? STDIN_FILENO : null_fd,
 			       has_log ? run->log_fd : STDOUT_FILENO,
 			       has_log ? run->log_fd : STDERR_FILENO };
-	const struct attend_options attending = { .interactive = run->options->interactive,
-						  .out_fd = stdio[1],
-						  .control_fd = run->control_fd };
+	struct leaving leaving = { .run = run, .observer = observer };
+	const bool can_leave = observer && observer->left;
+	const struct attend_options attending = {
+		.interactive = run->options->interactive,
+		.out_fd = stdio[1],
+		.control_fd = run->control_fd,
+		.detach_keys = can_leave ? &run->options->detach_keys : NULL,
+		.leave = leave,
+		.context = &leaving,
+	};
 
 	if (null_fd < 0)
 		return err_sys(err, "open '/dev/null'");
@@ -457,7 +482,7 @@ static int run_sandbox(struct run *run, const struct sandbox_description *descri
 	run->state.started = time_text();
 	if (save_state(run, err) < 0)
 		return -1;
-	if (observer)
+	if (observer && observer->started)
 		observer->started(observer->context, run->container.id);
 	if (attend(&sandbox, &attending, err) < 0)
 		return -1;
@@ -585,7 +610,8 @@ static int make_and_run(struct run *run, const struct run_observer *observer, bo
 		return -1;
 	fill_state(run, &description, &cgroup);
 	run->control_fd = control_listen(run->container.dir_fd, err);
-	if (run->control_fd < 0 || open_log(run, err) < 0 || write_cid(run, err) < 0 ||
+	if (run->control_fd < 0 || (run->options->is_detached && open_log(run, err) < 0) ||
+	    write_cid(run, err) < 0 ||
 	    run_sandbox(run, &description, observer, out_began, out, err) < 0)
 		return -1;
 	note_end(run, &cgroup, out->status);

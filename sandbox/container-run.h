@@ -12,9 +12,11 @@ struct run_outcome {
 	int exec_errno; /* the command could not be executed: ERR_STEP, and why */
 };
 
-/* Who is told, once, that the container runs. */
+/* Who is told, each once. */
 struct run_observer {
 	void (*started)(void *context, const char *id);
+	/* Whoever typed at it has left it to itself; NULL: that cannot be. */
+	void (*left)(void *context, const char *name);
 	void *context;
 };
 

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/userns.h"
 #include "sandbox/container-run.h"
+#include "sandbox/front.h"
 #include "sandbox/runtime.h"
 #include "storage/image-pull.h"
 #include "storage/mount.h"
@@ -165,6 +166,45 @@ static int detach(struct run_options *options, struct run_outcome *out, struct e
 	return 0;
 }
 
+/* ---- at a terminal, until it is left ---- */
+
+static bool can_be_left(const struct run_options *options)
+{
+	return options->terminal && options->interactive && options->detach_keys.count > 0 &&
+	       !options->runtime && !options->bundle && !options->print_description;
+}
+
+static void hold_front(void *context, const char *id)
+{
+	(void)id;
+	front_hold(context);
+}
+
+static void leave_front(void *context, const char *name)
+{
+	log_info("container '%s' goes on in the background", name);
+	front_leave(context);
+}
+
+static int run_before(struct run_options *options, struct run_outcome *out, struct err *err)
+{
+	struct front front;
+	const struct run_observer observer = { .started = hold_front,
+					       .left = leave_front,
+					       .context = &front };
+
+	return front_make(&front, err) < 0 ? -1 : run(options, &observer, out, err);
+}
+
+static int run_as_asked(struct run_options *options, struct run_outcome *out, struct err *err)
+{
+	if (options->is_detached && !options->print_description)
+		return detach(options, out, err);
+	if (can_be_left(options))
+		return run_before(options, out, err);
+	return run(options, NULL, out, err);
+}
+
 int main(int argc, char **argv)
 {
 	struct run_options options = RUN_OPTIONS_INIT;
@@ -175,9 +215,7 @@ int main(int argc, char **argv)
 	log_init("imgrun", LOG_INFO);
 	result = run_options_parse(argc, argv, &options, &err);
 	if (result == 0 && !options.is_done)
-		result = options.is_detached && !options.print_description
-				 ? detach(&options, &outcome, &err)
-				 : run(&options, NULL, &outcome, &err);
+		result = run_as_asked(&options, &outcome, &err);
 	run_options_release(&options);
 	if (result < 0) {
 		err_print(&err, "imgrun");

@@ -46,6 +46,7 @@ struct texts {
 	const char *stop_signal;
 	const char *stop_timeout;
 	const char *time_offset;
+	const char *detach_keys;
 };
 #define auto_texts __attribute__((cleanup(texts_release)))
 
@@ -73,6 +74,10 @@ static int parse_table(int argc, char **argv, struct run_options *run, struct te
 		  "the container gets a terminal of its own", NULL },
 		{ 'd', "detach", OPTION_FLAG, &run->is_detached, NULL,
 		  "run it in the background and print its ID; see imgstore logs, stop, exec",
+		  NULL },
+		{ 0, "detach-keys", OPTION_STRING, &texts->detach_keys, "KEYS",
+		  "with -it: what is typed to leave it to itself (default: " DETACH_KEYS_DEFAULT
+		  ")",
 		  NULL },
 		{ 0, "rm", OPTION_FLAG, &run->remove_after, NULL,
 		  "remove the container when it has ended", NULL },
@@ -278,6 +283,15 @@ static int take_network(const struct texts *texts, struct run_options *out, stru
 	return namespaces_parse(&out->namespaces, err);
 }
 
+static int take_keys(const struct texts *texts, struct run_options *out, struct err *err)
+{
+	const char *text = texts->detach_keys ? texts->detach_keys : DETACH_KEYS_DEFAULT;
+
+	return detach_keys_parse(text, &out->detach_keys, err) < 0
+		       ? err_prefix(err, "--detach-keys")
+		       : 0;
+}
+
 static int check(struct run_options *run, struct err *err)
 {
 	if (run->is_detached && run->interactive)
@@ -320,7 +334,8 @@ int run_options_parse(int argc, char **argv, struct run_options *out, struct err
 	    take_volumes(&texts, &out->settings.volumes, err) < 0 ||
 	    security_parse(&texts.security, &out->security, err) < 0 ||
 	    take_numbers(&texts, out, err) < 0 || take_env(&texts, &out->env, err) < 0 ||
-	    take_labels(&texts, &out->labels, err) < 0 || check(out, err) < 0)
+	    take_labels(&texts, &out->labels, err) < 0 || take_keys(&texts, out, err) < 0 ||
+	    check(out, err) < 0)
 		return -1;
 	/* what is in argv outlives the list of it */
 	out->image = argv[argc - (int)texts.args.count];

@@ -7,6 +7,7 @@
 
 #include "common/err.h"
 #include "common/strlist.h"
+#include "sandbox/detach-keys.h"
 #include "sandbox/initlayer.h"
 #include "sandbox/namespaces.h"
 #include "sandbox/run-settings.h"
@@ -48,6 +49,7 @@ struct run_options {
 	bool read_only;
 	bool interactive; /* stdin goes to the container; else it reads nothing */
 	bool terminal;
+	struct detach_keys detach_keys;
 	bool print_description; /* instead of running */
 	/* of the command, not of the container */
 	const char *root;

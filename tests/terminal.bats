@@ -194,3 +194,78 @@ entering() {
 }
 @test "root: exec -it" { entering root; }
 @test "user: exec -it" { entering user; }
+
+is_gone() { # WHO: no container is left, nor what it was made of
+	local i
+	for i in $(seq 200); do
+		[ "$(as "$1" imgstore ps | wc -l)" != 1 ] || break
+		sleep 0.05
+	done
+	[ "$(as "$1" imgstore ps | wc -l)" = 1 ]
+	assert_store_idle "$(store_of "$1")"
+}
+leaving() {
+	local i
+	open_terminal "$1"
+	enter_container "$1"
+	# the first of the keys alone is the command's
+	type_keys 'cat -v' Enter
+	type_keys C-p a Enter C-d
+	shows '^\^Pa$'
+	type_keys 'while :; do echo tick; sleep 0.1; done' Enter
+	shows '^tick$'
+	type_keys C-p C-q
+	shows "^imgrun: container 'term' goes on in the background\$"
+	type_keys 'echo left-$?' Enter
+	shows '^left-0$'
+	is_as_before
+	as "$1" imgstore ps --format json | jq -e '.[0].Running'
+	for i in $(seq 100); do ! as "$1" imgstore logs term 2>/dev/null | grep -q '^tick' || break; sleep 0.05; done
+	as "$1" imgstore logs term | grep -q '^tick'
+	[ "$(as "$1" imgstore exec term echo reached)" = reached ]
+	# nor does it end with the terminal
+	tm kill-server
+	sleep 0.2
+	as "$1" imgstore ps --format json | jq -e '.[0].Running'
+	as "$1" imgstore kill term
+	is_gone "$1"
+}
+@test "root: Ctrl-P Ctrl-Q leave a container to itself" { leaving root; }
+@test "user: Ctrl-P Ctrl-Q leave a container to itself" { leaving user; }
+
+@test "--detach-keys: others, or none" {
+	local who=root
+	is_root || who=user
+	open_terminal $who
+	type_keys "as $who imgrun -it --rm --name term --detach-keys ctrl-x,y localhost/bb cat" Enter
+	until as $who imgstore ps | grep -q term; do sleep 0.05; done
+	type_keys C-p C-q C-x y
+	shows 'goes on in the background$'
+	as $who imgstore kill term
+	is_gone $who
+	type_keys clear Enter "as $who imgrun -it --rm --name term --detach-keys '' localhost/bb cat -v" Enter
+	until as $who imgstore ps | grep -q term; do sleep 0.05; done
+	type_keys a C-p C-q b Enter C-d # Ctrl-Q is for the container's terminal
+	shows '^a\^Pb$'
+	shows 'outer>$'
+	is_as_before
+	refused $who 125 "--detach-keys: 'ab' is no key" imgrun --detach-keys ab localhost/bb true
+}
+front_ends() { # the process that the shell waits for
+	local pid sig
+	open_terminal "$1"
+	for sig in TERM KILL; do
+		enter_container "$1"
+		type_keys 'trap "" TERM HUP' Enter
+		sleep 0.2
+		pid=$(pgrep -o -f "^imgrun -it --rm --name term -e PS1=inner$N>")
+		for _ in 1 2 3; do kill -$sig "$pid" 2>/dev/null || break; sleep 0.2; done
+		shows 'outer>$'
+		# nobody was there to remove it
+		[ $sig = TERM ] || { until as "$1" imgstore rm term; do sleep 0.05; done; }
+		is_gone "$1"
+		type_keys 'reset -I; clear' Enter
+	done
+}
+@test "root: a container ends with the process that was called" { front_ends root; }
+@test "user: a container ends with the process that was called" { front_ends user; }
