@@ -594,7 +594,8 @@ static int make_and_run(struct run *run, const struct run_observer *observer, bo
 		return print_description(&description, err);
 	if (run->options->runtime || run->options->bundle) {
 		fill_state(run, &description, &cgroup);
-		if ((run->options->bundle
+		if (write_cid(run, err) < 0 ||
+		    (run->options->bundle
 			     ? make_bundle(run, &description, out_began, err)
 			     : run_runtime(run, &description, out_began, out, err)) < 0)
 			return -1;

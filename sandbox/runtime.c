@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -93,38 +94,130 @@ static int start(const struct runtime_spec *spec, const char *bundle, const int 
 	return -1;
 }
 
-/* Signals are blocked (attend_hold) and taken here: a runtime in the foreground hands them on. */
-static int wait_for(struct child *child, int *out_status, struct err *err)
+/* ---- its end ---- */
+
+#define PATIENCE   3       /* SIGINTs and SIGTERMs */
+#define GONE       SIGUSR1 /* what the keeper hears when who made it is gone */
+#define EXIT_OURS  125
+#define EXIT_FORCE (128 + SIGKILL)
+
+/* The runtime is no more, or does not do what it should: the container and its groups go. */
+static void end_by_force(const struct runtime_spec *spec, const char *bundle)
 {
+	auto_free char *state = str_format("%s/state", bundle);
+	const char *const argv[] = { spec->program, "--root", state, "delete",
+				     "--force",     spec->id, NULL };
+	struct err ignored = ERR_INIT; /* there may be nothing left */
+
+	(void)proc_run(argv, &ignored);
+}
+
+static void wanted_signals(sigset_t *out)
+{
+	static const int signals[] = { SIGCHLD, SIGINT, SIGTERM, SIGHUP, GONE };
+
+	sigemptyset(out);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(out, signals[i]);
+}
+
+/*
+ * Hand on signals until @pid ends; those of a terminal it has got itself. For the keeper, whom
+ * @maker made (else 0), false when it has to be ended: nobody waits for it any more, or it was
+ * asked often enough.
+ */
+static bool wait_for(pid_t pid, pid_t maker, int *out_status)
+{
+	unsigned asked = 0;
+	siginfo_t info;
 	sigset_t wanted;
-	int status;
+	int sig;
 
-	sigemptyset(&wanted);
-	sigaddset(&wanted, SIGCHLD);
-	sigaddset(&wanted, SIGINT);
-	sigaddset(&wanted, SIGTERM);
-	sigaddset(&wanted, SIGHUP);
-	sigprocmask(SIG_BLOCK, &wanted, NULL);
-	for (;;) {
-		int sig;
-
-		if (waitpid(child->pid, &status, WNOHANG) == child->pid)
-			break;
-		sig = sigwaitinfo(&wanted, NULL);
-		if (sig > 0 && sig != SIGCHLD && kill(child->pid, sig) < 0)
-			return err_sys(err, "hand a signal on to the runtime");
+	wanted_signals(&wanted);
+	while (waitpid(pid, out_status, WNOHANG) != pid) {
+		sig = sigwaitinfo(&wanted, &info);
+		if (maker && getppid() != maker)
+			return false;
+		if (maker && (sig == SIGINT || sig == SIGTERM) && ++asked == PATIENCE)
+			return false;
+		if (sig > 0 && sig != SIGCHLD && info.si_code != SI_KERNEL)
+			(void)kill(pid, sig); /* not yet waited for, so it is there */
 	}
-	child->pid = 0;
-	*out_status = status;
-	return 0;
+	return true;
+}
+
+/*
+ * The keeper stands between us and the runtime, for that lets a container live on when we are
+ * killed, and the keeper does not. It tells an error of the start, else nothing, over @fd.
+ */
+static _Noreturn void keep(const struct runtime_spec *spec, const char *bundle, const int stdio[3],
+			   pid_t maker, int fd)
+{
+	auto_child struct child child = CHILD_INIT;
+	struct err err = ERR_INIT;
+	int status = 0;
+
+	if (prctl(PR_SET_PDEATHSIG, GONE) < 0 || getppid() != maker ||
+	    start(spec, bundle, stdio, &child, &err) < 0) {
+		(void)fd_write_quiet(fd, &err, sizeof(err)); /* gone: needs no word */
+		_exit(EXIT_OURS);
+	}
+	close(fd);
+	if (!wait_for(child.pid, maker, &status)) {
+		child_release(&child);
+		end_by_force(spec, bundle);
+		_exit(EXIT_FORCE);
+	}
+	if (WIFEXITED(status))
+		_exit(WEXITSTATUS(status));
+	end_by_force(spec, bundle);
+	_exit(128 + WTERMSIG(status));
+}
+
+static int start_keeper(const struct runtime_spec *spec, const char *bundle, const int stdio[3],
+			pid_t *out, struct err *err)
+{
+	const pid_t maker = getpid();
+	auto_close int ours = -1;
+	struct err told;
+	sigset_t wanted;
+	int fds[2];
+	ssize_t n;
+	pid_t pid;
+
+	wanted_signals(&wanted);
+	if (sigprocmask(SIG_BLOCK, &wanted, NULL) < 0 || pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(err, "make a pipe");
+	ours = fds[0];
+	pid = fork();
+	if (pid == 0)
+		keep(spec, bundle, stdio, maker, fds[1]);
+	close(fds[1]);
+	if (pid < 0)
+		return err_sys(err, "fork");
+	n = fd_read_full(ours, &told, sizeof(told), "what became of the runtime", err);
+	if (n == 0) {
+		*out = pid;
+		return 0;
+	}
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	if (n == sizeof(told))
+		*err = told;
+	return n < 0 || n == sizeof(told) ? -1
+					  : err_set(err, ERR_SYSTEM, "the runtime did not begin");
 }
 
 int runtime_run(const struct runtime_spec *spec, const char *bundle_path, const int stdio[3],
 		int *out_status, struct err *err)
 {
-	auto_child struct child child = CHILD_INIT;
+	pid_t pid;
 
-	if (start(spec, bundle_path, stdio, &child, err) < 0)
+	if (start_keeper(spec, bundle_path, stdio, &pid, err) < 0)
 		return -1;
-	return wait_for(&child, out_status, err);
+	(void)wait_for(pid, 0, out_status);
+	/* a keeper that was killed keeps nothing */
+	if (WIFSIGNALED(*out_status))
+		end_by_force(spec, bundle_path);
+	return 0;
 }

@@ -31,7 +31,8 @@ int runtime_make_bundle(const struct runtime_spec *spec,
 			struct err *err);
 
 /*
- * Run it to its end with @stdio; signals that come to us are handed on. *out_status is of
+ * Run it to its end with @stdio; signals that come to us are handed on, and the third SIGINT or
+ * SIGTERM ends it by force, as our own end does. For a process with one thread. *out_status is of
  * waitpid(2): the runtime's, which is the command's.
  */
 int runtime_run(const struct runtime_spec *spec, const char *bundle_path, const int stdio[3],

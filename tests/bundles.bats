@@ -43,6 +43,8 @@ by() {
 	# what it wrote can be kept
 	as root imgrun --rm --runtime "$1" --commit localhost/kept localhost/bb sh -c 'echo kept >/kept'
 	[ "$(as root imgrun --rm localhost/kept cat /kept)" = kept ]
+	as root imgrun --rm --runtime "$1" --cidfile "$T/cid.$1" localhost/bb true
+	[ "$(wc -c <"$T/cid.$1")" = 64 ]
 	[ "$(as root imgstore ps | wc -l)" = 1 ]
 	not grep -F "$T/root-store" /proc/self/mountinfo
 }

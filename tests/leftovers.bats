@@ -40,15 +40,17 @@ is_clean() { # WHO MARK GROUPS
 	[ -z "$(find /tmp -maxdepth 1 -name 'imgrun-net.*' -newer "$T/bb.tar")" ]
 }
 
-# ends WHO VICTIM OPTIONS…: by each signal; the victim is imgrun, sandbox, or the first process of the container
+# ends WHO VICTIM OPTIONS…: by each signal; the victim is imgrun, sandbox, keeper (of another runtime), or the first
+# process of the container
 ends() {
-	local who=$1 victim=$2 sig mark before pid n=0 signals
+	local who=$1 victim=$2 sig mark before pid n=0 signals id ids=
 	shift 2
 	need_builder "$who"
 	before=$(groups_of_ours)
 	case $victim in
 	imgrun) signals="INT TERM KILL" ;;
 	sandbox) signals="TERM KILL" ;; # it takes no other
+	keeper) signals=KILL ;;
 	command) signals=KILL ;;	# as the first process it hears no other
 	esac
 	for sig in $signals; do
@@ -58,9 +60,11 @@ ends() {
 		wait_for "sleep $mark" -ge 2
 		until [ -n "$(pgrep -f "^sleep $mark\$" || true)" ]; do sleep 0.05; done
 		pid=$(cat "$T/user/pid.$who")
+		ids="$ids $(ls "$(store_of "$who")/containers")"
 		case $victim in
 		imgrun) ;;
 		sandbox) pid=$(pgrep -P "$pid" -x sandbox) ;;
+		keeper) pid=$(pgrep -P "$pid" -x imgrun) ;;
 		command) pid=$(pgrep -f "^sleep $mark\$") ;;
 		esac
 		# the third one is not asked for: the first process of a container may do without the others
@@ -70,6 +74,10 @@ ends() {
 		is_clean "$who" "$mark" "$before"
 	done
 	[ -z "$(ls "$(store_of "$who")/containers")" ]
+	# groups that another runtime made have its number
+	for id in $ids; do
+		[ -z "$(find /sys/fs/cgroup -type d -name "*$id*")" ]
+	done
 }
 
 @test "root: imgrun is ended" { ends root imgrun -v "$T/shown:/s:O" --tmpfs /t -v /anon --init; }
@@ -82,6 +90,17 @@ ends() {
 @test "root: the sandbox is ended" { ends root sandbox --rm; }
 @test "user: the sandbox is ended" { ends user sandbox --rm; }
 @test "root: the sandbox without a process namespace is ended" { ends root sandbox --rm --pid=host; }
+by_runtime() { # RUNTIME
+	need_root
+	command -v "$1" >/dev/null || skip "$1 is not installed"
+	[[ "$(as root imgrun --rm --runtime "$1" localhost/bb true 2>&1)" != *"hybrid mode not supported"* ]] ||
+		skip "$1: cgroups in hybrid mode not supported"
+	ends root imgrun --runtime "$1"
+	ends root keeper --runtime "$1"
+	ends root command --rm --runtime "$1"
+}
+@test "root: a container of runc is ended" { by_runtime runc; }
+@test "root: a container of crun is ended" { by_runtime crun; }
 @test "root: the command is ended" { ends root command --rm; }
 @test "root: a container with a network of its own is ended" {
 	need_root
