@@ -7,6 +7,7 @@ bats_require_minimum_version 1.5.0
 load lib
 
 setup_file() {
+	wait_for_others
 	make_scratch
 	import_busybox
 }

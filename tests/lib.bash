@@ -68,6 +68,12 @@ in_store() {
 	shift
 	as "$who" imgstore unshare "$@"
 }
+# For setup_file of those who look at all processes or control groups of the host: one of them at a time, until its file
+# has been run.
+wait_for_others() {
+	exec 8>"${TMPDIR:-/tmp}/imgbuild-test.lock.$(id -u)"
+	flock 8
+}
 need_root() { is_root || skip "needs root"; }
 need_user() {
 	have_user || skip "there is no user $TEST_USER"
