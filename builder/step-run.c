@@ -19,6 +19,7 @@
 #include "common/mem.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/description.h"
+#include "sandbox/device.h"
 #include "sandbox/launch.h"
 #include "sandbox/seccomp.h"
 #include "sandbox/user.h"
@@ -208,6 +209,7 @@ static int describe(struct stage_run *run, const struct plan_run *plan,
 	out->is_32bit = plan->is_32bit;
 	if (plan->is_insecure)
 		open_up(out);
+	device_open_granted(out);
 	step_mounts_describe(mounts, out);
 	if (plan->is_insecure)
 		return 0;

@@ -414,14 +414,23 @@ static int apply_all(const struct place *place, const struct resources *resource
 	return cgroup_devices_attach(dir_fd, resources, err);
 }
 
+int cgroup_open_door(const char *dir, struct err *err)
+{
+	auto_free char *tasks = str_format("%s/tasks", dir);
+	auto_free char *procs = str_format("%s/cgroup.procs", dir);
+	int fd = open(tasks, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		fd = open(procs, O_WRONLY | O_CLOEXEC);
+	return fd < 0 ? err_sys(err, "open '%s'", procs) : fd;
+}
+
 static int open_doors(struct cgroup *cgroup, struct err *err)
 {
 	for (size_t i = 0; i < cgroup->dirs.count; i++) {
-		auto_free char *path = str_format("%s/cgroup.procs", cgroup->dirs.items[i]);
-
-		cgroup->enter_fds[i] = open(path, O_WRONLY | O_CLOEXEC);
+		cgroup->enter_fds[i] = cgroup_open_door(cgroup->dirs.items[i], err);
 		if (cgroup->enter_fds[i] < 0)
-			return err_sys(err, "open '%s'", path);
+			return -1;
 	}
 	return 0;
 }
@@ -514,6 +523,14 @@ unsigned cgroup_memory_kills(const struct cgroup *cgroup)
 	return kills;
 }
 
+/* Who is confined himself may not grant what every container has. */
+static bool opens_all(const char *dir)
+{
+	auto_free char *list = read_text(dir, "devices.list");
+
+	return list && strcmp(list, "a *:* rwm") == 0;
+}
+
 bool cgroup_confines_devices(void)
 {
 	auto_cgroup_host struct cgroup_host host = { .items = NULL };
@@ -527,5 +544,5 @@ bool cgroup_confines_devices(void)
 	base = hierarchy ? choose_base(hierarchy, NULL, &ignored) : NULL;
 	if (!base || access(base, W_OK) < 0)
 		return false;
-	return !hierarchy->is_v2 || cgroup_devices_can_attach();
+	return hierarchy->is_v2 ? cgroup_devices_can_attach() : opens_all(base);
 }

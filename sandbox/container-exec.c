@@ -14,6 +14,7 @@
 #include "common/userns.h"
 #include "sandbox/attend.h"
 #include "sandbox/caps.h"
+#include "sandbox/cgroup.h"
 #include "sandbox/launch.h"
 #include "sandbox/namespaces.h"
 #include "sandbox/user.h"
@@ -73,11 +74,10 @@ static int open_doors(struct visit *visit, struct err *err)
 
 	visit->doors = mem_array(groups->count + 1, sizeof(visit->doors[0]));
 	for (size_t i = 0; i < groups->count; i++) {
-		auto_free char *path = str_format("%s/cgroup.procs", groups->items[i]);
-		int fd = open(path, O_WRONLY | O_CLOEXEC);
+		int fd = cgroup_open_door(groups->items[i], err);
 
 		if (fd < 0)
-			return err_sys(err, "open '%s'", path);
+			return -1;
 		visit->doors[visit->door_count++] = fd;
 	}
 	return 0;

@@ -341,6 +341,9 @@ static int describe(struct run *run, struct sandbox_description *out, struct err
 	if (security_apply(&options->security, run->store, out, &run->seccomp_fd, err) < 0 ||
 	    device_grants_apply(&run->devices, options->security.is_privileged, out, err) < 0)
 		return -1;
+	/* another runtime has groups of its own */
+	if (!options->runtime && !options->bundle)
+		device_open_granted(out);
 	namespaces_describe(&options->namespaces, out);
 	if (out->namespaces & SANDBOX_NS_UTS)
 		out->hostname = str_dup(run->hostname);

@@ -13,6 +13,7 @@
 
 #include "common/fd.h"
 #include "common/mem.h"
+#include "sandbox/cgroup.h"
 
 #define DEV       "/dev/"
 #define DEPTH_MAX 4
@@ -202,4 +203,13 @@ int device_grants_apply(struct device_grants *grants, bool is_all, struct sandbo
 		if (apply_one(grants, grants->texts.items[i], is_all, out, err) < 0)
 			return -1;
 	return 0;
+}
+
+void device_open_granted(struct sandbox_description *out)
+{
+	if (out->nested || out->opens_devices || sandbox_is_chroot(out) ||
+	    !cgroup_confines_devices())
+		return;
+	resources_confine_devices(&out->resources);
+	out->opens_devices = true;
 }

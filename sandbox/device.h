@@ -26,5 +26,10 @@ int device_grants_check(const struct strlist *texts, struct err *err);
 /* Into a description with all defaults; @is_all: every device of the host, too. */
 int device_grants_apply(struct device_grants *grants, bool is_all, struct sandbox_description *out,
 			struct err *err);
+/*
+ * Behind all grants: nodes that are found or made in the container, by real root, open as far as
+ * it has the device, where a control group confines it to those. Else none opens.
+ */
+void device_open_granted(struct sandbox_description *out);
 
 #endif

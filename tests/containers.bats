@@ -312,11 +312,45 @@ own_network() {
 	[[ "$output" == *"read error"*"Operation not permitted"*no ]] # fuse gives nothing to read
 	run as root imgrun --rm localhost/bb sh -c ': </dev/fuse'
 	[ "$status" != 0 ]
-	# nodes that it makes beside them do not open
-	run as root imgrun --rm --device /dev/fuse localhost/bb sh -c 'mknod /dev/m c 10 229; mknod /m c 10 229; cat /dev/m || cat /m || echo closed'
+	# nodes of others that it makes beside them do not open
+	run as root imgrun --rm --device /dev/fuse localhost/bb sh -c 'mknod /dev/m c 1 11; mknod /m c 1 11; head -c 1 /dev/m || head -c 1 /m || echo closed'
 	[[ "$output" == *closed ]]
 	refused root 125 "'/etc/passwd' is no device" imgrun --rm --device /etc/passwd localhost/bb true
 	refused root 125 "is not HOST[:CONTAINER][:rwm]" imgrun --rm --device fuse localhost/bb true
+}
+@test "root: nodes that it makes open where a group confines it, as far as it has the device" {
+	need root
+	local group before
+	group=/sys/fs/cgroup/devices$(sed -n 's/^[0-9]*:devices://p' /proc/self/cgroup | sed 's,^/$,,')
+	[ -e /sys/fs/cgroup/cgroup.controllers ] || [ "$(cat "$group/devices.list" 2>/dev/null)" = 'a *:* rwm' ] ||
+		skip "no group confines devices here"
+	before=$(stat -c '%a %u %g %Z' /dev/null /dev/zero)
+	cat >"$T/nodes" <<-'E'
+		mknod /null c 1 3 && echo lost >/null && mknod /dev/z c 1 5 && [ "$(head -c 2 /dev/z | wc -c)" = 2 ] && echo opened
+		mknod /kmsg c 1 11 && { head -c 1 /kmsg 2>&1 || true; }
+		mknod /dev/disk b 7 0 && { head -c 1 /dev/disk 2>&1 || true; }
+		chmod 600 /dev/null /null && chown 5:6 /dev/null /null /dev/zero && echo its own
+		rm /null /kmsg
+	E
+	local closed=$'head: /kmsg: Operation not permitted\nhead: /dev/disk: Operation not permitted\nits own'
+	run as root imgrun --rm -v "$T/nodes:/nodes:ro" localhost/bb sh -e /nodes
+	[ "$output" = $'opened\n'"$closed" ]
+	# the same in a step, whose layer has none of it, and for a second command
+	mkdir "$T/nodes.d"
+	printf 'FROM localhost/bb\nCOPY nodes /\nRUN sh -e /nodes\n' >"$T/nodes.d/Buildfile"
+	cp "$T/nodes" "$T/nodes.d/"
+	run as root imgbuild --progress plain "$T/nodes.d"
+	[[ "$output" == *opened*"/kmsg: Operation not permitted"*"/dev/disk: Operation not permitted"*"its own"* ]]
+	as root imgrun -d --name nodes -v "$T/nodes:/nodes:ro" localhost/bb sleep 50 >&2
+	run as root imgstore exec nodes sh -e /nodes
+	as root imgstore rm --force nodes >&2
+	[ "$output" = $'opened\n'"$closed" ]
+	[ "$(stat -c '%a %u %g %Z' /dev/null /dev/zero)" = "$before" ]
+	# where no group can be made nothing opens
+	run as root unshare -m sh -euc '
+		for m in $(sed -n "s,^[^ ]* \(/sys/fs/cgroup[^ ]*\) .*,\1,p" /proc/mounts); do mount -o remount,bind,ro "$m"; done
+		exec imgrun --rm localhost/bb sh -c "mknod /null c 1 3; : </null"'
+	[[ "$output" == *"can't open /null: Permission denied"* ]]
 }
 @test "user: devices" {
 	need user
