@@ -293,9 +293,9 @@ proc_shows_limits() {
 	[ "$(sed -n 's/^used //p' "$out")" -ge 20000 ]
 	[ "$(sed -n 's/^used //p' "$out")" -lt 60000 ]
 	grep -qx 'processors 1 1' "$out"
-	grep -qE '^up [1-5] [1-5]$' "$out"
-	grep -qE '^boot [1-6]$' "$out"
-	grep -qE '^age [1-5]$' "$out"
+	grep -qE '^up [1-9][0-9]? [1-9][0-9]?$' "$out"
+	grep -qE '^boot [1-9][0-9]?$' "$out"
+	grep -qE '^age [1-9][0-9]?$' "$out"
 	grep -qE '^threads [12]/[23]$' "$out"
 	grep -qx 'Read-only' "$out"
 }
