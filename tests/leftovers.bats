@@ -31,10 +31,21 @@ wait_for() { # WHAT COUNT
 	ps -eo pid,ppid,args | grep -F -- "$1"
 	return 1
 }
+# no_group_stays BEFORE: those that came since are gone, or somebody else's who is still at work and will end
+no_group_stays() {
+	local new i
+	new=$(comm -13 <(echo "$1") <(groups_of_ours))
+	for i in $(seq 200); do
+		[ -n "$(comm -12 <(echo "$new") <(groups_of_ours))" ] || return 0
+		sleep 0.05
+	done
+	echo "left: $new"
+	return 1
+}
 is_clean() { # WHO MARK GROUPS
 	wait_for "$2" -eq 0
 	as "$1" imgrun --rm localhost/bb true
-	[ "$(groups_of_ours)" = "$3" ]
+	no_group_stays "$3"
 	assert_store_idle "$(store_of "$1")"
 	not grep -F "$T" <(awk '{print $5}' /proc/self/mountinfo)
 	[ -z "$(ls "$(store_of "$1")/cgroups" 2>/dev/null)" ]
@@ -71,6 +82,7 @@ ends() {
 		# the third one is not asked for: the first process of a container may do without the others
 		for i in 1 2 3; do kill -$sig $pid 2>/dev/null || break; sleep 0.1; done
 		wait
+		wait_for "sleep $mark" -eq 0
 		as "$who" imgstore rm victim >/dev/null 2>&1 || true
 		is_clean "$who" "$mark" "$before"
 	done
