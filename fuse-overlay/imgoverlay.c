@@ -52,6 +52,7 @@ static const char help[] =
 	"  passthrough=0|1            let the kernel read and write the files itself, where it can (1)\n"
 	"  writeback=0|1              let the kernel collect writes (see the manual)\n"
 	"  threaded=0                 as -s\n"
+	"  polling=auto|never         keep processors awake while there is work (see the manual; auto)\n"
 	"  noacl, noxattrs=1          without access control lists; without any attributes\n"
 	"  static_nlink               directories have one link\n"
 	"  xino=off|auto|on, ino32_t  inode numbers: over several devices; of 32 bits\n"

@@ -195,6 +195,17 @@ static int take_xino(struct options *options, const struct row *row, const char 
 	return err_set(err, ERR_USAGE, "'%s' is none of off, auto and on", value);
 }
 
+static int take_polling(struct options *options, const struct row *row, const char *value,
+			struct err *err)
+{
+	bool is_never = strcmp(value, "never") == 0;
+
+	if (!is_never && strcmp(value, "auto") != 0)
+		return err_set(err, ERR_USAGE, "'%s' is neither auto nor never", value);
+	*(enum polling *)place(options, row) = is_never ? POLLING_NEVER : POLLING_AUTO;
+	return 0;
+}
+
 static int take_on_off(struct options *options, const struct row *row, const char *value,
 		       struct err *err)
 {
@@ -275,6 +286,7 @@ static const struct row rows[] = {
 	{ "threaded", VALUE_WANTED, take_not, AT(is_single) },
 	{ "writeback", VALUE_WANTED, take_writeback, 0 },
 	{ "passthrough", VALUE_WANTED, take_not, AT(no_passthrough) },
+	{ "polling", VALUE_WANTED, take_polling, AT(polling) },
 	{ "fast_ino", VALUE_WANTED, take_bool, AT(fast_ino) },
 	{ "fast_ino_check", VALUE_WANTED, take_bool, AT(fast_ino) },
 	{ "redirect_dir", VALUE_WANTED, take_on_off, AT(redirect_dirs) },

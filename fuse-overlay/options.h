@@ -28,6 +28,11 @@ enum xino_mode {
 	XINO_ON,   /* else the mount fails */
 };
 
+enum polling {
+	POLLING_AUTO, /* processors stay awake while there is work, where that is of use */
+	POLLING_NEVER,
+};
+
 enum options_ask {
 	OPTIONS_MOUNT,
 	OPTIONS_HELP,
@@ -56,6 +61,7 @@ struct options {
 	bool no_writeback;
 	bool wants_writeback; /* even where it does more harm than good */
 	bool no_passthrough;
+	enum polling polling;
 	bool no_device_whiteouts; /* deletions are .wh. files */
 	bool is_ino32;
 	bool fast_ino;                /* readdir may give other inode numbers than stat */

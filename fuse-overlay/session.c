@@ -329,7 +329,8 @@ static int session_loop(struct session *session)
 {
 	if (session->options->is_single)
 		return fuse_session_loop(session->fuse);
-	return workers_run(session->fuse, session->fuse_fd, MAX_THREADS);
+	return workers_run(session->fuse, session->fuse_fd, MAX_THREADS,
+			   session->options->polling != POLLING_NEVER);
 }
 
 int session_serve(struct session *session, session_ready_fn ready, void *context, struct err *err)

@@ -3,7 +3,7 @@
  * Answers for how many threads serve requests at a time. A worker reads a request, serves it and
  * reads on, or parks when enough others read. Who finds requests waiting again and again, without ever
  * having to sleep, calls for help; and a guard, which looks every few milliseconds while there is
- * work, does so for those who are stuck in a slow one.
+ * work, does so for those who are stuck in a slow one, and keeps processors awake while there is much of it.
  */
 #include "fuse-overlay/workers.h"
 
@@ -20,6 +20,7 @@
 
 #include "common/mem.h"
 #include "common/thread.h"
+#include "fuse-overlay/wakeful.h"
 
 #define AT_ONCE_NS  3000 /* a read that takes less has not slept */
 #define BUSY_STREAK 16   /* so many in a row, … */
@@ -33,6 +34,7 @@ struct workers {
 	struct fuse_session *fuse;
 	int fd;
 	unsigned int max;
+	bool may_keep_awake;
 	unsigned int processors; /* more than these can only be stuck, not at work */
 	_Atomic unsigned int reading; /* waiting for a request */
 	_Atomic unsigned int wanted;  /* that many may */
@@ -242,17 +244,28 @@ static void sleep_until_alarm(struct workers *workers)
 	pthread_mutex_unlock(&workers->lock);
 }
 
+static void open_wakeful(const struct workers *workers, struct wakeful *out)
+{
+	if (workers->may_keep_awake)
+		wakeful_open(out, "");
+	else
+		*out = (struct wakeful){ .fd = -1 };
+}
+
 static void *guard_main(void *arg)
 {
 	const struct timespec tick = { .tv_nsec = TICK_NS };
 	struct workers *workers = arg;
+	struct wakeful wakeful;
 	uint64_t last = 0;
 	unsigned int idle = 0, stuck = 0;
 
+	open_wakeful(workers, &wakeful);
 	while (!workers->is_over) {
 		uint64_t served = atomic_load(&workers->served);
 		bool is_stuck = served == last && atomic_load(&workers->reading) == 0;
 
+		wakeful_tick(&wakeful, (unsigned int)(served - last));
 		stuck = is_stuck ? stuck + 1 : 0;
 		if (stuck >= STUCK_TICKS && is_waiting(workers))
 			call_help(workers, workers->max);
@@ -264,6 +277,7 @@ static void *guard_main(void *arg)
 		}
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &tick, NULL);
 	}
+	wakeful_close(&wakeful);
 	return NULL;
 }
 
@@ -286,11 +300,12 @@ static void wait_until_over(struct workers *workers)
 		pthread_join(workers->threads[i], NULL);
 }
 
-int workers_run(struct fuse_session *fuse, int fd, unsigned int max)
+int workers_run(struct fuse_session *fuse, int fd, unsigned int max, bool may_keep_awake)
 {
 	struct workers workers = { .fuse = fuse,
 				   .fd = fd,
 				   .max = max,
+				   .may_keep_awake = may_keep_awake,
 				   .processors = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN),
 				   .wanted = 1,
 				   .lock = PTHREAD_MUTEX_INITIALIZER,

@@ -2,6 +2,8 @@
 #ifndef FUSE_OVERLAY_WORKERS_H
 #define FUSE_OVERLAY_WORKERS_H
 
+#include <stdbool.h>
+
 #define FUSE_USE_VERSION 312
 #include <fuse3/fuse_lowlevel.h>
 
@@ -13,7 +15,9 @@
  * One thread does all as long as it keeps up, for to wake another one costs more than most
  * requests: it finds its data where it left them, and who asked sleeps on its processor. More join in
  * when requests are always waiting, or when one takes long.
+ *
+ * @may_keep_awake: where that makes wake-ups faster, see wakeful.h.
  */
-int workers_run(struct fuse_session *fuse, int fd, unsigned int max);
+int workers_run(struct fuse_session *fuse, int fd, unsigned int max, bool may_keep_awake);
 
 #endif
