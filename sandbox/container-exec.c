@@ -25,8 +25,9 @@ static const struct {
 	const char *file;
 	unsigned ns;
 } shared[] = {
-	{ "pid", SANDBOX_NS_PID }, { "ipc", SANDBOX_NS_IPC },       { "uts", SANDBOX_NS_UTS },
-	{ "net", SANDBOX_NS_NET }, { "cgroup", SANDBOX_NS_CGROUP }, { "mnt", SANDBOX_NS_MOUNT },
+	{ "pid", SANDBOX_NS_PID },   { "ipc", SANDBOX_NS_IPC },       { "uts", SANDBOX_NS_UTS },
+	{ "net", SANDBOX_NS_NET },   { "cgroup", SANDBOX_NS_CGROUP }, { "mnt", SANDBOX_NS_MOUNT },
+	{ "user", SANDBOX_NS_USER },
 };
 #define SHARED (sizeof(shared) / sizeof(shared[0]))
 
@@ -152,9 +153,14 @@ static int describe(struct visit *visit, struct sandbox_description *out, struct
 
 	sandbox_description_bare(out);
 	out->namespaces = 0;
-	for (size_t i = 0; i < SHARED; i++)
-		if (visit->ns_fds[i] >= 0)
+	for (size_t i = 0; i < SHARED; i++) {
+		if (visit->ns_fds[i] < 0)
+			continue;
+		if (shared[i].ns == SANDBOX_NS_USER)
+			sandbox_description_nest(out, visit->ns_fds[i], false);
+		else
 			sandbox_description_add_join(out, shared[i].ns, visit->ns_fds[i]);
+	}
 	out->root_fd = visit->root_fd;
 	out->cgroup_fds = mem_dup(visit->doors, visit->door_count * sizeof(visit->doors[0]));
 	out->cgroup_fd_count = visit->door_count;
@@ -197,7 +203,7 @@ int container_exec(const struct exec_options *options, struct run_outcome *out, 
 {
 	auto_sandbox_description struct sandbox_description description = SANDBOX_DESCRIPTION_INIT;
 	auto_visit struct visit visit = { .options = options,
-					  .ns_fds = { -1, -1, -1, -1, -1, -1 },
+					  .ns_fds = { -1, -1, -1, -1, -1, -1, -1 },
 					  .root_fd = -1,
 					  .seccomp_fd = -1 };
 

@@ -53,6 +53,7 @@ struct run {
 	struct store *store;
 	const struct run_options *options;
 	struct run_options *namespaces_of; /* the same: its namespaces are opened */
+	const struct own_ids *ids;
 	const struct run_settings *settings;
 	struct volumes *volumes;
 	struct image image;
@@ -226,6 +227,7 @@ static int mount_root(struct run *run, struct err *err)
 	struct mount_request request = {
 		.upper_fd = run->container.fs_fd,
 		.work_fd = run->container.work_fd,
+		.owners = own_ids_owners(run->ids),
 	};
 
 	if (entry_copy_on_disk(run->container.init_fd, run->container.fs_fd,
@@ -282,7 +284,10 @@ static int describe_workdir(struct run *run, struct sandbox_description *out, st
 		err_clear(err); /* what else is wrong, the sandbox says, with the mounts in place */
 		return 0;
 	}
+	if (mount_owners_become(own_ids_owners(run->ids), err) < 0)
+		return -1;
 	fd = beneath_mkdirs(run->root_fd, out->cwd, BENEATH_IN_ROOT, 0755, err);
+	mount_owners_unbecome(own_ids_owners(run->ids));
 	return fd < 0 ? err_prefix(err, "working directory") : 0;
 }
 
@@ -299,7 +304,7 @@ static int describe_network(struct run *run, struct sandbox_description *out, st
 	}
 	if (run->options->print_description)
 		return 0; /* it would have one, made for it */
-	if (network_start(&run->options->ports, &run->network, err) < 0)
+	if (network_start(&run->options->ports, run->ids->owners.userns_fd, &run->network, err) < 0)
 		return -1;
 	sandbox_description_add_join(out, SANDBOX_NS_NET, run->network.ns_fd);
 	return 0;
@@ -329,8 +334,12 @@ static void describe_process(const struct run *run, struct sandbox_description *
 static int describe(struct run *run, struct sandbox_description *out, struct err *err)
 {
 	const struct run_options *options = run->options;
+	uint32_t tty;
 
 	sandbox_description_defaults(out);
+	if (own_ids_owners(run->ids))
+		sandbox_description_nest(out, run->ids->owners.userns_fd,
+					 idmap_find(&run->ids->gids, SANDBOX_TTY_GID, &tty));
 	out->root_fd = run->root_fd;
 	out->read_only_root = options->read_only;
 	if (run_settings_apply(run->settings, run->root_fd, &run->user, out, err) < 0)
@@ -590,7 +599,8 @@ static int make_and_run(struct run *run, const struct run_observer *observer, bo
 	auto_cgroup struct cgroup cgroup = CGROUP_INIT;
 	auto_sandbox_description struct sandbox_description description = SANDBOX_DESCRIPTION_INIT;
 
-	if (namespaces_open(&run->namespaces_of->namespaces, run->store, err) < 0 ||
+	if (own_ids_open(&run->namespaces_of->ids, err) < 0 ||
+	    namespaces_open(&run->namespaces_of->namespaces, run->store, err) < 0 ||
 	    make_tree(run, err) < 0 || describe(run, &description, err) < 0)
 		return -1;
 	if (run->options->print_description)
@@ -691,6 +701,7 @@ int container_run(struct store *store, struct run_options *options,
 	run.store = store;
 	run.options = options;
 	run.namespaces_of = options;
+	run.ids = &options->ids;
 	run.settings = &options->settings;
 	run.volumes = &options->settings.volumes;
 	if (cgroup_sweep(store, err) < 0 || prepare(&run, err) < 0)

@@ -137,9 +137,14 @@ int container_volumes_open(const struct volume_room *room, struct volumes *volum
 
 void container_volumes_describe(const struct volumes *volumes, struct sandbox_description *out)
 {
+	const bool has_own_ids = sandbox_description_joins(out, SANDBOX_NS_USER);
+
 	for (size_t i = 0; i < volumes->count; i++) {
 		const struct volume *volume = &volumes->items[i];
 		const unsigned ro = volume->read_only ? SANDBOX_MOUNT_READ_ONLY : 0U;
+		/* what is in the store has an image's owners */
+		const unsigned owned =
+			has_own_ids && volume->kind == VOLUME_NAMED ? SANDBOX_MOUNT_OWNED : 0U;
 
 		if (volume->kind == VOLUME_TMPFS)
 			sandbox_description_add_mount(out, SANDBOX_MOUNT_TMPFS, volume->target,
@@ -150,7 +155,7 @@ void container_volumes_describe(const struct volumes *volumes, struct sandbox_de
 		else
 			sandbox_description_add_mount(out, SANDBOX_MOUNT_BIND, volume->target,
 						      SANDBOX_MOUNT_RECURSIVE |
-							      SANDBOX_MOUNT_NODEV | ro,
+							      SANDBOX_MOUNT_NODEV | ro | owned,
 						      volume->fd, NULL);
 	}
 }

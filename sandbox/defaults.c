@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <linux/capability.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,7 +18,8 @@
 #include "common/userns.h"
 #include "sandbox/caps.h"
 
-#define TTY_GID 5
+#define PTS         "ptmxmode=0666,mode=0620"
+#define PTS_OF_TTYS PTS ",gid=5"
 
 static const char *const masked[] = {
 	"/proc/acpi",        "/proc/asound",  "/proc/interrupts",
@@ -64,7 +66,7 @@ static void add_mounts(struct sandbox_description *description)
 {
 	const unsigned plain = SANDBOX_MOUNT_NOSUID | SANDBOX_MOUNT_NODEV | SANDBOX_MOUNT_NOEXEC;
 	const unsigned ro = plain | SANDBOX_MOUNT_READ_ONLY;
-	const bool has_tty = !description->nested || has_gid(TTY_GID);
+	const bool has_tty = !description->nested || has_gid(SANDBOX_TTY_GID);
 
 	sandbox_description_add_mount(description, SANDBOX_MOUNT_PROC, "/proc", plain, -1, NULL);
 	sandbox_description_add_mount(description, SANDBOX_MOUNT_DEV, "/dev",
@@ -72,8 +74,7 @@ static void add_mounts(struct sandbox_description *description)
 				      "mode=0755,size=64m");
 	sandbox_description_add_mount(description, SANDBOX_MOUNT_DEVPTS, "/dev/pts",
 				      SANDBOX_MOUNT_NOSUID | SANDBOX_MOUNT_NOEXEC, -1,
-				      has_tty ? "ptmxmode=0666,mode=0620,gid=5"
-					      : "ptmxmode=0666,mode=0620");
+				      has_tty ? PTS_OF_TTYS : PTS);
 	sandbox_description_add_mount(description, SANDBOX_MOUNT_SYSFS, "/sys", ro, -1, NULL);
 	sandbox_description_add_mount(description, SANDBOX_MOUNT_CGROUP, "/sys/fs/cgroup", ro, -1,
 				      NULL);
@@ -100,6 +101,19 @@ void sandbox_description_bare(struct sandbox_description *description)
 	if (sandbox_is_chroot(description))
 		description->capabilities &= ~CAPS_BIT(CAP_SYS_CHROOT);
 	description->cwd = str_dup("/");
+}
+
+void sandbox_description_nest(struct sandbox_description *description, int userns_fd, bool has_tty)
+{
+	description->nested = true;
+	description->supervision = SANDBOX_UNSUPERVISED;
+	sandbox_description_add_join(description, SANDBOX_NS_USER, userns_fd);
+	for (size_t i = 0; i < description->mount_count; i++) {
+		if (description->mounts[i].kind != SANDBOX_MOUNT_DEVPTS)
+			continue;
+		free(description->mounts[i].data);
+		description->mounts[i].data = str_dup(has_tty ? PTS_OF_TTYS : PTS);
+	}
 }
 
 void sandbox_description_defaults(struct sandbox_description *description)

@@ -75,12 +75,17 @@ void sandbox_description_add_join(struct sandbox_description *description, unsig
 	description->joins[count] = (struct sandbox_join){ .ns = ns, .fd = fd };
 }
 
-bool sandbox_description_joins(const struct sandbox_description *description, unsigned ns)
+int sandbox_description_join_fd(const struct sandbox_description *description, unsigned ns)
 {
 	for (size_t i = 0; i < description->join_count; i++)
 		if (description->joins[i].ns == ns)
-			return true;
-	return false;
+			return description->joins[i].fd;
+	return -1;
+}
+
+bool sandbox_description_joins(const struct sandbox_description *description, unsigned ns)
+{
+	return sandbox_description_join_fd(description, ns) >= 0;
 }
 
 void sandbox_description_add_device(struct sandbox_description *description,
@@ -172,13 +177,10 @@ static void print_list(struct strbuf *out, const char *key, const struct strlist
 static void print_mount(struct strbuf *out, const struct sandbox_mount *mount)
 {
 	static const struct bit_name flags[] = {
-		{ SANDBOX_MOUNT_READ_ONLY, "ro" },
-		{ SANDBOX_MOUNT_NOSUID, "nosuid" },
-		{ SANDBOX_MOUNT_NODEV, "nodev" },
-		{ SANDBOX_MOUNT_NOEXEC, "noexec" },
-		{ SANDBOX_MOUNT_RECURSIVE, "rbind" },
-		{ SANDBOX_MOUNT_MAKE_TARGET, "make" },
-		{ 0, NULL },
+		{ SANDBOX_MOUNT_READ_ONLY, "ro" },    { SANDBOX_MOUNT_NOSUID, "nosuid" },
+		{ SANDBOX_MOUNT_NODEV, "nodev" },     { SANDBOX_MOUNT_NOEXEC, "noexec" },
+		{ SANDBOX_MOUNT_RECURSIVE, "rbind" }, { SANDBOX_MOUNT_MAKE_TARGET, "make" },
+		{ SANDBOX_MOUNT_OWNED, "owned" },     { 0, NULL },
 	};
 
 	strbuf_printf(out, "mount %s", kind_name(mount->kind));
@@ -229,10 +231,15 @@ static void print_flags(struct strbuf *out, const struct sandbox_description *de
 static void print_namespaces(struct strbuf *out, const struct sandbox_description *description)
 {
 	static const struct bit_name namespaces[] = {
-		{ SANDBOX_NS_MOUNT, "mount" },   { SANDBOX_NS_PID, "pid" },
-		{ SANDBOX_NS_IPC, "ipc" },       { SANDBOX_NS_UTS, "uts" },
-		{ SANDBOX_NS_CGROUP, "cgroup" }, { SANDBOX_NS_NET, "net" },
-		{ SANDBOX_NS_TIME, "time" },     { 0, NULL },
+		{ SANDBOX_NS_MOUNT, "mount" },
+		{ SANDBOX_NS_PID, "pid" },
+		{ SANDBOX_NS_IPC, "ipc" },
+		{ SANDBOX_NS_UTS, "uts" },
+		{ SANDBOX_NS_CGROUP, "cgroup" },
+		{ SANDBOX_NS_NET, "net" },
+		{ SANDBOX_NS_TIME, "time" },
+		{ SANDBOX_NS_USER, "user" },
+		{ 0, NULL },
 	};
 
 	strbuf_puts(out, "namespaces");

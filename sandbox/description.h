@@ -25,8 +25,13 @@ enum sandbox_namespace {
 	SANDBOX_NS_CGROUP = 1 << 4,
 	SANDBOX_NS_NET = 1 << 5,  /* own network: only the loopback, brought up */
 	SANDBOX_NS_TIME = 1 << 6, /* clocks that are @time_offset ahead */
+	/*
+	 * Joined, never made: who has its ids there is made root of it, and all other namespaces
+	 * belong to it. The outer process is in it too, in the host's other namespaces.
+	 */
+	SANDBOX_NS_USER = 1 << 7,
 };
-#define SANDBOX_NS_END (1 << 7)
+#define SANDBOX_NS_END (1 << 8)
 
 enum sandbox_mount_kind {
 	SANDBOX_MOUNT_PROC,
@@ -62,7 +67,10 @@ enum sandbox_mount_flag {
 	 * is in another mount of this list; never in the root, which would keep it.
 	 */
 	SANDBOX_MOUNT_MAKE_TARGET = 1 << 5,
+	SANDBOX_MOUNT_OWNED = 1 << 6, /* BIND: its files' owners are ids of the user namespace */
 };
+
+#define SANDBOX_TTY_GID 5 /* the group of terminals */
 
 struct sandbox_mount {
 	enum sandbox_mount_kind kind;
@@ -187,6 +195,11 @@ void sandbox_description_release(struct sandbox_description *description);
 void sandbox_description_defaults(struct sandbox_description *description);
 /* The same without any mount and path: nothing but the root. */
 void sandbox_description_bare(struct sandbox_description *description);
+/*
+ * After the defaults: for the user namespace at @userns_fd instead of the one that we are in.
+ * @has_tty: it has the group 5.
+ */
+void sandbox_description_nest(struct sandbox_description *description, int userns_fd, bool has_tty);
 /* Copies @target and @data (may be NULL); @source_fd stays the caller's. */
 void sandbox_description_add_mount(struct sandbox_description *description,
 				   enum sandbox_mount_kind kind, const char *target, unsigned flags,
@@ -202,6 +215,8 @@ void sandbox_description_add_device(struct sandbox_description *description,
 void sandbox_description_set_shm(struct sandbox_description *description, uint64_t size_bytes);
 
 bool sandbox_description_joins(const struct sandbox_description *description, unsigned ns);
+/* The descriptor of that one; -1: it is not joined. */
+int sandbox_description_join_fd(const struct sandbox_description *description, unsigned ns);
 /* Nothing but chroot(2): no namespace, and no mount either. */
 static inline bool sandbox_is_chroot(const struct sandbox_description *description)
 {

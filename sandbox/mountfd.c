@@ -105,6 +105,15 @@ int mountfd_set(int fd, uint64_t attributes, const char *what, struct err *err)
 	return 0;
 }
 
+int mountfd_own(int fd, int userns_fd, const char *what, struct err *err)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (__u64)userns_fd };
+
+	if (mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+		return err_sys(err, "show the owners of '%s' as others", what);
+	return 0;
+}
+
 int mountfd_attach(int mount_fd, int target_fd, const char *target, struct err *err)
 {
 	if (move_mount(mount_fd, "", target_fd, "",

@@ -111,6 +111,22 @@ int namespace_of_container(struct store *store, const char *name, const char *ki
 	return open_namespace(pid, kind, err);
 }
 
+/* Then its namespaces belong to them, and a process with other ids could not do much there. */
+static bool has_own_ids(struct store *store, const char *name, struct err *err)
+{
+	auto_close int fd = namespace_of_container(store, name, "user", err);
+
+	if (fd < 0)
+		return true;
+	if (namespace_is_ours(fd, "user"))
+		return false;
+	err_set(err, ERR_INPUT,
+		"container '%s' has user ids of its own (--userns): its namespaces are not for "
+		"others",
+		name);
+	return true;
+}
+
 int namespaces_open(struct namespaces *namespaces, struct store *store, struct err *err)
 {
 	for (size_t i = 0; i < NAMESPACES_MAX; i++) {
@@ -123,6 +139,8 @@ int namespaces_open(struct namespaces *namespaces, struct store *store, struct e
 		/* both have the host's */
 		if (namespace_is_ours(namespaces->items[i].fd, rows[i].file))
 			fd_close(&namespaces->items[i].fd);
+		else if (has_own_ids(store, namespaces->items[i].container, err))
+			return -1;
 	}
 	return 0;
 }
@@ -201,6 +219,9 @@ int container_join_userns(const char *root, const char *name, struct err *err)
 	/* made without one: from the same rung that it stands on */
 	if (namespace_is_ours(fd, "user"))
 		return userns_enter(&userns, err);
+	/* root of the host reaches into one of its own ids from outside */
+	if (geteuid() == 0 && !userns_is_nested())
+		return 0;
 	if (setns(fd, CLONE_NEWUSER) < 0)
 		return err_sys(err, "join the user namespace of container '%s'", name);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)

@@ -60,7 +60,8 @@ int container_first_process(struct store *store, const char *name, pid_t *out, s
 
 /*
  * In place of userns_enter for who needs a running container's namespaces: those of an ordinary
- * user belong to the user namespace that the container was made in. @root: as for store_open.
+ * user belong to the user namespace that the container was made in. Root of the host stays where it
+ * is. @root: as for store_open.
  */
 int container_join_userns(const char *root, const char *name, struct err *err);
 

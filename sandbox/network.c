@@ -112,7 +112,7 @@ int network_ports_check(const struct strlist *ports, struct err *err)
 /* ---- the namespace ---- */
 
 /* Made by a child that ends at once: who holds the descriptor keeps it. */
-static int make_namespace(struct err *err)
+static int make_namespace(int userns_fd, struct err *err)
 {
 	int go[2];
 	char path[64];
@@ -127,7 +127,10 @@ static int make_namespace(struct err *err)
 	pid = fork();
 	if (pid == 0) {
 		close(go[1]);
-		byte = unshare(CLONE_NEWNET) < 0 ? (char)errno : 0;
+		byte = (userns_fd >= 0 && setns(userns_fd, CLONE_NEWUSER) < 0) ||
+				       unshare(CLONE_NEWNET) < 0
+			       ? (char)errno
+			       : 0;
 		(void)fd_write_quiet(pair[1], &byte, 1);
 		(void)!read(go[0], &byte, 1); /* until we are looked at, or nobody is there */
 		_exit(0);
@@ -276,7 +279,7 @@ static int publish_all(const char *socket_path, const struct strlist *ports, str
 	return 0;
 }
 
-int network_start(const struct strlist *ports, struct network *out, struct err *err)
+int network_start(const struct strlist *ports, int userns_fd, struct network *out, struct err *err)
 {
 	auto_network struct network network = NETWORK_INIT;
 	auto_close int ready_fd = -1;
@@ -285,7 +288,7 @@ int network_start(const struct strlist *ports, struct network *out, struct err *
 	auto_free char *socket_path = NULL;
 	int result;
 
-	network.ns_fd = make_namespace(err);
+	network.ns_fd = make_namespace(userns_fd, err);
 	if (network.ns_fd < 0)
 		return -1;
 	if (log_fd < 0)

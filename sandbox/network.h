@@ -35,8 +35,8 @@ void network_release(struct network *network);
 int network_ports_check(const struct strlist *ports, struct err *err);
 /*
  * Ready when it returns. ERR_SYSTEM when the program is not installed; when a port is taken the
- * error names it.
+ * error names it. @userns_fd: whose root it belongs to; -1: ours.
  */
-int network_start(const struct strlist *ports, struct network *out, struct err *err);
+int network_start(const struct strlist *ports, int userns_fd, struct network *out, struct err *err);
 
 #endif

@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <grp.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -30,6 +32,8 @@ static const struct {
 
 /* Process ids and clocks change for children only, so the outer process joins those. */
 static const unsigned for_children = SANDBOX_NS_PID | SANDBOX_NS_TIME;
+/* What the outer process has joined. */
+static const unsigned joined_outside = SANDBOX_NS_PID | SANDBOX_NS_TIME | SANDBOX_NS_USER;
 
 static int join(const struct sandbox_join *join, struct err *err)
 {
@@ -76,6 +80,28 @@ int perform_outside(const struct sandbox_description *description, struct err *e
 			  description->time_offset_s + description->boot_offset_s, err);
 }
 
+/*
+ * The ids that it has outside have no names in there, and whoever joins has all capabilities in
+ * it: it becomes its root first of all.
+ */
+int perform_own_ids(const struct sandbox_description *description, bool *out_changed,
+		    struct err *err)
+{
+	const int fd = sandbox_description_join_fd(description, SANDBOX_NS_USER);
+
+	*out_changed = fd >= 0;
+	if (fd < 0)
+		return 0;
+	if (setns(fd, CLONE_NEWUSER) < 0)
+		return err_sys(err, "join the container's user namespace");
+	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_sys(err, "become root of the container's user namespace");
+	/* a change of ids has undone it */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return err_sys(err, "let nobody look into the sandbox");
+	return 0;
+}
+
 /* "0" is who writes it. */
 static int enter_groups(const struct sandbox_description *description, struct err *err)
 {
@@ -106,7 +132,7 @@ int perform_enter(const struct sandbox_description *description, struct err *err
 	if (enter_groups(description, err) < 0)
 		return -1;
 	for (size_t i = 0; i < description->join_count; i++)
-		if (!(description->joins[i].ns & for_children) &&
+		if (!(description->joins[i].ns & joined_outside) &&
 		    join(&description->joins[i], err) < 0)
 			return -1;
 	return take_root(description, err);

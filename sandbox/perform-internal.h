@@ -23,6 +23,12 @@ void perform_close_sources(struct sandbox_description *description);
  * else's process ids).
  */
 int perform_outside(const struct sandbox_description *description, struct err *err);
+/*
+ * In the outer process, after that: it is root of the user namespace that is joined from here on,
+ * and its tie to the launcher is to be renewed (*out_changed).
+ */
+int perform_own_ids(const struct sandbox_description *description, bool *out_changed,
+		    struct err *err);
 /* In the container's first process, before all else: its groups, and the namespaces of others. */
 int perform_enter(const struct sandbox_description *description, struct err *err);
 
@@ -64,9 +70,9 @@ int perform_mounts(const struct sandbox_description *description, struct perform
 		   struct err *err);
 
 /*
- * confine.c: instead of all that, "/" is the root, by chroot(2). Where the kernel has Landlock, files
- * outside of it cannot be reached all the same, nor processes that are not in it. What a description
- * without namespaces cannot have is ERR_SYSTEM beforehand, in the outer process.
+ * confine.c: instead of all that, "/" is the root, by chroot(2). Where the kernel has Landlock,
+ * files outside of it cannot be reached all the same, nor processes that are not in it. What a
+ * description without namespaces cannot have is ERR_SYSTEM beforehand, in the outer process.
  */
 int confine_check(const struct sandbox_description *description, struct err *err);
 int confine(const struct sandbox_description *description, struct err *err);
@@ -95,6 +101,8 @@ int mountfd_new(const struct mount_spec *spec, struct err *err);
 int mountfd_clone(int fd, bool recursive, uint64_t attributes, const char *what, struct err *err);
 int mountfd_clone_path(const char *path, bool recursive, uint64_t attributes, struct err *err);
 int mountfd_attach(int mount_fd, int target_fd, const char *target, struct err *err);
+/* The owners of its files are ids of that user namespace from here on. */
+int mountfd_own(int fd, int userns_fd, const char *what, struct err *err);
 /* Add @attributes to the mount at @fd itself. */
 int mountfd_set(int fd, uint64_t attributes, const char *what, struct err *err);
 uint64_t mountfd_attributes(unsigned flags);

@@ -35,7 +35,11 @@ int perform_clone_sources(struct sandbox_description *description, struct err *e
 		mount->source_fd =
 			mountfd_clone(mount->source_fd, mount->flags & SANDBOX_MOUNT_RECURSIVE,
 				      mountfd_attributes(mount->flags), mount->target, err);
-		if (mount->source_fd < 0)
+		if (mount->source_fd < 0 ||
+		    ((mount->flags & SANDBOX_MOUNT_OWNED) &&
+		     mountfd_own(mount->source_fd,
+				 sandbox_description_join_fd(description, SANDBOX_NS_USER),
+				 mount->target, err) < 0))
 			return -1;
 	}
 	return 0;

@@ -282,6 +282,7 @@ static int run_outer(struct err *err)
 	auto_supervisor struct supervisor *supervisor = NULL;
 	struct inner inner = INNER_INIT;
 	bool has_own_pids;
+	bool changed_ids = false;
 	int pidfd = -1;
 	int status;
 	pid_t pid;
@@ -299,6 +300,9 @@ static int run_outer(struct err *err)
 	if (description.supervision &&
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, inner.supervision) < 0)
 		return err_sys(err, "make a socket pair");
+	if (perform_own_ids(&description, &changed_ids, err) < 0 ||
+	    (changed_ids && tie_to_launcher(&head, err) < 0))
+		return -1;
 	pid = clone_inner(&inner, &pidfd, err);
 	if (pid < 0)
 		return -1;

@@ -28,6 +28,7 @@ void run_options_release(struct run_options *options)
 	run_settings_release(&options->settings);
 	security_release(&options->security);
 	namespaces_release(&options->namespaces);
+	own_ids_release(&options->ids);
 }
 
 /* What is looked at after the table. */
@@ -119,6 +120,16 @@ static int parse_table(int argc, char **argv, struct run_options *run, struct te
 		  "private|host|container:NAME", "whose host name", NULL },
 		{ 0, "cgroupns", OPTION_STRING, &run->namespaces.items[NAMESPACE_CGROUP].text,
 		  "private|host|container:NAME", "whose view of control groups", NULL },
+		{ 0, "userns", OPTION_STRING, &run->ids.text, "host|private|auto[:size=COUNT]",
+		  "whose user ids it has; auto: some that nobody else has", NULL },
+		{ 0, "uidmap", OPTION_LIST, &run->ids.uid_maps, "INSIDE:OUTSIDE[:COUNT]",
+		  "users of the container and which they are on the host", NULL },
+		{ 0, "gidmap", OPTION_LIST, &run->ids.gid_maps, "INSIDE:OUTSIDE[:COUNT]",
+		  "the same of groups (default: as --uidmap)", NULL },
+		{ 0, "subuidname", OPTION_STRING, &run->ids.uid_name, "USER",
+		  "its users are the subordinate ids of USER", NULL },
+		{ 0, "subgidname", OPTION_STRING, &run->ids.gid_name, "USER",
+		  "its groups are (default: as --subuidname)", NULL },
 		{ 0, "time-offset", OPTION_STRING, &texts->time_offset, "SECONDS",
 		  "its monotonic and boot clocks are so far ahead of the host's", NULL },
 		{ 'h', "hostname", OPTION_STRING, &run->hostname, "NAME",
@@ -318,6 +329,16 @@ static int check(struct run_options *run, struct err *err)
 	if (run->has_init && run->namespaces.items[NAMESPACE_PID].choice != NAMESPACE_OWN)
 		return err_set(err, ERR_USAGE, "--init needs --pid=private");
 	run->settings.resources.are_shown = run->shows_limits;
+	if (run->ids.is_wanted && (run->runtime || run->bundle))
+		return err_set(err, ERR_USAGE,
+			       "--%s with --userns is not supported: that runtime would have to "
+			       "reach into the store",
+			       run->runtime ? "runtime" : "bundle");
+	if (run->ids.is_wanted && namespaces_container(&run->namespaces))
+		return err_set(err, ERR_USAGE,
+			       "--userns with namespaces of container '%s' is not supported: they "
+			       "belong to its own ids",
+			       namespaces_container(&run->namespaces));
 	return device_grants_check(&run->devices, err);
 }
 
@@ -329,7 +350,7 @@ int run_options_parse(int argc, char **argv, struct run_options *out, struct err
 		return -1;
 	if (out->is_done)
 		return 0;
-	if (take_network(&texts, out, err) < 0 ||
+	if (take_network(&texts, out, err) < 0 || own_ids_parse(&out->ids, err) < 0 ||
 	    run_settings_make(&texts.settings, out->network, &out->settings, err) < 0 ||
 	    take_volumes(&texts, &out->settings.volumes, err) < 0 ||
 	    security_parse(&texts.security, &out->security, err) < 0 ||

@@ -10,6 +10,7 @@
 #include "sandbox/detach-keys.h"
 #include "sandbox/initlayer.h"
 #include "sandbox/namespaces.h"
+#include "sandbox/own-ids.h"
 #include "sandbox/run-settings.h"
 #include "sandbox/security.h"
 
@@ -24,6 +25,7 @@ struct run_options {
 	const char *hostname; /* NULL: the host's own, or for a network of its own the ID's begin */
 	enum sandbox_network network;
 	struct namespaces namespaces;
+	struct own_ids ids;
 	struct strlist command; /* empty: the image's, unless entrypoint is given */
 	struct strlist env;     /* "K=V", the later one wins */
 	struct strlist labels;
@@ -57,10 +59,10 @@ struct run_options {
 	const char *isolation;
 	bool is_done; /* --help and the like were answered */
 };
-#define RUN_OPTIONS_INIT                                      \
-	{                                                     \
-		.image = NULL, .namespaces = NAMESPACES_INIT, \
-		.stop_timeout_s = STOP_TIMEOUT_DEFAULT_S      \
+#define RUN_OPTIONS_INIT                                                           \
+	{                                                                          \
+		.image = NULL, .namespaces = NAMESPACES_INIT, .ids = OWN_IDS_INIT, \
+		.stop_timeout_s = STOP_TIMEOUT_DEFAULT_S                           \
 	}
 #define STOP_TIMEOUT_DEFAULT_S 10
 void run_options_release(struct run_options *options);

@@ -17,6 +17,7 @@
 #include "common/mem.h"
 #include "layers/walk.h"
 #include "storage/store-internal.h"
+#include "storage/view-internal.h"
 
 static int own_ns(int64_t *out, struct err *err)
 {
@@ -174,7 +175,8 @@ static int sweep_rows(struct store *store, const struct attached *rows, size_t c
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		if (rows[i].ns == ns)
-			stays = is_mounted(rows[i].path);
+			stays = view_is_at(store, rows[i].path) ? access(rows[i].path, F_OK) == 0
+								: is_mounted(rows[i].path);
 		else if (is_alive(rows[i].ns, &stays, err) < 0)
 			return -1;
 		if (!stays && forget(store, rows[i].ns, rows[i].path, err) < 0)
@@ -194,5 +196,5 @@ int attach_sweep(struct store *store, struct err *err)
 	for (size_t i = 0; i < count; i++)
 		free(rows[i].path);
 	free(rows);
-	return result;
+	return result < 0 ? -1 : view_sweep(store, err);
 }

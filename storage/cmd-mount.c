@@ -15,11 +15,13 @@
 
 #include "common/fd.h"
 #include "common/idmap.h"
+#include "common/isolation.h"
 #include "common/mem.h"
 #include "storage/attach-internal.h"
 #include "storage/cmd-internal.h"
 #include "storage/image-internal.h"
 #include "storage/mount.h"
+#include "storage/view-internal.h"
 
 #define MOUNTS_DIR "mounts"
 
@@ -29,8 +31,8 @@ static int check_mode(const struct userns *userns, struct err *err)
 	case USERNS_HOST:
 	case USERNS_INSIDE:
 		return 0;
-	case USERNS_NONE:
-		return err_set(err, ERR_SYSTEM, "this host allows no mount: %s", userns->why);
+	case USERNS_NONE: /* then an image is a directory */
+		return 0;
 	case USERNS_SUBIDS:
 	case USERNS_SINGLE:
 		break;
@@ -103,30 +105,34 @@ static int open_owners(const struct strlist *values, struct mount_owners *out, s
 }
 
 static int open_view(struct store *store, const struct image *image, const struct strlist *idmap,
-		     struct err *err)
+		     struct view *out, struct err *err)
 {
 	struct mount_owners owners = { .userns_fd = -1 };
-	int fd;
+	int result;
 
 	if (idmap->count > 0 && open_owners(idmap, &owners, err) < 0)
 		return -1;
-	fd = mount_view_for(store, image->layers, image->config.diff_id_count,
-			    idmap->count > 0 ? &owners : NULL, err);
+	result = view_open(store, image, idmap->count > 0 ? &owners : NULL, out, err);
 	fd_close(&owners.userns_fd);
-	return fd;
+	return result;
 }
 
+/* @target may be NULL (find_target); *out_target: where it is. */
 static int mount_at(struct store *store, const struct image *image, const struct strlist *idmap,
-		    const char *target, struct err *err)
+		    const char *target, char **out_target, struct err *err)
 {
-	auto_close int mount_fd = open_view(store, image, idmap, err);
+	auto_view struct view view = VIEW_INIT;
 
-	if (mount_fd < 0 || mount_attach(mount_fd, target, true, err) < 0)
+	if (open_view(store, image, idmap, &view, err) < 0)
 		return -1;
-	if (attach_record(store, target, &image->id, err) == 0)
+	if (view.mount_fd >= 0 && mount_attach(view.mount_fd, target, true, err) < 0)
+		return -1;
+	*out_target = view.path ? str_dup(view.path) : str_dup(target);
+	if (attach_record(store, *out_target, &image->id, err) == 0)
 		return 0;
 	/* what is not known cannot be protected from removal */
-	(void)umount2(target, MNT_DETACH);
+	if (view.mount_fd >= 0)
+		(void)umount2(target, MNT_DETACH);
 	return -1;
 }
 
@@ -136,12 +142,30 @@ struct mount_values {
 	struct strlist idmap;
 };
 
+/* NULL where nothing can be mounted: the files will be in a directory of the store. */
+static int find_target(struct store *store, const struct image *image, const char *dir, char **out,
+		       struct err *err)
+{
+	const bool is_chroot = isolation_current() == ISOLATION_CHROOT;
+
+	if (dir && is_chroot) {
+		err_set(err, ERR_INPUT, "mount at '%s': this host allows no mount", dir);
+		return err_detail(err, "without DIR the files are put into a directory of the "
+				       "store, and its path is printed");
+	}
+	if (is_chroot)
+		return 0;
+	*out = dir ? given_target(dir, err) : own_target(store, image, err);
+	return *out ? 0 : -1;
+}
+
 static int do_mount(const struct mount_values *values, const struct strlist *args, struct err *err)
 {
 	const char *dir = args->count > 1 ? args->items[1] : NULL;
 	auto_store struct store *store = NULL;
 	auto_image struct image image = IMAGE_INIT;
 	auto_free char *target = NULL;
+	auto_free char *shown = NULL;
 	struct userns userns;
 	bool is_known = false;
 
@@ -149,18 +173,16 @@ static int do_mount(const struct mount_values *values, const struct strlist *arg
 		return err_set(err, ERR_USAGE,
 			       "--idmap needs a directory: the store is closed to others");
 	if (command_open(values->root, &userns, &store, err) < 0 || check_mode(&userns, err) < 0 ||
-	    mount_check_lasting(store, err) < 0 ||
 	    image_get_for(store, args->items[0], values->platform, &image, err) < 0)
 		return -1;
-	target = dir ? given_target(dir, err) : own_target(store, &image, err);
-	if (!target || attach_sweep(store, err) < 0 ||
-	    attach_is_known(store, target, &is_known, err) < 0)
+	if (find_target(store, &image, dir, &target, err) < 0 || attach_sweep(store, err) < 0 ||
+	    (target && attach_is_known(store, target, &is_known, err) < 0))
 		return -1;
 	if (is_known && dir)
 		return err_set(err, ERR_INPUT, "there is an image mounted at '%s' already", dir);
-	if (!is_known && mount_at(store, &image, &values->idmap, target, err) < 0)
+	if (!is_known && mount_at(store, &image, &values->idmap, target, &shown, err) < 0)
 		return -1;
-	printf("%s\n", target);
+	printf("%s\n", shown ? shown : target);
 	return 0;
 }
 
@@ -198,7 +220,8 @@ static int umount_path(struct store *store, const char *path, struct err *err)
 	auto_free char *own = str_format("%s/" MOUNTS_DIR "/", store_root_path(store));
 
 	/* EINVAL: somebody has unmounted it already */
-	if (umount2(path, UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+	if (!view_is_at(store, path) && umount2(path, UMOUNT_NOFOLLOW) < 0 && errno != EINVAL &&
+	    errno != ENOENT)
 		return err_sys(err, "unmount '%s'", path);
 	if (strncmp(path, own, strlen(own)) == 0 && rmdir(path) < 0 && errno != ENOENT)
 		return err_sys(err, "remove '%s'", path);
@@ -244,7 +267,7 @@ static int do_umount(const char *root, const char *text, struct err *err)
 	for (size_t i = 0; i < paths.count; i++)
 		if (umount_path(store, paths.items[i], err) < 0)
 			return -1;
-	return 0;
+	return view_sweep(store, err);
 }
 
 int cmd_umount(int argc, char **argv)

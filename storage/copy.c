@@ -5,7 +5,7 @@
  * of further names of the layers' files; a tree to work in of copies, with an inventory
  * by which what was changed is found again.
  *
- *   tmp/X/N/          views of this process, as long as its store is open
+ *   tmp/X/N/          views of this process, as long as its store is open (others: view.c)
  *   WORK/tree/        what somebody works in
  *   WORK/inventory    what it was at the beginning
  */
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/isolation.h"
 #include "common/tmpfile.h"
 #include "common/tree.h"
 #include "storage/driver-internal.h"
@@ -25,18 +26,25 @@
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-/* An empty directory that looks like a root of which no layer says anything. */
-static int make_tree(int dir_fd, const char *name, struct err *err)
+/* The empty directory @dir_fd, looking like a root of which no layer says anything. */
+static int take_tree(int dir_fd, struct err *err)
 {
 	const struct timespec times[2] = { { .tv_sec = 0 }, { .tv_sec = 0 } };
+	auto_close int fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0 || fchmod(fd, 0755) < 0 || futimens(fd, times) < 0)
+		return err_sys(err, "open a directory for layers");
+	return fd_steal(&fd);
+}
+
+static int make_tree(int dir_fd, const char *name, struct err *err)
+{
 	auto_close int fd = -1;
 
 	if (mkdirat(dir_fd, name, 0755) < 0)
 		return err_sys(err, "make a directory for layers");
 	fd = openat(dir_fd, name, DIR_FLAGS);
-	if (fd < 0 || fchmod(fd, 0755) < 0 || futimens(fd, times) < 0)
-		return err_sys(err, "open a directory for layers");
-	return fd_steal(&fd);
+	return fd < 0 ? err_sys(err, "open a directory for layers") : take_tree(fd, err);
 }
 
 static int flatten_lowers(struct store *store, const struct mount_request *request,
@@ -65,9 +73,14 @@ static int make_view(struct store *store, struct err *err)
 
 static int show_view(struct store *store, const struct mount_request *request, struct err *err)
 {
-	auto_close int tree_fd = make_view(store, err);
+	const bool is_written_to = request->lasting_fd && isolation_current() == ISOLATION_CHROOT;
+	auto_close int tree_fd =
+		request->lasting_fd ? take_tree(*request->lasting_fd, err) : make_view(store, err);
 
-	if (tree_fd < 0 || flatten_lowers(store, request, FLATTEN_LINK, tree_fd, err) < 0)
+	/* nothing keeps anybody from writing to what is no mount */
+	if (tree_fd < 0 ||
+	    flatten_lowers(store, request, is_written_to ? FLATTEN_COPY : FLATTEN_LINK, tree_fd,
+			   err) < 0)
 		return -1;
 	return mount_directory(tree_fd, true, err);
 }

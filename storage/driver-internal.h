@@ -42,6 +42,9 @@ void overlay_fill_up(struct mount_request *request, int two[2]);
 /* What an earlier volatile mount left in a work directory. */
 int overlay_clear_volatile(int work_fd, struct err *err);
 
+/* May owners be shown as others by this process? ERR_INPUT. */
+int mount_check_owners(const struct store *store, struct err *err);
+
 /* A detached view of one plain directory. */
 int mount_directory(int dir_fd, bool is_read_only, struct err *err);
 

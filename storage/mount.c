@@ -69,6 +69,14 @@ static int drop_repeated(struct mount_request *request, int *out, struct err *er
 	return 0;
 }
 
+int mount_check_owners(const struct store *store, struct err *err)
+{
+	if (store->ns == OVERLAY_TRUSTED)
+		return 0;
+	return err_set(err, ERR_INPUT,
+		       "the owners of files can be shown as others by root of the host only");
+}
+
 int mount_layers(struct store *store, const struct mount_request *request, struct err *err)
 {
 	auto_free int *lowers = mem_array(request->lower_count + 1, sizeof(*lowers));
@@ -89,29 +97,19 @@ int mount_layers(struct store *store, const struct mount_request *request, struc
 		lowers[shown.lower_count++] = root_fd;
 	if (drop_hidden(store, &shown, err) < 0 || drop_repeated(&shown, distinct, err) < 0)
 		return -1;
-	if (shown.owners && (!driver->has_owners || store->ns != OVERLAY_TRUSTED))
+	if (shown.owners && mount_check_owners(store, err) < 0)
+		return -1;
+	if (shown.owners && !driver->has_owners)
 		return err_set(
 			err, ERR_INPUT,
-			"the owners of files can be shown as others by root of the host, and by "
-			"the overlay driver, only");
+			"the %s driver cannot show the owners of files as others: that is for "
+			"the overlay driver",
+			driver->name);
 	if (driver->lowers_max > 0 && shown.lower_count > driver->lowers_max)
 		return err_set(err, ERR_INPUT,
 			       "%zu layers are more than the %s driver can put together (%zu)",
 			       shown.lower_count, driver->name, driver->lowers_max);
 	return driver->mount(store, &shown, err);
-}
-
-int mount_check_lasting(struct store *store, struct err *err)
-{
-	const struct mount_driver *driver = mount_driver_get(store, err);
-
-	if (!driver)
-		return -1;
-	if (!driver->is_lasting)
-		return err_set(err, ERR_INPUT,
-			       "what the %s driver shows goes with the command: it cannot mount",
-			       driver->name);
-	return 0;
 }
 
 int mount_attach(int mount_fd, const char *target, bool read_only, struct err *err)

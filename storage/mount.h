@@ -27,6 +27,8 @@ struct mount_request {
 	 */
 	const char *const *covered;
 	const struct mount_owners *owners; /* NULL: as on disk */
+	const int *
+		lasting_fd; /* a view of plain directories goes into this one; NULL: where it may */
 };
 
 /*
@@ -40,6 +42,13 @@ struct mount_owners {
 	uid_t root_uid; /* what its 0 is outside */
 	gid_t root_gid;
 };
+
+/*
+ * What is made in such a union by its maker is made by this thread as root of that namespace, in
+ * between these two. NULL: nothing is to be done.
+ */
+int mount_owners_become(const struct mount_owners *owners, struct err *err);
+void mount_owners_unbecome(const struct mount_owners *owners);
 
 #define MOUNT_LOWERS_MAX 500 /* of the kernel's overlayfs */
 
@@ -59,9 +68,6 @@ struct mount_owners {
  * same: marks of deletions in it do not show then.
  */
 int mount_layers(struct store *store, const struct mount_request *request, struct err *err);
-
-/* Before mounting what shall outlive this process: ERR_INPUT where the driver cannot. */
-int mount_check_lasting(struct store *store, struct err *err);
 
 /* Attach a detached mount at @target (a directory) of the caller's mount namespace. */
 int mount_attach(int mount_fd, const char *target, bool read_only, struct err *err);

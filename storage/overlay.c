@@ -154,10 +154,11 @@ static int mount_owned(const struct mount_request *request, enum overlay_ns ns, 
 	auto_owned_dirs struct owned_dirs dirs = OWNED_DIRS_INIT;
 	int mount_fd;
 
-	if (owned_dirs_open(request, &dirs, err) < 0 || owners_become(request->owners, err) < 0)
+	if (owned_dirs_open(request, &dirs, err) < 0 ||
+	    mount_owners_become(request->owners, err) < 0)
 		return -1;
 	mount_fd = overlay_mount(&dirs.request, ns, err);
-	owners_unbecome();
+	mount_owners_unbecome(request->owners);
 	return mount_fd;
 }
 

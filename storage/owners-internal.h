@@ -22,14 +22,10 @@ struct owned_dirs {
 #define auto_owned_dirs __attribute__((cleanup(owned_dirs_release)))
 void owned_dirs_release(struct owned_dirs *dirs);
 
+/* One directory, with all below it on that file system, as a detached mount. */
+int owned_dir_clone(int dir_fd, int userns_fd, struct err *err);
+
 /* @request->owners is set. The upper and the work directory are in one directory. */
 int owned_dirs_open(const struct mount_request *request, struct owned_dirs *out, struct err *err);
-
-/*
- * While the union is made, its maker must be somebody who has an id in these mounts, for the kernel
- * makes work files and whiteouts in that name. Of the calling thread only.
- */
-int owners_become(const struct mount_owners *owners, struct err *err);
-void owners_unbecome(void);
 
 #endif

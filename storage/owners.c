@@ -31,7 +31,7 @@ void owned_dirs_release(struct owned_dirs *dirs)
 	dirs->count = 0;
 }
 
-static int clone_mapped(int dir_fd, int userns_fd, struct err *err)
+int owned_dir_clone(int dir_fd, int userns_fd, struct err *err)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (__u64)userns_fd };
 	auto_close int fd =
@@ -102,7 +102,7 @@ static int open_upper(struct owned_dirs *dirs, struct err *err)
 
 	if (parent_fd < 0)
 		return err_sys(err, "open the directory of an upper");
-	mapped_fd = clone_mapped(parent_fd, request->owners->userns_fd, err);
+	mapped_fd = owned_dir_clone(parent_fd, request->owners->userns_fd, err);
 	if (mapped_fd < 0)
 		return -1;
 	add(dirs, mapped_fd);
@@ -119,8 +119,8 @@ int owned_dirs_open(const struct mount_request *request, struct owned_dirs *out,
 
 	dirs.fds = mem_array(request->lower_count + 1, sizeof(*dirs.fds));
 	for (; dirs.count < request->lower_count; dirs.count++) {
-		dirs.fds[dirs.count] =
-			clone_mapped(request->lowers[dirs.count], request->owners->userns_fd, err);
+		dirs.fds[dirs.count] = owned_dir_clone(request->lowers[dirs.count],
+						       request->owners->userns_fd, err);
 		if (dirs.fds[dirs.count] < 0)
 			return err_prefix(err, "mount layers");
 	}
@@ -148,11 +148,17 @@ static int set_caps(const struct __user_cap_data_struct *data)
 	return (int)syscall(SYS_capset, &header, data);
 }
 
-/* Another file system id than 0 costs the capabilities to do with files: they are taken back. */
-int owners_become(const struct mount_owners *owners, struct err *err)
+/*
+ * While the union is made, too, its maker must be somebody who has an id in these mounts, for the
+ * kernel makes work files and whiteouts in that name. Another file system id than 0 costs the
+ * capabilities to do with files: they are taken back.
+ */
+int mount_owners_become(const struct mount_owners *owners, struct err *err)
 {
 	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
 
+	if (!owners)
+		return 0;
 	if (get_caps(caps) < 0)
 		return err_sys(err, "get the capabilities");
 	(void)setfsgid(owners->root_gid);
@@ -160,12 +166,14 @@ int owners_become(const struct mount_owners *owners, struct err *err)
 	if (set_caps(caps) == 0)
 		return 0;
 	err_sys(err, "keep the capabilities");
-	owners_unbecome();
+	mount_owners_unbecome(owners);
 	return -1;
 }
 
-void owners_unbecome(void)
+void mount_owners_unbecome(const struct mount_owners *owners)
 {
+	if (!owners)
+		return;
 	/* with 0 the capabilities come back by themselves */
 	(void)setfsuid(geteuid());
 	(void)setfsgid(getegid());

@@ -178,11 +178,15 @@ on_overlay() {
 		imgstore export localhost/pulled >"$1/pulled.tar"
 		imgstore export localhost/got >"$1/got.tar"
 		imgstore check
-		not imgstore mount made'
+		d=$(imgstore mount made)
+		cat "$d/a"
+		not touch "$d/a"
+		imgstore umount made
+		[ -z "$(ls "$IMGBUILD_ROOT/views")" ]
+		imgstore check'
 	grep -qx 'Driver: copy' "$T/said"
 	grep -q '^Driver-fuse: cannot be used: ' "$T/said"
 	same "$(grep -c '^imgbuild: .*layers are put together by the copy driver' "$T/said")" 2
-	grep -q 'the copy driver shows goes with the command' "$T/said"
 	same "$(cat "$T/got")" "$(as root imgstore inspect localhost/wanted | jq -c '.[0].RootFS.Layers')"
 	as root imgstore export localhost/wanted | cmp - "$T/pulled.tar"
 	cmp "$T/got.tar" "$T/pulled.tar"
@@ -273,6 +277,49 @@ daemons() {
 	cat "$T/said"
 	[ "$status" != 0 ]
 	not as root imgstore inspect lost
+}
+
+# A directory of the store is what is mounted, or where it lies; nobody can change the layers by it
+lasting() {
+	local who=$1 views
+	views=$(store_of "$who")/views
+	as "$who" imgstore unshare unshare -m sh -eucx '
+		export IMGBUILD_STORAGE_DRIVER=copy
+		d=$(imgstore mount localhost/bb)
+		[ "$(cat "$d/etc/group")" = "$(imgrun --rm localhost/bb cat /etc/group)" ]
+		! touch "$d/etc/group" 2>/dev/null
+		mkdir -p "$1"
+		[ "$(imgstore mount localhost/bb "$1")" = "$1" ]
+		! imgstore mount localhost/bb "$1" 2>/dev/null
+		! imgstore rm localhost/bb 2>/dev/null
+		imgstore umount "$d"
+		[ -e "$1/etc/group" ]
+		imgstore umount localhost/bb
+		[ -z "$(ls "$1")" ] && [ -z "$(ls "$2")" ]
+		# what went without a word is swept
+		imgstore mount localhost/bb "$1"
+		umount "$1"
+		[ -n "$(ls "$2")" ]
+		imgstore prune --force
+		[ -z "$(ls "$2")" ]' x "$(dirname "$(store_of "$who")")/lasting" "$views" >&2
+}
+@test "the copy driver mounts for longer than a command (root)" { need_root; lasting root; }
+@test "the copy driver mounts for longer than a command (user)" { need_user; lasting user; }
+@test "where nothing can be mounted, an image is put into a directory" {
+	need_root
+	export IMGBUILD_ISOLATION=chroot ROOT_STORE=$T/chroot-store
+	as root imgstore import "$T/bb.tar" localhost/bb >&2
+	d=$(as root imgstore mount localhost/bb)
+	same "$d" "$(as root imgstore mount localhost/bb)"
+	cmp "$d/bin/busybox" "$(command -v busybox)"
+	# it is nobody else's
+	echo x >>"$d/etc/group"
+	mkdir "$T/m"
+	refused root 3 "this host allows no mount" imgstore mount localhost/bb "$T/m"
+	refused root 3 "is mounted" imgstore rm localhost/bb
+	as root imgstore umount localhost/bb
+	[ ! -e "$d" ]
+	as root imgstore check
 }
 
 # An image of as many layers as overlayfs and its users can be asked for

@@ -29,9 +29,12 @@ teardown_file() { remove_scratch; }
 	as root imgstore umount "$T/m"
 	# on disk nothing has changed
 	as root imgstore check owned
-	as root imgstore mount --idmap 0:100000:65536 owned "$T/m"
-	[ "$(stat -c %u:%g "$T/m/d")" = 101000:101001 ]
-	as root imgstore umount "$T/m"
+	for driver in overlay copy; do
+		IMGBUILD_STORAGE_DRIVER=$driver as root imgstore mount --idmap 0:100000:65536 owned "$T/m"
+		[ "$(stat -c %u:%g "$T/m/d")" = 101000:101001 ]
+		not touch "$T/m/new"
+		IMGBUILD_STORAGE_DRIVER=$driver as root imgstore umount "$T/m"
+	done
 }
 
 @test "what is written by a namespace has the image's owners on disk" {
@@ -61,9 +64,108 @@ teardown_file() { remove_scratch; }
 	refused root 2 "mapped by an earlier range" imgstore mount --idmap 0:1:10 --idmap 20:5:3 owned "$T/m"
 	refused root 2 "the id 0 of the image is not mapped" imgstore mount --idmap 1:1:1 owned "$T/m"
 	refused root 3 "there is no user 'nobody-like-this'" imgstore mount --idmap nobody-like-this owned "$T/m"
-	IMGBUILD_STORAGE_DRIVER=copy refused root 3 "the copy driver" imgstore mount --idmap 0:1:1 owned "$T/m"
+	[ ! -w /dev/fuse ] || IMGBUILD_STORAGE_DRIVER=fuse refused root 3 "the fuse driver cannot" imgstore mount --idmap 0:1:1 owned "$T/m"
 	need_builder user
 	as user imgstore import "$T/bb.tar" localhost/bb >&2
 	mkdir "$T/user/m"
 	refused user 3 "by root of the host" imgstore unshare imgstore mount --idmap 0:1:1 localhost/bb "$T/user/m"
+}
+
+# ---- imgrun --userns ----
+
+run_owned() { as root imgrun --rm "$@"; }
+@test "--userns: files have the container's ids, on the host it is nobody, and nothing is copied" {
+	need_root
+	blocks() { du -s --block-size=1 "$ROOT_STORE/layers" | cut -f1; }
+	before=$(blocks)
+	out=$(run_owned --uidmap 0:200000:65536 --workdir /new/w owned sh -euc '
+		cat /proc/self/uid_map | tr -s " "
+		stat -c "%n %u:%g" / /d /d/s /high /new/w /etc/hosts
+		cat /d/s
+		rm /gone
+		echo more >>/d/s
+		chown 7:8 /d/s
+		echo x >/dev/null
+		pwd')
+	echo "$out"
+	[ "$out" = $' 0 200000 65536\n/ 0:0\n/d 1000:1001\n/d/s 0:0\n/high 65534:0\n/new/w 0:0\n/etc/hosts 0:0\nsecret\n/new/w' ]
+	[ "$(blocks)" = "$before" ]
+	as root imgstore check owned
+	assert_store_idle "$ROOT_STORE"
+}
+@test "--userns: what it wrote has the image's owners in an image, and in volumes" {
+	need_root
+	run_owned --uidmap 0:200000:65536 -v shared:/v --commit written owned sh -euc '
+		chown 5:6 /d/s; echo 1 >/by-root; echo 2 >/v/f; chown 7:8 /v/f; chmod 600 /v/f' >&2
+	[ "$(run_owned written stat -c %u:%g /d/s /by-root | tr '\n' ' ')" = "5:6 0:0 " ]
+	[ "$(run_owned -v shared:/v owned stat -c %u:%g /v/f)" = 7:8 ]
+	[ "$(stat -c %u:%g "$ROOT_STORE/volumes/shared/f")" = 7:8 ]
+	[ "$(run_owned --uidmap 0:300000:65536 -v shared:/v owned sh -c 'stat -c %u:%g /v/f; cat /v/f')" = $'7:8\n2' ]
+}
+@test "--userns: a container runs, is entered, stopped and looked at from the host" {
+	need_root
+	as root imgrun -d --name own --uidmap 0:200000:65536 --uidmap 70000:300000:10 --user 70003 owned sleep 100 >&2
+	# on the host it is who the map says, and no one else
+	[ "$(ps -o uid= -C sleep | grep -cw 300003)" -ge 1 ]
+	out=$(as root imgstore exec --user 0 own sh -c 'id -u; stat -c %u /d; cat /d/s; kill -0 1 && echo may; touch /new')
+	[ "$out" = $'0\n1000\nsecret\nmay' ]
+	[ "$(as root imgstore exec own id -u)" = 70003 ]
+	# its namespaces belong to its own ids
+	refused root 125 "has user ids of its own" imgrun --rm --pid container:own owned true
+	as root imgstore stop --time 1 own >&2
+	as root imgstore rm own >&2
+	assert_store_idle "$ROOT_STORE"
+}
+@test "--userns with networks of its own" {
+	need_root
+	[ "$(run_owned --uidmap 0:200000:65536 --network none owned sh -c 'ls /sys/class/net')" = lo ]
+	command -v slirp4netns >/dev/null || skip "needs slirp4netns"
+	[ "$(run_owned --uidmap 0:200000:65536 --network private --cap-add NET_ADMIN owned sh -c 'ip link set tap0 mtu 1000 && cat /sys/class/net/tap0/mtu')" = 1000 ]
+}
+# with FILE as /etc/subuid and /etc/subgid
+with_subids() {
+	local file=$1
+	shift
+	IMGBUILD_ROOT=$ROOT_STORE unshare -m sh -euc 'mount --bind "$1" /etc/subuid; mount --bind "$1" /etc/subgid; shift; exec "$@"' x "$file" "$@"
+}
+@test "--userns=auto: no two containers have ids in common; --subuidname" {
+	need_root
+	printf 'other:100000:65536\ncontainers:1000000:131072\nsmall:500000:10\n' >"$T/subids"
+	mkfifo "$T/wait"
+	first() { tr -s ' ' </proc/self/uid_map; }
+	with_subids "$T/subids" imgrun --rm --userns=auto -i owned sh -c 'tr -s " " </proc/self/uid_map; cat' <"$T/wait" >"$T/1" &
+	one=$!
+	exec 9>"$T/wait"
+	for i in $(seq 100); do [ ! -s "$T/1" ] || break; sleep 0.05; done
+	[ "$(with_subids "$T/subids" imgrun --rm --userns=auto owned tr -s ' ' </dev/null)" = "" ]
+	[ "$(with_subids "$T/subids" imgrun --rm --userns=auto owned sh -c 'tr -s " " </proc/self/uid_map')" = " 0 1065536 65536" ]
+	run with_subids "$T/subids" imgrun --rm --userns=auto:size=65537 owned true
+	[ "$status" = 125 ]
+	[[ $output == *"no 65537 ids in a row of user containers are free"* ]]
+	exec 9>&-
+	wait $one
+	[ "$(cat "$T/1")" = " 0 1000000 65536" ]
+	# it is free again
+	[ "$(with_subids "$T/subids" imgrun --rm --userns=auto:size=1000 owned sh -c 'tr -s " " </proc/self/uid_map')" = " 0 1000000 1000" ]
+	[ "$(with_subids "$T/subids" imgrun --rm --subuidname=small owned sh -c 'tr -s " " </proc/self/gid_map')" = " 0 500000 10" ]
+	rm "$T/wait"
+}
+@test "what --userns cannot do is said" {
+	need_root
+	refused root 125 "is host, private, auto or auto:size=COUNT, not 'keep-id'" imgrun --rm --userns=keep-id owned true
+	refused root 125 "--userns=auto takes ':size=COUNT' alone" imgrun --rm --userns=auto:size=0 owned true
+	refused root 125 "needs its users" imgrun --rm --userns=private owned true
+	refused root 125 "is not for --uidmap" imgrun --rm --userns=host --uidmap 0:1:1 owned true
+	refused root 125 "of a map or of a user" imgrun --rm --subuidname x --uidmap 0:1:1 owned true
+	refused root 125 "is not INSIDE:OUTSIDE" imgrun --rm --uidmap 0:1:1 --gidmap x owned true
+	refused root 125 "the id 0 of the container is not mapped" imgrun --rm --uidmap 1:1:1 owned true
+	refused root 125 "--bundle with --userns is not supported" imgrun --uidmap 0:1:1 --bundle "$T/b" owned true
+	printf 'other:100000:65536\n' >"$T/subids"
+	run with_subids "$T/subids" imgrun --rm --userns=auto owned true
+	[[ $output == *"has no range for user containers"* ]]
+	IMGBUILD_STORAGE_DRIVER=copy refused root 125 "the copy driver cannot show the owners of files as others" imgrun --rm --uidmap 0:200000:65536 owned true
+	[ "$(as root imgrun --rm --userns=host owned id -u)" = 0 ]
+	need_builder user
+	as user imgstore import "$T/bb.tar" localhost/bb >&2
+	refused user 125 "only root of the host" imgrun --rm --uidmap 0:1:10 localhost/bb true
 }
