@@ -8,6 +8,7 @@
  *   tmp/X/N/          views of this process, as long as its store is open (others: view.c)
  *   WORK/tree/        what somebody works in
  *   WORK/inventory    what it was at the beginning
+ *   WORK/kin          which of its files are copies of one
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 #include "common/tree.h"
 #include "storage/driver-internal.h"
 #include "storage/inventory-internal.h"
+#include "storage/kin-internal.h"
 #include "storage/flatten-internal.h"
 #include "storage/store-internal.h"
 
@@ -47,12 +49,31 @@ static int make_tree(int dir_fd, const char *name, struct err *err)
 	return fd < 0 ? err_sys(err, "open a directory for layers") : take_tree(fd, err);
 }
 
-static int flatten_lowers(struct store *store, const struct mount_request *request,
-			  enum flatten_how how, int tree_fd, struct err *err)
+/* A layer of a store that is only read: a further name of a file would be written there. */
+static bool is_of_added(const struct store *store, int lower_fd)
 {
-	for (size_t i = 0; i < request->lower_count; i++)
-		if (flatten_layer(request->lowers[i], tree_fd, store->ns, how, err) < 0)
+	struct stat layers;
+	struct stat st;
+
+	if (store->added_count == 0 || fstatat(lower_fd, "../..", &layers, 0) < 0)
+		return false;
+	for (size_t i = 0; i < store->added_count; i++)
+		if (fstat(store->added[i]->layers_fd, &st) == 0 && st.st_dev == layers.st_dev &&
+		    st.st_ino == layers.st_ino)
+			return true;
+	return false;
+}
+
+static int flatten_lowers(struct store *store, const struct mount_request *request,
+			  enum flatten_how how, int tree_fd, int kin_fd, struct err *err)
+{
+	for (size_t i = 0; i < request->lower_count; i++) {
+		const bool is_added = is_of_added(store, request->lowers[i]);
+
+		if (flatten_layer(request->lowers[i], tree_fd, store->ns,
+				  is_added ? FLATTEN_COPY : how, kin_fd, err) < 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -79,23 +100,23 @@ static int show_view(struct store *store, const struct mount_request *request, s
 
 	/* nothing keeps anybody from writing to what is no mount */
 	if (tree_fd < 0 ||
-	    flatten_lowers(store, request, is_written_to ? FLATTEN_COPY : FLATTEN_LINK, tree_fd,
+	    flatten_lowers(store, request, is_written_to ? FLATTEN_COPY : FLATTEN_LINK, tree_fd, -1,
 			   err) < 0)
 		return -1;
 	return mount_directory(tree_fd, true, err);
 }
 
-static int open_inventory(int work_fd, int flags, struct err *err)
+static int open_list(int work_fd, const char *name, int flags, struct err *err)
 {
-	int fd = openat(work_fd, "inventory", flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = openat(work_fd, name, flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	return fd < 0 ? err_sys(err, "open the inventory of a tree") : fd;
+	return fd < 0 ? err_sys(err, "open the %s of a tree", name) : fd;
 }
 
 /* What an earlier use left: a container that is started again goes on from its upper. */
 static int clear_work(int work_fd, struct err *err)
 {
-	if (tree_remove(work_fd, "tree", err) < 0)
+	if (tree_remove(work_fd, "tree", err) < 0 || tree_remove(work_fd, "kin", err) < 0)
 		return -1;
 	return tree_remove(work_fd, "inventory", err);
 }
@@ -103,15 +124,17 @@ static int clear_work(int work_fd, struct err *err)
 static int show_tree(struct store *store, const struct mount_request *request, struct err *err)
 {
 	auto_close int inventory_fd = -1;
+	auto_close int kin_fd = -1;
 	auto_close int tree_fd = -1;
 
 	if (clear_work(request->work_fd, err) < 0)
 		return -1;
 	tree_fd = make_tree(request->work_fd, "tree", err);
-	if (tree_fd < 0 || flatten_lowers(store, request, FLATTEN_COPY, tree_fd, err) < 0 ||
-	    flatten_layer(request->upper_fd, tree_fd, store->ns, FLATTEN_COPY, err) < 0)
+	kin_fd = tree_fd < 0 ? -1 : open_list(request->work_fd, "kin", O_CREAT | O_EXCL, err);
+	if (kin_fd < 0 || flatten_lowers(store, request, FLATTEN_COPY, tree_fd, kin_fd, err) < 0 ||
+	    flatten_layer(request->upper_fd, tree_fd, store->ns, FLATTEN_COPY, -1, err) < 0)
 		return -1;
-	inventory_fd = open_inventory(request->work_fd, O_CREAT | O_EXCL, err);
+	inventory_fd = open_list(request->work_fd, "inventory", O_CREAT | O_EXCL, err);
 	if (inventory_fd < 0 || inventory_take(tree_fd, inventory_fd, err) < 0)
 		return -1;
 	return mount_directory(tree_fd, false, err);
@@ -127,15 +150,20 @@ static int copy_mount(struct store *store, const struct mount_request *request, 
 
 static int copy_collect(struct store *store, const struct mount_request *request, struct err *err)
 {
-	auto_close int inventory_fd = open_inventory(request->work_fd, 0, err);
+	auto_close int inventory_fd = open_list(request->work_fd, "inventory", 0, err);
+	auto_close int kin_fd = -1;
 	auto_close int tree_fd = -1;
+	auto_kin struct kin kin = KIN_INIT;
 
 	if (inventory_fd < 0)
+		return -1;
+	kin_fd = open_list(request->work_fd, "kin", 0, err);
+	if (kin_fd < 0 || kin_load(kin_fd, &kin, err) < 0)
 		return -1;
 	tree_fd = openat(request->work_fd, "tree", DIR_FLAGS);
 	if (tree_fd < 0)
 		return err_sys(err, "open the tree of a mount");
-	if (inventory_collect(tree_fd, inventory_fd, request, store->ns, err) < 0)
+	if (inventory_collect(tree_fd, inventory_fd, &kin, request, store->ns, err) < 0)
 		return -1;
 	return clear_work(request->work_fd, err);
 }

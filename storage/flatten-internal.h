@@ -16,8 +16,9 @@ enum flatten_how {
  * Lay a layer's directory on top of a plain tree, as a union would show it: what the layer
  * deletes goes, what it has takes the place of what was there. The root looks as the layer says,
  * if it says anything of it. @tree_fd is changed by nobody else meanwhile; half done when it fails.
+ * Copies of files with several names are noted in @kin_fd (kin-internal.h), unless it is -1.
  */
-int flatten_layer(int layer_fd, int tree_fd, enum overlay_ns ns, enum flatten_how how,
+int flatten_layer(int layer_fd, int tree_fd, enum overlay_ns ns, enum flatten_how how, int kin_fd,
 		  struct err *err);
 
 #endif

@@ -15,12 +15,14 @@
 #include "layers/node.h"
 #include "layers/walk.h"
 #include "layers/whiteout.h"
+#include "storage/kin-internal.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 struct flatten {
 	enum overlay_ns ns;
 	enum flatten_how how;
+	int kin_fd;
 	struct timespec root_mtime; /* of the tree, before */
 	int at_fd;                  /* the directory of the tree that the walk is in */
 };
@@ -93,6 +95,8 @@ static int leave(struct flatten *flatten, const struct walk_item *item, struct e
 
 static int put(const struct flatten *flatten, const struct walk_item *item, struct err *err)
 {
+	struct stat copy;
+
 	if (tree_remove(flatten->at_fd, item->name, err) < 0)
 		return -1;
 	if (whiteout_is(item->dir_fd, item->name, item->st, flatten->ns))
@@ -100,11 +104,17 @@ static int put(const struct flatten *flatten, const struct walk_item *item, stru
 	if (flatten->how == FLATTEN_LINK) {
 		if (linkat(item->dir_fd, item->name, flatten->at_fd, item->name, 0) == 0)
 			return 0;
-		/* it has as many names as the file system can keep */
-		if (errno != EMLINK)
+		/* it has as many names as the file system can keep, or is on another one */
+		if (errno != EMLINK && errno != EXDEV)
 			return err_sys(err, "link '%s'", item->path);
 	}
-	return node_copy(item->dir_fd, item->name, flatten->at_fd, flatten->ns, item->path, err);
+	if (node_copy(item->dir_fd, item->name, flatten->at_fd, flatten->ns, item->path, err) < 0)
+		return -1;
+	if (flatten->kin_fd < 0 || item->st->st_nlink < 2 || !S_ISREG(item->st->st_mode))
+		return 0;
+	if (fstatat(flatten->at_fd, item->name, &copy, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, "stat the copy of '%s'", item->path);
+	return kin_note(flatten->kin_fd, &copy, item->st, err);
 }
 
 static int visit(void *context, const struct walk_item *item, struct err *err)
@@ -120,10 +130,10 @@ static int visit(void *context, const struct walk_item *item, struct err *err)
 	return 0;
 }
 
-int flatten_layer(int layer_fd, int tree_fd, enum overlay_ns ns, enum flatten_how how,
+int flatten_layer(int layer_fd, int tree_fd, enum overlay_ns ns, enum flatten_how how, int kin_fd,
 		  struct err *err)
 {
-	struct flatten flatten = { .ns = ns, .how = how };
+	struct flatten flatten = { .ns = ns, .how = how, .kin_fd = kin_fd };
 	auto_close int walk_fd = openat(layer_fd, ".", DIR_FLAGS);
 	struct stat st;
 	int result;

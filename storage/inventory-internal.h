@@ -4,6 +4,7 @@
 
 #include "common/err.h"
 #include "layers/entry.h"
+#include "storage/kin-internal.h"
 #include "storage/mount.h"
 
 /*
@@ -20,11 +21,12 @@ int inventory_take(int tree_fd, int file_fd, struct err *err);
 
 /*
  * Move what is new or changed since then out of the tree into the upper of @request, an empty
- * directory on the same file system, in overlay form: whiteouts where something is gone, an opaque mark on a
- * directory that took the place of another. Directories on the way are made like those of
- * the tree. Nobody works in the tree any more, which is worth nothing afterwards.
+ * directory on the same file system, in overlay form: whiteouts where something is gone, an opaque
+ * mark on a directory that took the place of another. Directories on the way are made like those of
+ * the tree; what a rename took along is joined (@kin). Nobody works in the tree any more, which is
+ * worth nothing afterwards.
  */
-int inventory_collect(int tree_fd, int file_fd, const struct mount_request *request,
-		      enum overlay_ns ns, struct err *err);
+int inventory_collect(int tree_fd, int file_fd, struct kin *kin,
+		      const struct mount_request *request, enum overlay_ns ns, struct err *err);
 
 #endif

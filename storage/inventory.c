@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Answers for which files of a tree changed, by what cannot be changed back: a file whose
- * inode number and ctime are what they were is what it was. Whether a change makes a
- * difference is the differ's business, which gets an upper directory as from a union mount.
+ * inode number and ctime are what they were is what it was; a directory, whose ctime is that of
+ * what was put into it, when it was born at the same moment, for numbers are given again. Whether a
+ * change makes a difference is the differ's business, which gets an upper directory as from a union
+ * mount.
  */
 #include "storage/inventory-internal.h"
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +30,7 @@
 struct record {
 	uint64_t ino;
 	int64_t ctime_sec;
+	int64_t birth_ns; /* of a directory, see birth_of; of the root: of the latest of all */
 	uint64_t size;
 	uint32_t ctime_nsec;
 	uint32_t mode;
@@ -60,6 +64,8 @@ static int note(void *context, const struct walk_item *item, struct err *err)
 		record.size = (uint64_t)item->st->st_size;
 		record.mode = item->st->st_mode;
 		record.name_len = (uint16_t)strlen(item->name);
+		if (item->event == WALK_ENTER && record.name_len > 0)
+			record.birth_ns = birth_of(item->dir_fd, item->name);
 		if (is_later(&item->st->st_ctim, &taking->last))
 			taking->last = item->st->st_ctim;
 	}
@@ -87,11 +93,17 @@ int inventory_take(int tree_fd, int file_fd, struct err *err)
 	auto_sink struct sink *sink = sink_to_fd(file_fd, "inventory");
 	auto_close int walk_fd = openat(tree_fd, ".", DIR_FLAGS);
 	struct taking taking = { .sink = sink };
+	int64_t last_ns;
 
 	if (walk_fd < 0)
 		return err_sys(err, "open a tree to take its inventory");
 	if (walk_tree(walk_fd, note, &taking, err) < 0 || sink_finish(sink, err) < 0)
 		return -1;
+	/* the root's record is the first */
+	last_ns = taking.last.tv_sec * INT64_C(1000000000) + taking.last.tv_nsec;
+	if (pwrite(file_fd, &last_ns, sizeof(last_ns), offsetof(struct record, birth_ns)) !=
+	    sizeof(last_ns))
+		return err_sys(err, "write the inventory of a tree");
 	wait_beyond(&taking.last);
 	return 0;
 }
@@ -102,6 +114,8 @@ struct collecting {
 	FILE *file;
 	const char *const *covered; /* see struct mount_request */
 	enum overlay_ns ns;
+	struct kin *kin;
+	int64_t before_ns;  /* what was born later was made by who worked there */
 	struct record next; /* read, and not yet used */
 	char name[NAME_MAX + 1];
 };
@@ -197,7 +211,24 @@ static int move_opaque(const struct collecting *collecting, struct level *level,
 	fd = openat(level->upper_fd, name, DIR_FLAGS);
 	if (fd < 0)
 		return err_sys(err, "open directory '%s' of a layer", name);
-	return opaque_set(fd, collecting->ns, err);
+	if (opaque_set(fd, collecting->ns, err) < 0)
+		return -1;
+	return kin_join(collecting->kin, level->upper_fd, name, collecting->before_ns, err);
+}
+
+/* What was not there before. */
+static int move_new(const struct collecting *collecting, struct level *level, const char *name,
+		    struct err *err)
+{
+	struct stat st;
+
+	if (move(collecting, level, name, err) < 0)
+		return -1;
+	if (fstatat(level->upper_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, "stat '%s' of a layer", name);
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	return kin_join(collecting->kin, level->upper_fd, name, collecting->before_ns, err);
 }
 
 static int mark_deleted(struct collecting *collecting, struct level *level, struct err *err)
@@ -252,7 +283,8 @@ static int compare(struct collecting *collecting, struct level *level, const cha
 		return err_sys(err, "stat '%s'", name);
 	if (is_covered(collecting, level, name))
 		return skip(collecting, err);
-	if (was_directory && S_ISDIR(st.st_mode) && was->ino == st.st_ino)
+	if (was_directory && S_ISDIR(st.st_mode) && was->ino == st.st_ino &&
+	    was->birth_ns == birth_of(level->fd, name))
 		return descend(collecting, level, name, &st, err);
 	if (was_directory && S_ISDIR(st.st_mode))
 		result = move_opaque(collecting, level, name, err);
@@ -283,7 +315,7 @@ static int collect_children(struct collecting *collecting, struct level *level, 
 		if (order < 0)
 			result = mark_deleted(collecting, level, err);
 		else if (order > 0)
-			result = move(collecting, level, name, err);
+			result = move_new(collecting, level, name, err);
 		else
 			result = compare(collecting, level, name, err);
 		if (result < 0)
@@ -300,6 +332,7 @@ static int collect(struct collecting *collecting, struct level *root, struct err
 
 	if (advance(collecting, err) < 0)
 		return -1;
+	collecting->before_ns = collecting->next.birth_ns;
 	if (has_changed(&collecting->next, &root->st) &&
 	    entry_copy_on_disk(root->fd, root->upper_fd, collecting->ns, "/", err) < 0)
 		return -1;
@@ -310,12 +343,12 @@ static int collect(struct collecting *collecting, struct level *root, struct err
 	return 0;
 }
 
-int inventory_collect(int tree_fd, int file_fd, const struct mount_request *request,
-		      enum overlay_ns ns, struct err *err)
+int inventory_collect(int tree_fd, int file_fd, struct kin *kin,
+		      const struct mount_request *request, enum overlay_ns ns, struct err *err)
 {
 	__attribute__((cleanup(level_release))) struct level root = { .name = "", .fd = -1 };
 	auto_close int fd = fcntl(file_fd, F_DUPFD_CLOEXEC, 0);
-	struct collecting collecting = { .ns = ns, .covered = request->covered };
+	struct collecting collecting = { .ns = ns, .kin = kin, .covered = request->covered };
 	int result;
 
 	root.upper_fd = fcntl(request->upper_fd, F_DUPFD_CLOEXEC, 0);

@@ -82,7 +82,8 @@ row13() { # a user's file called .wh.x
 	chmod a+rX "$T/$1-row13"
 	run as "$1" imgbuild -q -t row13 "$T/$1-row13"
 	echo "$output"
-	[ "$status" = 3 ]
+	# the daemon does not let the step make it
+	[ "$status" = "$([ "${IMGBUILD_STORAGE_DRIVER-}" = fuse ] && echo 1 || echo 3)" ]
 	[[ $output == *"etc/.wh.passwd"* ]]
 	run as "$1" imgstore inspect row13
 	[ "$status" = 3 ]

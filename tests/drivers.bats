@@ -72,6 +72,7 @@ contents() {
 		RUN rm -r /d && mkdir /d && echo new >/d/new && rm /bin/arch && echo x >/bin/arch && rm /bin/awk /pipe
 		RUN rm /kept/f && mkdir /kept/f && rm -r /kept/f && mkdir /kept/f && mv /d /moved && rm /link && mkdir /link
 		RUN true
+		RUN rm -r /kept && mkdir /kept && rm -r /etc && mkdir /etc && echo new >/etc/new
 		RUN chmod 4755 /bin/busybox && chmod 755 /bin/busybox && touch -d @1700000000 /bin/busybox; echo a >/etc/hosts; rm -f /etc/resolv.conf; ln -s /x /etc/resolv.conf
 		RUN dd if=/dev/zero of=/sparse bs=1 count=1 seek=5000000 2>/dev/null && echo >>/sparse
 		FROM localhost/bb
@@ -356,8 +357,7 @@ many_layers() {
 	[[ $output == *"501 layers are more than the overlay driver can put together (500)"* ]]
 }
 
-# Package managers rename directories of lower layers: where the union says EXDEV they copy, and lose nothing. (Files with
-# several names would be different: who copies finds out that they are one, and in a tree of copies they are several.)
+# Package managers rename directories of lower layers: where the union says EXDEV they copy, and lose nothing.
 renames() {
 	equal "$1" <<-'E'
 		FROM localhost/bb
@@ -367,6 +367,14 @@ renames() {
 		RUN mkdir /n && mv /n /m && mv /node/a/b /m/b && [ ! -e /node/a/b ]
 	E
 	[ "$(as "$1" imgrun --rm drivers-overlay sh -c 'ls /node/a /m/b; cat /node/a/l')" = $'/m/b:\nh\n\n/node/a:\nf\nl\n1' ]
+	# files of several names stay one where they went together, and only there
+	equal "$1" <<-'E'
+		FROM localhost/bb
+		RUN mkdir -p /d/e /o && echo 1 >/d/f && ln /d/f /d/e/g && ln /d/f /o/h && ln /d/f /d/i && touch -d @1000000000 /d/e /d/f /d
+		RUN echo more >>/d/i && mv /d /new
+		RUN mkdir /in && mv /o /in/o && mv /new/e /in/e && mv /new/f /in/f
+		RUN mv /in /x && rm -r /new && mv /x /new
+	E
 }
 @test "row 73: directories of lower layers are renamed (root)" { need_root; renames root; }
 @test "row 73: directories of lower layers are renamed (user)" { need_user; renames user; }

@@ -405,7 +405,7 @@ killed_import() {
 	[ "$(jq -c '[.Images, .Names, .Layers]' <<<"$before")" = '[2,1,2]' ]
 	bytes=$(as root imgstore prune --format json | jq .Bytes)
 	[ "$bytes" -gt 1000000 ]
-	[ "$(as root imgstore info --format json | jq -c '[.Images, .Names, .Layers, .Driver]')" = '[1,1,1,"overlay"]' ]
+	[ "$(as root imgstore info --format json | jq -c '[.Images, .Names, .Layers, .Driver]')" = '[1,1,1,"'"${IMGBUILD_STORAGE_DRIVER:-overlay}"'"]' ]
 	[ "$(as root imgstore prune --format json | jq -c .)" = '{"Bytes":0,"Images":0,"Layers":0,"Blobs":0,"CacheEntries":0,"CacheMounts":0,"DryRun":false,"Untagged":[]}' ]
 }
 
