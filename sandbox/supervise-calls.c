@@ -12,12 +12,12 @@ const struct held supervise_held[] = {
 	{ SYS_fstat, answer_stat, 0, 0, HELD_ALIKE },
 	{ SYS_newfstatat, answer_stat, 0, 0, HELD_ALIKE },
 	{ SYS_statx, answer_statx, 0, 0, HELD_ALIKE },
-	{ SYS_openat, answer_open, 2, O_CREAT, HELD_ALL_IN_CHROOT },
+	{ SYS_openat, answer_open, 0, 0, HELD_ALIKE },
 #ifdef SYS_stat
 	{ SYS_stat, answer_stat, 0, 0, HELD_ALIKE },
 	{ SYS_lstat, answer_stat, 0, 0, HELD_ALIKE },
-	{ SYS_open, answer_open, 1, O_CREAT, HELD_ALL_IN_CHROOT },
-	{ SYS_access, answer_access, 0, 0, HELD_ONLY_IN_CHROOT },
+	{ SYS_open, answer_open, 0, 0, HELD_ALIKE },
+	{ SYS_access, answer_access, 0, 0, HELD_ALIKE },
 	{ SYS_readlink, answer_readlink, 0, 0, HELD_ONLY_IN_CHROOT },
 	{ SYS_creat, answer_open, 0, 0, HELD_ALIKE },
 	{ SYS_mkdir, answer_mkdir, 0, 0, HELD_ALIKE },
@@ -25,20 +25,42 @@ const struct held supervise_held[] = {
 	{ SYS_mknod, answer_mknod, 0, 0, HELD_ALIKE },
 	{ SYS_chown, answer_chown, 0, 0, HELD_ALIKE },
 	{ SYS_lchown, answer_chown, 0, 0, HELD_ALIKE },
+	{ SYS_chmod, answer_chmod, 0, 0, HELD_ALIKE },
+	{ SYS_unlink, answer_remove, 0, 0, HELD_ALIKE },
+	{ SYS_rmdir, answer_remove, 0, 0, HELD_ALIKE },
+	{ SYS_rename, answer_rename, 0, 0, HELD_ALIKE },
+	{ SYS_link, answer_link, 0, 0, HELD_ALIKE },
 #endif
-	{ SYS_faccessat, answer_access, 0, 0, HELD_ONLY_IN_CHROOT },
-	{ SYS_faccessat2, answer_access, 0, 0, HELD_ONLY_IN_CHROOT },
+	{ SYS_faccessat, answer_access, 0, 0, HELD_ALIKE },
+	{ SYS_faccessat2, answer_access, 0, 0, HELD_ALIKE },
 	{ SYS_readlinkat, answer_readlink, 0, 0, HELD_ONLY_IN_CHROOT },
+	{ SYS_statfs, answer_statfs, 0, 0, HELD_ONLY_IN_CHROOT },
+	{ SYS_uname, answer_uname, 0, 0, HELD_ONLY_IN_CHROOT },
 	{ SYS_openat2, answer_open, 0, 0, HELD_ALIKE },
 	{ SYS_mkdirat, answer_mkdir, 0, 0, HELD_ALIKE },
 	{ SYS_symlinkat, answer_symlink, 0, 0, HELD_ALIKE },
 	{ SYS_mknodat, answer_mknod, 0, 0, HELD_ALIKE },
 	{ SYS_fchown, answer_chown, 0, 0, HELD_ALIKE },
 	{ SYS_fchownat, answer_chown, 0, 0, HELD_ALIKE },
-	{ SYS_utimensat, answer_utimens, 3, AT_SYMLINK_NOFOLLOW, HELD_ALL_IN_CHROOT },
-	{ SYS_fchmod, answer_change_open, 0, 0, HELD_ONLY_IN_CHROOT },
-	{ SYS_fsetxattr, answer_change_open, 0, 0, HELD_ONLY_IN_CHROOT },
-	{ SYS_fremovexattr, answer_change_open, 0, 0, HELD_ONLY_IN_CHROOT },
+	{ SYS_utimensat, answer_utimens, 0, 0, HELD_ALIKE },
+	{ SYS_fchmod, answer_change_open, 0, 0, HELD_ALIKE },
+	{ SYS_fchmodat, answer_chmod, 0, 0, HELD_ALIKE },
+	{ SUPERVISE_FCHMODAT2, answer_chmod, 0, 0, HELD_ALIKE },
+	{ SYS_unlinkat, answer_remove, 0, 0, HELD_ALIKE },
+#ifdef SYS_renameat
+	{ SYS_renameat, answer_rename, 0, 0, HELD_ALIKE },
+#endif
+	{ SYS_renameat2, answer_rename, 0, 0, HELD_ALIKE },
+	{ SYS_linkat, answer_link, 0, 0, HELD_ALIKE },
+	{ SYS_chdir, answer_chdir, 0, 0, HELD_ALIKE },
+	{ SYS_truncate, answer_truncate, 0, 0, HELD_ALIKE },
+	{ SYS_chroot, answer_chroot, 0, 0, HELD_ALIKE },
+	{ SYS_setxattr, answer_set_attribute, 0, 0, HELD_ALIKE },
+	{ SYS_lsetxattr, answer_set_attribute, 0, 0, HELD_ALIKE },
+	{ SYS_fsetxattr, answer_change_open, 0, 0, HELD_ALIKE },
+	{ SYS_removexattr, answer_set_attribute, 0, 0, HELD_ALIKE },
+	{ SYS_lremovexattr, answer_set_attribute, 0, 0, HELD_ALIKE },
+	{ SYS_fremovexattr, answer_change_open, 0, 0, HELD_ALIKE },
 	{ SYS_listxattr, answer_listxattr, 0, 0, HELD_ALIKE },
 	{ SYS_llistxattr, answer_listxattr, 0, 0, HELD_ALIKE },
 	{ SYS_flistxattr, answer_listxattr, 0, 0, HELD_ALIKE },
@@ -73,15 +95,12 @@ const size_t supervise_held_count = sizeof(supervise_held) / sizeof(supervise_he
 /*
  * Other ways to a descriptor's file, by which a command in a chroot would change a device that it
  * was lent. All have an older one, which is held, and programs know that kernels lack them. Looking
- * at the descriptor first would not do: it may be another one's when the kernel looks.
+ * at the descriptor first would not do: it may be another one's when the kernel looks. The same
+ * goes for calls that are held for other reasons: fchmodat2(2), linkat(2).
  */
 const struct refused supervise_refused[] = {
-	{ SYS_io_uring_setup, ENOSYS, 0, 0 },
-	{ SUPERVISE_FCHMODAT2, ENOSYS, 3, AT_EMPTY_PATH },
-	{ SUPERVISE_SETXATTRAT, ENOSYS, 0, 0 },
-	{ SUPERVISE_REMOVEXATTRAT, ENOSYS, 0, 0 },
-	{ SUPERVISE_FILE_SETATTR, ENOSYS, 0, 0 },
-	{ SYS_linkat, ENOENT, 4, AT_EMPTY_PATH }, /* as without CAP_DAC_READ_SEARCH */
+	{ SYS_io_uring_setup, ENOSYS, 0, 0 },      { SUPERVISE_SETXATTRAT, ENOSYS, 0, 0 },
+	{ SUPERVISE_REMOVEXATTRAT, ENOSYS, 0, 0 }, { SUPERVISE_FILE_SETATTR, ENOSYS, 0, 0 },
 #ifdef SYS_futimesat
 	{ SYS_futimesat, ENOSYS, 0, 0 },
 #endif

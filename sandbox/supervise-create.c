@@ -58,6 +58,11 @@ static int find_birth(struct call *call, int dir_fd, uint64_t path, struct birth
 	return call_is_alive(call) ? 0 : -ESRCH;
 }
 
+static int may_give_birth(struct call *call, int dir_fd, uint64_t path)
+{
+	return supervise_may_enter(call, (struct at){ .dir_fd = dir_fd, .path = path }, ENTER_NEW);
+}
+
 /* What was just made and is no directory that somebody else put there meanwhile. */
 static int own_new(const struct call *call, const struct birth *birth)
 {
@@ -71,11 +76,14 @@ static int own_new(const struct call *call, const struct birth *birth)
 int answer_mkdir(struct call *call)
 {
 	const bool is_at = call->number == SYS_mkdirat;
+	const int dir_fd = is_at ? (int)call->args[0] : AT_FDCWD;
 	const uint64_t *args = call->args + (is_at ? 1 : 0);
 	auto_birth struct birth birth = BIRTH_INIT;
 	mode_t mode;
-	int result = find_birth(call, is_at ? (int)call->args[0] : AT_FDCWD, args[0], &birth);
+	int result = may_give_birth(call, dir_fd, args[0]);
 
+	if (result == 0)
+		result = find_birth(call, dir_fd, args[0], &birth);
 	if (result != 0)
 		return result;
 	mode = (mode_t)args[1] & ~call_umask(call);
@@ -87,11 +95,14 @@ int answer_mkdir(struct call *call)
 int answer_symlink(struct call *call)
 {
 	const bool is_at = call->number == SYS_symlinkat;
+	const int dir_fd = is_at ? (int)call->args[1] : AT_FDCWD;
+	const uint64_t path = call->args[is_at ? 2 : 1];
 	auto_birth struct birth birth = BIRTH_INIT;
 	char target[PATH_MAX];
-	int result = find_birth(call, is_at ? (int)call->args[1] : AT_FDCWD,
-				call->args[is_at ? 2 : 1], &birth);
+	int result = may_give_birth(call, dir_fd, path);
 
+	if (result == 0)
+		result = find_birth(call, dir_fd, path, &birth);
 	if (result != 0)
 		return result;
 	result = call_read_text(call, call->args[0], target, sizeof(target));
@@ -134,7 +145,9 @@ int answer_mknod(struct call *call)
 
 	if (call->supervisor->only_devices)
 		return is_device ? make_device(call, dir_fd, args[0], mode, device) : CALL_PASS;
-	result = find_birth(call, dir_fd, args[0], &birth);
+	result = may_give_birth(call, dir_fd, args[0]);
+	if (result == 0)
+		result = find_birth(call, dir_fd, args[0], &birth);
 	if (result < 0 || (result == CALL_PASS && (!is_device || birth.dir_fd < 0)))
 		return result;
 	if (is_device && !supervise_can(supervise_ids(call), CAP_MKNOD))
@@ -179,10 +192,12 @@ static int make_file(struct call *call, int dir_fd, uint64_t path, uint64_t flag
 	auto_close int fd = -1;
 	int result = open_outer(call, path, flags);
 
-	if (result != CALL_PASS || !(flags & O_CREAT))
+	if (result != CALL_PASS)
 		return result;
-	result = find_birth(call, dir_fd, path, &birth);
-
+	result =
+		supervise_may_open(call, (struct at){ .dir_fd = dir_fd, .path = path }, (int)flags);
+	if (result == 0)
+		result = flags & O_CREAT ? find_birth(call, dir_fd, path, &birth) : CALL_PASS;
 	if (result != 0)
 		return result;
 	mode &= ~call_umask(call);

@@ -30,16 +30,34 @@ struct subject {
 
 static const struct subject subjects[] = {
 #ifdef SYS_chown
-	{ SYS_chown, -1, 0, -1, 0 },      { SYS_lchown, -1, 0, -1, AT_SYMLINK_NOFOLLOW },
+	{ SYS_chown, -1, 0, -1, 0 },
+	{ SYS_lchown, -1, 0, -1, AT_SYMLINK_NOFOLLOW },
 #endif
-	{ SYS_fchown, 0, -1, -1, 0 },     { SYS_fchownat, 0, 1, 4, 0 },
+	{ SYS_fchown, 0, -1, -1, 0 },
+	{ SYS_fchownat, 0, 1, 4, 0 },
 #ifdef SYS_stat
-	{ SYS_stat, -1, 0, -1, 0 },       { SYS_lstat, -1, 0, -1, AT_SYMLINK_NOFOLLOW },
+	{ SYS_stat, -1, 0, -1, 0 },
+	{ SYS_lstat, -1, 0, -1, AT_SYMLINK_NOFOLLOW },
 #endif
-	{ SYS_fstat, 0, -1, -1, 0 },      { SYS_newfstatat, 0, 1, 3, 0 },
-	{ SYS_statx, 0, 1, 2, 0 },        { SYS_utimensat, 0, 1, 3, 0 },
-	{ SYS_listxattr, -1, 0, -1, 0 },  { SYS_llistxattr, -1, 0, -1, AT_SYMLINK_NOFOLLOW },
+	{ SYS_fstat, 0, -1, -1, 0 },
+	{ SYS_newfstatat, 0, 1, 3, 0 },
+	{ SYS_statx, 0, 1, 2, 0 },
+	{ SYS_utimensat, 0, 1, 3, 0 },
+	{ SYS_listxattr, -1, 0, -1, 0 },
+	{ SYS_llistxattr, -1, 0, -1, AT_SYMLINK_NOFOLLOW },
 	{ SYS_flistxattr, 0, -1, -1, 0 },
+#ifdef SYS_chmod
+	{ SYS_chmod, -1, 0, -1, 0 },
+#endif
+	{ SYS_fchmod, 0, -1, -1, 0 },
+	{ SYS_fchmodat, 0, 1, -1, 0 },
+	{ SUPERVISE_FCHMODAT2, 0, 1, 3, 0 },
+	{ SYS_setxattr, -1, 0, -1, 0 },
+	{ SYS_lsetxattr, -1, 0, -1, AT_SYMLINK_NOFOLLOW },
+	{ SYS_fsetxattr, 0, -1, -1, 0 },
+	{ SYS_removexattr, -1, 0, -1, 0 },
+	{ SYS_fremovexattr, 0, -1, -1, 0 },
+	{ SYS_lremovexattr, -1, 0, -1, AT_SYMLINK_NOFOLLOW },
 };
 
 static const struct subject *find_subject(int number)
@@ -50,7 +68,7 @@ static const struct subject *find_subject(int number)
 	return NULL;
 }
 
-static int open_subject(struct call *call)
+int call_open_subject(struct call *call)
 {
 	const struct subject *subject = find_subject(call->number);
 	const uint64_t *args = call->args;
@@ -74,6 +92,22 @@ static int open_subject(struct call *call)
 	return call_open(call, dir_fd, args[subject->path_arg], flags);
 }
 
+int supervise_may_reach_subject(struct call *call, int want)
+{
+	const struct subject *subject = find_subject(call->number);
+	struct at at = { .dir_fd = AT_FDCWD };
+
+	if (!subject || subject->path_arg < 0)
+		return 0;
+	at.path = call->args[subject->path_arg];
+	at.flags = subject->flags;
+	if (subject->dir_arg >= 0)
+		at.dir_fd = (int)call->args[subject->dir_arg];
+	if (subject->flags_arg >= 0)
+		at.flags |= (int)call->args[subject->flags_arg];
+	return supervise_may_reach(call, at, want);
+}
+
 /* ---- owners ---- */
 
 /* What chown(2) lets everybody do: give his file to another of his groups. */
@@ -85,8 +119,7 @@ static bool may_chown(const struct ids *ids, const struct stat *st, uid_t uid, g
 	       (gid == (gid_t)-1 || gid == st->st_gid || supervise_has_group(ids, gid));
 }
 
-/* One in truth, which was lent to the command: no layer holds it, and nobody changes it. */
-static bool is_device(int fd)
+bool call_is_lent(int fd)
 {
 	struct stat raw;
 
@@ -98,7 +131,7 @@ int answer_chown(struct call *call)
 	const unsigned first = call->number == SYS_fchownat ? 2 : 1;
 	const uid_t uid = (uid_t)call->args[first];
 	const gid_t gid = (gid_t)call->args[first + 1];
-	auto_close int fd = open_subject(call);
+	auto_close int fd = call_open_subject(call);
 	bool is_recorded;
 	struct stat st;
 	int result;
@@ -108,9 +141,11 @@ int answer_chown(struct call *call)
 		return 0;
 	if (fd < 0)
 		return fd;
-	if (is_device(fd))
+	if (call_is_lent(fd))
 		return 0;
-	result = supervise_stat(call, fd, &st, &is_recorded);
+	result = supervise_may_reach_subject(call, 0);
+	if (result == 0)
+		result = supervise_stat(call, fd, &st, &is_recorded);
 	if (result < 0)
 		return result;
 	if (!may_chown(supervise_ids(call), &st, uid, gid))
@@ -118,61 +153,22 @@ int answer_chown(struct call *call)
 	return call_is_alive(call) ? supervise_chown(call, fd, uid, gid) : -ESRCH;
 }
 
-/* What the kernel asks for a name, for it would ask us and not the caller. */
-static bool may_set(const struct call *call, const char *name)
-{
-	if (strcmp(name, "security.capability") == 0)
-		return call_can(call, CAP_SETFCAP);
-	if (strncmp(name, "security.", 9) == 0 || strncmp(name, "trusted.", 8) == 0)
-		return call_can(call, CAP_SYS_ADMIN);
-	return true;
-}
-
-/* @path: the file. */
-static int change_attribute(const struct call *call, const char *path)
-{
-	const size_t size = (size_t)call->args[3];
-	char name[XATTR_NAME_MAX + 1];
-	auto_free char *value = NULL;
-	int result = call_read_text(call, call->args[1], name, sizeof(name));
-
-	if (result < 0)
-		return result == -ENAMETOOLONG ? -ERANGE : result;
-	if (!may_set(call, name))
-		return -EPERM;
-	if (call->number == SYS_fremovexattr)
-		return removexattr(path, name) < 0 ? -errno : 0;
-	if (size > XATTR_SIZE_MAX)
-		return -E2BIG;
-	value = mem_alloc(size + 1);
-	result = size ? call_read(call, call->args[2], value, size) : 0;
-	if (result < 0)
-		return result;
-	return setxattr(path, name, value, size, (int)call->args[4]) < 0 ? -errno : 0;
-}
-
-/*
- * Mode and attributes, an ACL too, by descriptor; by its path a device is not there. It is done
- * here: what the descriptor is for the kernel afterwards, another thread may have changed.
- */
-int answer_change_open(struct call *call)
-{
-	auto_close int fd = call_open_fd(call, (int)call->args[0]);
-	char path[32];
-
-	if (fd < 0)
-		return fd;
-	if (!call_is_alive(call))
-		return -ESRCH;
-	if (is_device(fd))
-		return 0;
-	snprintf(path, sizeof(path), "self/fd/%d", fd);
-	if (call->number == SYS_fchmod)
-		return chmod(path, (mode_t)call->args[1] & 07777) < 0 ? -errno : 0;
-	return change_attribute(call, path);
-}
-
 /* ---- times ---- */
+
+/* To now, whoever may write it; to anything else its owner. */
+static int may_set_times(const struct call *call, int fd)
+{
+	const struct ids *ids = supervise_ids(call);
+	struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_NOW } };
+
+	if (!supervise_is_checked(call, ids) || supervise_may_change(call, fd) == 0)
+		return 0;
+	if (call->args[2] && call_read(call, call->args[2], times, sizeof(times)) < 0)
+		return -EFAULT;
+	if (times[0].tv_nsec != UTIME_NOW || times[1].tv_nsec != UTIME_NOW)
+		return -EPERM;
+	return supervise_may(call, ids, fd, W_OK);
+}
 
 /* A link's time of access may be whom it belongs to: that stays. */
 int answer_utimens(struct call *call)
@@ -180,16 +176,20 @@ int answer_utimens(struct call *call)
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_NOW } };
 	/* no path: the descriptor itself */
 	auto_close int fd =
-		call->args[1] ? open_subject(call) : call_open_fd(call, (int)call->args[0]);
-	/* in a chroot by us, as above; a path alone leads to no device */
+		call->args[1] ? call_open_subject(call) : call_open_fd(call, (int)call->args[0]);
+	/* in a chroot by us, as in answer_change_open; a path alone leads to no device */
 	const bool is_open = call->supervisor->dev_fd >= 0 &&
 			     (!call->args[1] || (call->args[3] & AT_EMPTY_PATH));
 	struct record record;
 	struct stat st;
 	bool is_recorded;
+	int result;
 
-	if (fd >= 0 && is_device(fd))
+	if (fd >= 0 && call_is_lent(fd))
 		return 0;
+	result = fd < 0 ? 0 : may_set_times(call, fd);
+	if (result < 0)
+		return result;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return is_open && fd < 0 ? fd : CALL_PASS;
 	is_recorded = !record_is_attribute(st.st_mode) && record_of_time(&st.st_atim, &record);
@@ -226,7 +226,7 @@ int answer_listxattr(struct call *call)
 {
 	const unsigned list_arg = 1;
 	const size_t room = (size_t)call->args[list_arg + 1];
-	auto_close int fd = open_subject(call);
+	auto_close int fd = call_open_subject(call);
 	auto_free char *list = NULL;
 	char path[32];
 	size_t kept;
@@ -255,10 +255,13 @@ int answer_listxattr(struct call *call)
 int answer_stat(struct call *call)
 {
 	const unsigned buffer = call->number == SYS_newfstatat ? 2 : 1;
-	auto_close int fd = open_subject(call);
+	const int refused = supervise_may_reach_subject(call, 0);
+	auto_close int fd = refused ? refused : call_open_subject(call);
 	bool is_recorded;
 	struct stat st;
 
+	if (refused)
+		return refused;
 	/* whatever is wrong, the kernel finds out too */
 	if (fd < 0 || supervise_stat(call, fd, &st, &is_recorded) < 0 ||
 	    !(is_recorded || call->is_outer))
@@ -268,12 +271,15 @@ int answer_stat(struct call *call)
 
 int answer_statx(struct call *call)
 {
-	auto_close int fd = open_subject(call);
+	const int refused = supervise_may_reach_subject(call, 0);
+	auto_close int fd = refused ? refused : call_open_subject(call);
 	const int flags = (int)call->args[2] & (AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC);
 	bool is_recorded;
 	struct statx stx;
 	struct stat st;
 
+	if (refused)
+		return refused;
 	if (fd < 0 || supervise_stat(call, fd, &st, &is_recorded) < 0 ||
 	    !(is_recorded || call->is_outer))
 		return CALL_PASS;

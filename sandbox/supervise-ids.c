@@ -59,6 +59,9 @@ const struct ids *supervise_ids(const struct call *call)
 {
 	struct rlimit limit;
 
+	/* nobody has asked for others yet */
+	if (call->supervisor->ids_count == 1)
+		return &call->supervisor->ids[0];
 	if (prlimit(call->pid, RLIMIT_RTTIME, NULL, &limit) < 0 || limit.rlim_cur < TOKEN_BASE ||
 	    limit.rlim_cur - TOKEN_BASE >= call->supervisor->ids_count)
 		return &call->supervisor->ids[0];
@@ -460,11 +463,16 @@ int answer_exec(struct call *call)
 	const int flags = is_at ? (int)call->args[4] : 0;
 	const struct ids *before = supervise_ids(call);
 	struct ids ids = *before;
-	auto_close int fd = call_open(call, is_at ? (int)call->args[0] : AT_FDCWD,
-				      call->args[is_at ? 1 : 0], flags);
+	const struct at at = { .dir_fd = is_at ? (int)call->args[0] : AT_FDCWD,
+			       .path = call->args[is_at ? 1 : 0],
+			       .flags = flags & AT_SYMLINK_NOFOLLOW };
+	const int refused = supervise_may_reach(call, at, X_OK);
+	auto_close int fd = refused ? refused : call_open(call, at.dir_fd, at.path, flags);
 	bool is_recorded;
 	struct stat st;
 
+	if (refused)
+		return refused;
 	if (fd < 0 || supervise_stat(call, fd, &st, &is_recorded) < 0 || !S_ISREG(st.st_mode))
 		return CALL_PASS;
 	if ((st.st_mode & (S_ISUID | S_ISGID)) && !is_script(call, fd))

@@ -45,6 +45,7 @@ struct supervisor {
 	struct ids *ids; /* every set that was asked for; the first is the container's */
 	size_t ids_count;
 	uint64_t capabilities;         /* the most that anybody has */
+	char *hostname;                /* that a chroot has; may be NULL */
 	bool only_devices;             /* all else is the kernel's: ids, owners */
 	bool reads_by_file;            /* memory by /proc: the other way is forbidden here */
 	struct seccomp_notif *request; /* as large as this kernel's */
@@ -71,11 +72,7 @@ struct held {
 	call_fn answer;
 	unsigned arg;  /* only when this argument */
 	uint32_t mask; /* has one of these bits; 0: always */
-	enum {
-		HELD_ALIKE,
-		HELD_ALL_IN_CHROOT,
-		HELD_ONLY_IN_CHROOT
-	} in_chroot; /* mask or no mask */
+	enum { HELD_ALIKE, HELD_ONLY_IN_CHROOT } in_chroot;
 };
 extern const struct held supervise_held[];
 extern const size_t supervise_held_count;
@@ -107,6 +104,11 @@ int call_open_fd(const struct call *call, int fd);
  * would lead to something of ours.
  */
 int call_open(struct call *call, int dir_fd, uint64_t path, int flags);
+/*
+ * Where the path @text begins for it: its root or the directory @dir_fd. Its root is ours from then
+ * on. Negative on failure.
+ */
+int call_open_start(struct call *call, int dir_fd, const char *text);
 /* The directory of what it calls so, and the last name ("" for none: it ends with a slash). */
 int call_open_parent(struct call *call, int dir_fd, uint64_t path, char name[NAME_MAX + 1]);
 /*
@@ -114,6 +116,8 @@ int call_open_parent(struct call *call, int dir_fd, uint64_t path, char name[NAM
  * with @flags. -ENOENT when it is nothing that it may see.
  */
 int call_open_outer(const struct call *call, const char *text, int flags);
+/* The same by O_PATH, to be looked at by us and not given away: of some directories too. */
+int call_look_outer(const struct call *call, const char *text, int flags);
 /* An O_PATH descriptor as one that reads. */
 int call_reopen(const struct call *call, int fd);
 mode_t call_umask(const struct call *call);
@@ -125,6 +129,57 @@ bool call_can(const struct call *call, int capability);
 /* stat(2) of it; *out_is_recorded when a record changed something. @fd may be O_PATH. */
 int supervise_stat(const struct call *call, int fd, struct stat *out, bool *out_is_recorded);
 int supervise_chown(const struct call *call, int fd, uid_t uid, gid_t gid);
+
+/* ---- supervise-files.c: the file that a call is about, by its number ---- */
+
+int call_open_subject(struct call *call);
+/* One that is a device in truth: no layer holds it, it was lent to the command. */
+bool call_is_lent(int fd);
+
+/* ---- supervise-access.c: what the kernel would refuse, were it whom it believes to be ---- */
+
+/* A path among the arguments. */
+struct at {
+	int dir_fd;
+	uint64_t path; /* where it is in memory */
+	int flags;     /* AT_SYMLINK_NOFOLLOW */
+};
+
+/* There all files are root's, whoever the processes believe to be. */
+bool supervise_is_of_proc(int fd);
+/* Is there anything that might be refused? Not to who has root's rights. */
+bool supervise_is_checked(const struct call *call, const struct ids *ids);
+/* To read, write, execute or search an open file (R_OK, W_OK, X_OK): 0 or -EACCES. */
+int supervise_may(const struct call *call, const struct ids *ids, int fd, int want);
+/* What only the owner may: 0 or -EPERM. */
+int supervise_may_change(const struct call *call, int fd);
+/*
+ * The same by path, whose directories must be searchable; 0 too where there is no such file, for
+ * the kernel finds that out itself. @want is 0 for being there.
+ */
+int supervise_may_reach(struct call *call, struct at at, int want);
+int supervise_may_reach_subject(struct call *call, int want);
+/* As access(2) asks. */
+int supervise_may_access(struct call *call, struct at at, int want);
+/* To give it another name. */
+int supervise_may_link(struct call *call, struct at at);
+int supervise_may_open(struct call *call, struct at at, int open_flags);
+/* To make a name, take it away, or whichever of the two it comes to. */
+enum enter { ENTER_NEW, ENTER_GONE, ENTER_EITHER };
+int supervise_may_enter(struct call *call, struct at at, enum enter enter);
+
+/* Where a path ends. */
+struct place {
+	int dir_fd; /* -1: it has no last name, as "/" */
+	char name[NAME_MAX + 1];
+	int fd; /* -1: nothing is there */
+};
+#define PLACE_INIT                      \
+	{                               \
+		.dir_fd = -1, .fd = -1, \
+	}
+#define auto_place __attribute__((cleanup(place_release)))
+void place_release(struct place *place);
 
 /* ---- supervise-ids.c ---- */
 
@@ -149,9 +204,19 @@ int answer_capget(struct call *call);
 
 int answer_access(struct call *call);
 int answer_readlink(struct call *call);
+int answer_statfs(struct call *call);
+int answer_uname(struct call *call);
 
 int answer_chown(struct call *call);
 int answer_change_open(struct call *call);
+int answer_chmod(struct call *call);
+int answer_set_attribute(struct call *call);
+int answer_remove(struct call *call);
+int answer_rename(struct call *call);
+int answer_link(struct call *call);
+int answer_chdir(struct call *call);
+int answer_truncate(struct call *call);
+int answer_chroot(struct call *call);
 int answer_utimens(struct call *call);
 int answer_listxattr(struct call *call);
 int answer_stat(struct call *call);

@@ -2,7 +2,8 @@
 /*
  * Answers for /proc and /dev where they cannot be mounted: a process that opens something there
  * gets the outer one's, if it is of those that a container may see. Files only: a directory of the
- * outer /proc would be a way to all that is in it. Names with ".." are none of ours.
+ * outer /proc would be a way to all that is in it; of a few is told that they are there. Names with
+ * ".." are none of ours.
  */
 #include "sandbox/supervise-internal.h"
 
@@ -13,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -116,6 +119,11 @@ struct outer {
 	int base_fd;
 	char path[PATH_MAX];
 	bool is_writable;
+	enum {
+		DIRECTORY_HIDDEN,
+		DIRECTORY_SEEN,  /* is told to be there */
+		DIRECTORY_OPENED /* its own descriptor's */
+	} directory;
 };
 
 static bool is_number(const char *text)
@@ -129,12 +137,14 @@ static bool find_of_process(const struct call *call, pid_t pid, const char *rest
 	const char *number = below(rest, "fd");
 	const bool is_own = pid == call->pid;
 
-	if (is_own && number && is_number(number))
+	if (is_own && number && is_number(number)) {
 		out->is_writable = true;
-	else if (is_in(of_process, rest))
+		out->directory = DIRECTORY_OPENED;
+	} else if (is_in(of_process, rest)) {
 		out->is_writable = is_in(writable, rest);
-	else
+	} else {
 		return false;
+	}
 	if (!is_own && !is_ours(call->supervisor, pid))
 		return false;
 	out->base_fd = call->supervisor->proc_fd;
@@ -163,6 +173,7 @@ static bool find_in_proc(const struct call *call, const char *name, struct outer
 		return false;
 	out->base_fd = call->supervisor->proc_fd;
 	out->is_writable = false;
+	out->directory = below(name, "sys") ? DIRECTORY_SEEN : DIRECTORY_HIDDEN;
 	return snprintf(out->path, sizeof(out->path), "%s", name) < (int)sizeof(out->path);
 }
 
@@ -187,48 +198,117 @@ static bool find_in_dev(const struct call *call, const char *name, struct outer 
 	return true;
 }
 
-int call_open_outer(const struct call *call, const char *text, int flags)
+static bool find(const struct call *call, const char *path, struct outer *out)
+{
+	const char *name = below(path, "/proc");
+
+	*out = (struct outer){ .base_fd = call->supervisor->proc_fd };
+	if (name)
+		return find_in_proc(call, name, out);
+	name = below(path, "/dev");
+	if (name)
+		return find_in_dev(call, name, out);
+	/* scripts ask whether there is a /proc at all */
+	out->directory = DIRECTORY_SEEN;
+	strcpy(out->path, ".");
+	return strcmp(path, "/proc") == 0;
+}
+
+static int open_found(const struct call *call, const struct outer *outer, int flags, bool is_for_us)
 {
 	auto_close int fd = -1;
-	char path[PATH_MAX];
-	struct outer outer;
-	const char *name;
 	struct stat st;
-	bool is_found;
 
-	if (call->supervisor->dev_fd < 0 || !clean(text, path))
-		return -ENOENT;
-	if ((name = below(path, "/proc")))
-		is_found = find_in_proc(call, name, &outer);
-	else
-		is_found = (name = below(path, "/dev")) && find_in_dev(call, name, &outer);
-	if (!is_found)
-		return -ENOENT;
-	if (!outer.is_writable && !(flags & O_PATH) && (flags & O_ACCMODE) != O_RDONLY)
-		return -EACCES;
 	flags &= ~(O_CREAT | O_EXCL | O_TRUNC | O_DIRECTORY);
-	fd = openat(outer.base_fd, outer.path, flags | O_CLOEXEC | O_NOCTTY);
+	fd = openat(outer->base_fd, outer->path, flags | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode))
+	if (fstat(fd, &st) < 0)
 		return -EACCES;
+	if (S_ISDIR(st.st_mode) &&
+	    outer->directory < (is_for_us ? DIRECTORY_SEEN : DIRECTORY_OPENED))
+		return -ENOENT;
 	return call_is_alive(call) ? fd_steal(&fd) : -ESRCH;
 }
 
-/* ---- calls that are of interest only there ---- */
+int call_open_outer(const struct call *call, const char *text, int flags)
+{
+	struct outer outer;
+	char path[PATH_MAX];
+
+	if (call->supervisor->dev_fd < 0 || !clean(text, path) || !find(call, path, &outer))
+		return -ENOENT;
+	if (!outer.is_writable && !(flags & O_PATH) && (flags & O_ACCMODE) != O_RDONLY)
+		return -EACCES;
+	return open_found(call, &outer, flags, false);
+}
+
+int call_look_outer(const struct call *call, const char *text, int flags)
+{
+	struct outer outer;
+	char path[PATH_MAX];
+
+	if (call->supervisor->dev_fd < 0 || !clean(text, path) || !find(call, path, &outer))
+		return -ENOENT;
+	return open_found(call, &outer, flags | O_PATH, true);
+}
+
+/* ---- calls that are of interest there ---- */
+
+static int access_outer(const struct call *call, int fd, int want)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "self/fd/%d", fd);
+	return faccessat(call->supervisor->proc_fd, path, want, 0) < 0 ? -errno : 0;
+}
 
 int answer_access(struct call *call)
 {
 	const bool is_at = call->number == SYS_faccessat || call->number == SYS_faccessat2;
 	const uint64_t *args = call->args + (is_at ? 1 : 0);
+	const int want = (int)args[1] & (R_OK | W_OK | X_OK);
 	const int flags = call->number == SYS_faccessat2 ? (int)args[2] : 0;
-	auto_close int fd = call_open(call, is_at ? (int)call->args[0] : AT_FDCWD, args[0], flags);
-	char path[32];
+	const struct at at = { .dir_fd = is_at ? (int)call->args[0] : AT_FDCWD,
+			       .path = args[0],
+			       .flags = flags & AT_SYMLINK_NOFOLLOW };
+	int result;
 
-	if (fd < 0 || !call->is_outer)
+	if (call->supervisor->dev_fd >= 0) {
+		auto_close int fd = call_open(call, at.dir_fd, at.path, flags);
+
+		if (fd >= 0 && call->is_outer)
+			return access_outer(call, fd, want);
+	}
+	result = flags & AT_EACCESS ? supervise_may_reach(call, at, want)
+				    : supervise_may_access(call, at, want);
+	return result < 0 ? result : CALL_PASS;
+}
+
+/* What tells that there is a /proc; of all else the kernel tells. */
+int answer_statfs(struct call *call)
+{
+	char text[PATH_MAX];
+	char path[PATH_MAX];
+	struct statfs fs;
+
+	if (call_read_text(call, call->args[0], text, sizeof(text)) < 0 || !clean(text, path) ||
+	    strcmp(path, "/proc") != 0 || fstatfs(call->supervisor->proc_fd, &fs) < 0)
 		return CALL_PASS;
-	snprintf(path, sizeof(path), "self/fd/%d", fd);
-	return faccessat(call->supervisor->proc_fd, path, (int)args[1], 0) < 0 ? -errno : 0;
+	return call_write(call, call->args[1], &fs, sizeof(fs));
+}
+
+/* The name that others set in their own namespace. */
+int answer_uname(struct call *call)
+{
+	struct utsname name;
+
+	if (!call->supervisor->hostname)
+		return CALL_PASS;
+	if (uname(&name) < 0)
+		return -errno;
+	snprintf(name.nodename, sizeof(name.nodename), "%s", call->supervisor->hostname);
+	return call_write(call, call->args[0], &name, sizeof(name));
 }
 
 /* Where a link of /proc leads is told from the root that the process has, for it is ours. */

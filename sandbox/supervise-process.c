@@ -165,6 +165,17 @@ static int enter_root(const struct call *call)
 	return 0;
 }
 
+int call_open_start(struct call *call, int dir_fd, const char *text)
+{
+	auto_close int fd = enter_root(call);
+
+	if (fd < 0)
+		return fd;
+	fd = text[0] == '/' ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)
+			    : open_directory(call, dir_fd);
+	return fd < 0 || call_is_alive(call) ? fd_steal(&fd) : -ESRCH;
+}
+
 /* @text from its directory @dir_fd, or from its root. */
 static int open_text(struct call *call, int dir_fd, const char *text, int flags)
 {
@@ -195,8 +206,7 @@ int call_open(struct call *call, int dir_fd, uint64_t path, int flags)
 		return result;
 	if (!text[0])
 		return flags & AT_EMPTY_PATH ? open_directory(call, dir_fd) : -ENOENT;
-	result = call_open_outer(call, text,
-				 O_PATH | (flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0));
+	result = call_look_outer(call, text, flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0);
 	call->is_outer = result >= 0;
 	if (call->is_outer)
 		return result;

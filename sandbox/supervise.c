@@ -48,7 +48,7 @@
 
 #define X32_BIT    0x40000000u /* x86_64 calls of 32 bit pointers; nowhere else a number */
 #define PER_CALL   5
-#define CALLS_MAX  80
+#define CALLS_MAX  112
 #define FILTER_MAX (CALLS_MAX * PER_CALL + 12)
 
 struct filter {
@@ -94,11 +94,9 @@ static void put_call(struct filter *filter, int number, unsigned arg, uint32_t m
 	put_return(filter, what);
 }
 
-static void put_held(struct filter *filter, const struct held *held, bool is_chroot)
+static void put_held(struct filter *filter, const struct held *held)
 {
-	const bool is_all = is_chroot && held->in_chroot == HELD_ALL_IN_CHROOT;
-
-	put_call(filter, held->number, held->arg, is_all ? 0 : held->mask, SECCOMP_RET_USER_NOTIF);
+	put_call(filter, held->number, held->arg, held->mask, SECCOMP_RET_USER_NOTIF);
 }
 
 static void put_refused(struct filter *filter, const struct refused *refused)
@@ -128,7 +126,7 @@ static void build_filter(struct filter *filter, const struct sandbox_description
 	put_return(filter, of_others);
 	for (size_t i = 0; i < count; i++)
 		if (held[i].in_chroot != HELD_ONLY_IN_CHROOT || is_chroot)
-			put_held(filter, &held[i], is_chroot);
+			put_held(filter, &held[i]);
 	for (size_t i = 0; is_chroot && i < supervise_refused_count; i++)
 		put_refused(filter, &supervise_refused[i]);
 	put_return(filter, SECCOMP_RET_ALLOW);
@@ -189,6 +187,7 @@ void supervisor_free(struct supervisor **pointer)
 	fd_close(&supervisor->listener_fd);
 	fd_close(&supervisor->proc_fd);
 	fd_close(&supervisor->dev_fd);
+	free(supervisor->hostname);
 	free(supervisor->request);
 	free(supervisor->response);
 	free(supervisor);
@@ -230,6 +229,8 @@ struct supervisor *supervisor_open(int socket_fd, const struct sandbox_descripti
 			return NULL;
 		}
 	}
+	if (description->hostname)
+		supervisor->hostname = str_dup(description->hostname);
 	supervisor->only_devices = description->supervision == SANDBOX_SUPERVISED_DEVICES;
 	supervise_ids_init(supervisor, description);
 	if (make_buffers(supervisor, err) < 0 ||

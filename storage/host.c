@@ -158,7 +158,10 @@ static void ask_seccomp(struct host_answer *answer)
 	const uint32_t action = SECCOMP_RET_USER_NOTIF;
 
 	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
-		say(answer, true, "commands can be supervised");
+		say(answer, true, "commands can be supervised%s",
+		    isolation_current() == ISOLATION_NAMESPACES
+			    ? ""
+			    : "; what is not imitated for them: imgbuild(1), --isolation");
 	else
 		say(answer, false, "commands cannot be supervised: %s; it takes Linux 5.0",
 		    strerror(errno));

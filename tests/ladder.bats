@@ -59,6 +59,49 @@ teardown() { ladder_teardown; }
 	same_on user lone chroot
 }
 
+@test "what another user may not do is refused, and shows in the same image" {
+	cp "$top_builddir/tests/step-tool" "$T/context/"
+	cat >"$T/context/try" <<-'END'
+		#!/bin/sh
+		# one line for each attempt: whether it came to pass
+		try() { if ("$@") >/dev/null 2>&1; then echo "yes $*"; else echo "no $*"; fi; }
+		write() { echo more >>"$1"; }
+		reads() { cat <"$1"; }
+		cd /srv
+		try reads secret; try reads group; try reads open; try write open; try write hers; try write group; try write locked/in
+		try stat locked/in; try stat dark/in; try ls dark; try ls listed; try stat listed/in; try ls locked; try stat link
+		for f in secret group open hers none; do for m in r w x; do try test -$m $f; done; done
+		try touch new; try touch hers.d/new; try mkdir locked/d; try mkdir hers.d/d; try ln -s a locked/l; try mkfifo locked/p
+		try rm -f open; try rm -f hers.d/roots; try rmdir dark/d; try mv hers.d/d hers.d/e; try mv open hers.d/open; try mv hers.d/e locked/e
+		try touch sticky/new; try rm -f sticky/roots; try rm -f sticky/hers; try mv sticky/roots sticky/mine; try ln open hers.d/linked; try ln hers locked/l
+		try chmod 777 open; try chmod 640 hers; try chmod 2755 hers.d/tool; try chgrp 100 hers; try chgrp 0 hers; try chown 0 hers; try touch open
+		try touch writable; try touch -d @9 writable; try touch -d @9 hers.d/mine; try truncate -s 0 open; try truncate -s 0 writable
+		try ./run; try ./run-not; try /srv/dark/run; try cd dark; try cd listed; try cd locked; [ "$(id -u)" = 0 ] || try chroot / true; try mknod hers.d/null c 1 3
+		try cat /root/x; try ls /root; try sh -c 'cd hers.d && touch ../new'; try sh -c 'cd hers.d && touch here'; try sh -c ': >hers.d/locked-now; chmod 0 hers.d/locked-now; cat hers.d/locked-now'
+		try step-tool xattr open user.a 61; try step-tool xattr hers user.a 61; try step-tool xattr hers security.capability 0100000200040000000000000000000000000000
+		try test -w /dev/null; try sh -c 'echo >/dev/null'; try test -r /proc/self/status; try cat /proc/self/environ; try sh -c 'cat /dev/stdin </srv/open'
+	END
+	chmod 755 "$T/context/try"
+	cat >"$T/context/Buildfile" <<-'END'
+		FROM scratch
+		ADD base.tar /
+		COPY try step-tool /bin/
+		RUN umask 022; mkdir /srv && cd /srv && mkdir locked dark listed hers.d sticky dark/d && touch secret group open hers none writable locked/in dark/in listed/in \
+			hers.d/roots hers.d/mine sticky/roots sticky/hers /root/x && ln -s dark/in link && for f in run run-not dark/run hers.d/tool; do echo '#!/bin/sh' >$f; chmod 755 $f; done \
+			&& chmod 644 run-not && chmod 700 dark /root && chmod 711 listed && chmod 1777 sticky && chmod 600 secret && chmod 660 group && chgrp 100 group && chmod 0 none \
+			&& chmod 666 writable && chown alice none hers hers.d hers.d/mine hers.d/tool sticky/hers && chgrp 33 hers.d/tool && rm -f /bin/lost
+		USER alice
+		RUN try >/tmp/tried
+		USER 1000:1001
+		RUN try >/tmp/tried-without-groups
+		USER daemon
+		RUN try >/tmp/tried-by-daemon
+		USER root
+		RUN try >/tmp/tried-by-root && cat /tmp/tried /tmp/tried-without-groups /tmp/tried-by-daemon /tmp/tried-by-root
+	END
+	same_on user lone chroot
+}
+
 @test "every storage driver records the same" {
 	local driver
 	cat >"$T/context/Buildfile" <<-'END'
@@ -123,6 +166,9 @@ write_mixed() {
 		RUN echo one >/one && chown 33:44 /one && chmod 4755 /one && mknod /tmp/null c 1 3 && ln -s one /link && chown -h alice /link
 		RUN echo lost >/dev/null && [ -c /dev/null ] && [ "$(head -c 9 /dev/zero | wc -c)" = 9 ] && [ -x /proc/self/exe ] \
 			&& grep -q '^Name' /proc/self/status && echo seen >/dev/stderr && rm -f /dev/lost && stat -c '%u %g %a' /one >/stat
+		# what package scripts and systemd-tmpfiles do about /proc
+		RUN uname -n >/uname && [ -d /proc/sys/kernel ] && stat -f -c %T /proc >/statfs && exec 5</stat 6</tmp && chmod 751 /proc/self/fd/5 \
+			&& chmod 1770 /proc/self/fd/6 && ls -d /proc/self/fd/6/. && exec 5<&- 6<&- && chmod 1777 /tmp
 		COPY --chown=alice Buildfile /home/alice/
 		USER alice
 		RUN id -u >/tmp/id && cp /one /tmp/two
