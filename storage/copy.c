@@ -106,6 +106,31 @@ static int show_view(struct store *store, const struct mount_request *request, s
 	return mount_directory(tree_fd, true, err);
 }
 
+/* A copy of what it lies in would have no end: a directory of the host, shown by "O". */
+static int check_outside(const struct mount_request *request, int tree_fd, struct err *err)
+{
+	auto_close int at_fd = openat(tree_fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st, lower, last = { .st_ino = 0 };
+
+	while (at_fd >= 0 && fstat(at_fd, &st) == 0) {
+		int up_fd;
+
+		if (st.st_dev == last.st_dev && st.st_ino == last.st_ino)
+			return 0; /* the root's parent is the root */
+		for (size_t i = 0; i < request->lower_count; i++)
+			if (fstat(request->lowers[i], &lower) == 0 && lower.st_dev == st.st_dev &&
+			    lower.st_ino == st.st_ino)
+				return err_set(err, ERR_INPUT,
+					       "the copy driver cannot show a directory that the "
+					       "store lies in");
+		last = st;
+		up_fd = openat(at_fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd_close(&at_fd);
+		at_fd = up_fd;
+	}
+	return err_sys(err, "look for the directories above the store");
+}
+
 static int open_list(int work_fd, const char *name, int flags, struct err *err)
 {
 	int fd = openat(work_fd, name, flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -131,7 +156,8 @@ static int show_tree(struct store *store, const struct mount_request *request, s
 		return -1;
 	tree_fd = make_tree(request->work_fd, "tree", err);
 	kin_fd = tree_fd < 0 ? -1 : open_list(request->work_fd, "kin", O_CREAT | O_EXCL, err);
-	if (kin_fd < 0 || flatten_lowers(store, request, FLATTEN_COPY, tree_fd, kin_fd, err) < 0 ||
+	if (kin_fd < 0 || check_outside(request, tree_fd, err) < 0 ||
+	    flatten_lowers(store, request, FLATTEN_COPY, tree_fd, kin_fd, err) < 0 ||
 	    flatten_layer(request->upper_fd, tree_fd, store->ns, FLATTEN_COPY, -1, err) < 0)
 		return -1;
 	inventory_fd = open_list(request->work_fd, "inventory", O_CREAT | O_EXCL, err);

@@ -85,7 +85,8 @@ by() {
 
 @test "what a bundle cannot say is refused" {
 	refused root 125 "an init is not part of a bundle" imgrun --bundle "$T/r" --init localhost/bb true
-	refused root 125 "has no path" imgrun --bundle "$T/r" -v "$T:/x:O" localhost/bb true
+	mkdir -p "$T/over"
+	refused root 125 "has no path" imgrun --bundle "$T/r" -v "$T/over:/x:O" localhost/bb true
 	refused root 125 "runtime 'no-such-runtime' is not here" imgrun --rm --runtime no-such-runtime localhost/bb true
 	refused root 125 "is not supported" imgrun -d --runtime runc localhost/bb true
 	[ "$(as root imgstore ps | wc -l)" = 1 ]

@@ -306,6 +306,14 @@ lasting() {
 }
 @test "the copy driver mounts for longer than a command (root)" { need_root; lasting root; }
 @test "the copy driver mounts for longer than a command (user)" { need_user; lasting user; }
+@test "the copy driver copies nothing into itself" {
+	need_root
+	mkdir "$T/over"
+	echo text >"$T/over/f"
+	IMGBUILD_STORAGE_DRIVER=copy refused root 125 "cannot show a directory that the store lies in" imgrun --rm -v "$T:/x:O" localhost/bb true
+	[ "$(IMGBUILD_STORAGE_DRIVER=copy as root imgrun --rm -v "$T/over:/x:O" localhost/bb sh -c 'echo more >>/x/f; cat /x/f' | tr '\n' ' ')" = "text more " ]
+	[ "$(cat "$T/over/f")" = text ]
+}
 @test "where nothing can be mounted, an image is put into a directory" {
 	need_root
 	export IMGBUILD_ISOLATION=chroot ROOT_STORE=$T/chroot-store
