@@ -18,6 +18,7 @@
 #include "common/strlist.h"
 #include "sandbox/initlayer.h"
 #include "sandbox/run-settings.h"
+#include "sandbox/security.h"
 #include "storage/image-pull.h"
 #include "storage/store.h"
 
@@ -61,6 +62,8 @@ struct build_request {
 	bool forgets;          /* steps that are done are not remembered */
 	enum squash_mode squash;
 	struct run_settings run_settings; /* of every RUN */
+	struct security security;         /* but of RUN --security=insecure */
+	char *seccomp_text;               /* of the profile that it names, or NULL */
 	enum sandbox_network network;     /* of RUN without --network */
 	bool has_epoch;
 	int64_t epoch; /* of what is new in the configuration: epoch.h */

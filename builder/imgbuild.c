@@ -311,6 +311,8 @@ int main(int argc, char **argv)
 	plan_changes_release(&request.changes);
 	policy_free(request.policy);
 	run_settings_release(&request.run_settings);
+	security_release(&request.security);
+	free(request.seccomp_text);
 	options_release(&options);
 	return status;
 }

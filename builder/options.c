@@ -4,6 +4,7 @@
  * the texts that were given.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,12 +13,14 @@
 #include "builder/options.h"
 #include "builder/plan.h"
 #include "common/cmdline.h"
+#include "common/fd.h"
 #include "common/isolation.h"
 #include "common/lines.h"
 #include "common/mem.h"
 #include "layers/unpack.h"
 
 #define ARG_FILE_MAX_BYTES ((size_t)1024 * 1024)
+#define PROFILE_MAX_BYTES  ((size_t)4 * 1024 * 1024)
 
 void options_release(struct options *options)
 {
@@ -33,6 +36,7 @@ void options_release(struct options *options)
 	outputs_release(&options->outputs);
 	strlist_release(&options->contexts);
 	run_setting_texts_release(&options->run);
+	security_texts_release(&options->security);
 	strlist_release(&options->secrets);
 	strlist_release(&options->agents);
 	strlist_release(&options->allowed);
@@ -139,6 +143,7 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		{ 0, "network", OPTION_CHOICE, &out->network, "MODE",
 		  "network of RUN steps (default: the host's)", "default|host|none" },
 		RUN_SETTING_OPTIONS(&out->run),
+		SECURITY_OPTIONS(&out->security),
 		{ 'v', "volume", OPTION_LIST, &out->run.volumes, "DIR:TARGET[:ro|rw,O]",
 		  "a directory or file that every RUN step sees at TARGET; O: what is written "
 		  "is thrown away",
@@ -366,6 +371,26 @@ static int check_outputs(const struct options *options, const struct platforms *
 	return 0;
 }
 
+/* What a profile says, and not what its file is called, decides what comes of a step. */
+static int take_security(const struct security_texts *texts, struct build_request *request,
+			 struct err *err)
+{
+	auto_strbuf struct strbuf profile = STRBUF_INIT;
+	auto_close int fd = -1;
+
+	if (security_parse(texts, &request->security, err) < 0)
+		return -1;
+	if (!request->security.seccomp)
+		return 0;
+	fd = open(request->security.seccomp, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return err_sys(err, "open the seccomp profile '%s'", request->security.seccomp);
+	if (fd_read_all(fd, PROFILE_MAX_BYTES, &profile, request->security.seccomp, err) < 0)
+		return -1;
+	request->seccomp_text = strbuf_steal(&profile);
+	return 0;
+}
+
 int options_prepare(const struct options *options, struct strlist *build_args,
 		    struct build_request *request, struct err *err)
 {
@@ -394,6 +419,8 @@ int options_prepare(const struct options *options, struct strlist *build_args,
 	    sandbox_network_parse(options->network ? options->network : "default",
 				  &request->network, err) < 0 ||
 	    take_allowed(&options->allowed, request, err) < 0)
+		return -1;
+	if (take_security(&options->security, request, err) < 0)
 		return -1;
 	return run_settings_make(&options->run, request->network, &request->run_settings, err);
 }

@@ -10,6 +10,7 @@
 #include "common/strlist.h"
 #include "registry/flags.h"
 #include "sandbox/run-settings.h"
+#include "sandbox/security.h"
 
 /* The options of imgbuild as they were given: texts, not yet looked at. */
 struct options {
@@ -44,6 +45,7 @@ struct options {
 	const char *from;
 	bool no_cache;
 	struct run_setting_texts run;
+	struct security_texts security;
 	bool skip_unused;
 	bool http_proxy;
 	bool layers;

@@ -21,7 +21,7 @@
 #include "sandbox/description.h"
 #include "sandbox/device.h"
 #include "sandbox/launch.h"
-#include "sandbox/seccomp.h"
+#include "sandbox/security.h"
 #include "sandbox/user.h"
 
 #define OUTPUT_BYTES 65536
@@ -78,6 +78,27 @@ static void settings_key(const struct run_settings *settings, struct cachekey *k
 	volumes_key(&settings->volumes, key);
 }
 
+/* Nothing where nothing was said, so that what is in the cache stays there. */
+static void security_key(const struct build_request *request, struct cachekey *key)
+{
+	const struct security *security = &request->security;
+
+	if (security->capabilities != SANDBOX_CAPS_DEFAULT)
+		cachekey_number(key, "capabilities", (int64_t)security->capabilities);
+	if (security->no_new_privileges)
+		cachekey_number(key, "no new privileges", 1);
+	if (security->is_unconfined)
+		cachekey_number(key, "no filter", 1);
+	if (request->seccomp_text)
+		cachekey_string(key, "seccomp", request->seccomp_text);
+	if (security->unmasks_all)
+		cachekey_number(key, "unmask all", 1);
+	if (security->masks.count > 0)
+		cachekey_list(key, "mask", &security->masks);
+	if (security->unmasks.count > 0)
+		cachekey_list(key, "unmask", &security->unmasks);
+}
+
 /* Proxies and the contents of the init layer are not in the key: they leave no trace. */
 static int run_key(const struct stage_run *run, const struct plan_run *plan,
 		   const struct step_mounts *mounts, bool by_content, struct digest *out,
@@ -98,6 +119,8 @@ static int run_key(const struct stage_run *run, const struct plan_run *plan,
 	cachekey_string(&key, "hostname", run->build->plan->hostname);
 	if (plan->is_insecure)
 		cachekey_number(&key, "insecure", 1);
+	else
+		security_key(run->build->request, &key);
 	settings_key(&run->build->request->run_settings, &key);
 	if (step_mounts_key(mounts, by_content, &key, err) < 0)
 		return -1;
@@ -146,8 +169,8 @@ static int open_seccomp(struct build *build, uint64_t capabilities, struct err *
 
 	pthread_mutex_lock(&build->lock);
 	if (build->seccomp_fd < 0)
-		build->seccomp_fd = seccomp_default_filter(store_cache_fd(build->request->store),
-							   capabilities, err);
+		build->seccomp_fd = security_open_filter(&build->request->security,
+							 build->request->store, capabilities, err);
 	fd = build->seccomp_fd;
 	pthread_mutex_unlock(&build->lock);
 	return fd;
@@ -187,6 +210,7 @@ static int describe(struct stage_run *run, const struct plan_run *plan,
 		    const struct step_mounts *mounts, int root_fd, struct sandbox_description *out,
 		    struct err *err)
 {
+	const struct security *security = &run->build->request->security;
 	auto_user_ids struct user_ids ids = USER_IDS_INIT;
 
 	sandbox_description_defaults(out);
@@ -207,11 +231,12 @@ static int describe(struct stage_run *run, const struct plan_run *plan,
 	out->groups = ptr_steal(&ids.groups);
 	out->group_count = ids.group_count;
 	out->is_32bit = plan->is_32bit;
+	security_apply_rights(security, out);
 	if (plan->is_insecure)
 		open_up(out);
 	device_open_granted(out);
 	step_mounts_describe(mounts, out);
-	if (plan->is_insecure)
+	if (plan->is_insecure || security->is_unconfined)
 		return 0;
 	out->seccomp_fd = open_seccomp(run->build, out->capabilities, err);
 	return out->seccomp_fd < 0 ? -1 : 0;

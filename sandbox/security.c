@@ -2,6 +2,7 @@
 /* Answers for --cap-add, --cap-drop, --security-opt and --privileged. */
 #include "sandbox/security.h"
 
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -213,10 +214,12 @@ static void open_up(struct sandbox_description *out)
 			out->mounts[i].flags &= ~(unsigned)SANDBOX_MOUNT_READ_ONLY;
 }
 
-int security_apply(const struct security *security, struct store *store,
-		   struct sandbox_description *out, int *out_seccomp_fd, struct err *err)
+void security_apply_rights(const struct security *security, struct sandbox_description *out)
 {
-	out->capabilities = security->capabilities;
+	/* by which root leaves one chroot through another */
+	const uint64_t never = sandbox_is_chroot(out) ? CAPS_BIT(CAP_SYS_CHROOT) : 0;
+
+	out->capabilities = security->capabilities & ~never;
 	out->no_new_privileges |= security->no_new_privileges; /* the ladder may need it */
 	if (security->is_privileged)
 		open_up(out);
@@ -228,12 +231,22 @@ int security_apply(const struct security *security, struct store *store,
 	take_out(&out->read_only_paths, &security->unmasks);
 	for (size_t i = 0; i < security->masks.count; i++)
 		strlist_add(&out->masked_paths, security->masks.items[i]);
+}
+
+int security_open_filter(const struct security *security, struct store *store,
+			 uint64_t capabilities, struct err *err)
+{
+	return security->seccomp ? seccomp_profile_filter(security->seccomp, capabilities, err)
+				 : seccomp_default_filter(store_cache_fd(store), capabilities, err);
+}
+
+int security_apply(const struct security *security, struct store *store,
+		   struct sandbox_description *out, int *out_seccomp_fd, struct err *err)
+{
+	security_apply_rights(security, out);
 	if (security->is_unconfined)
 		return 0;
-	*out_seccomp_fd =
-		security->seccomp
-			? seccomp_profile_filter(security->seccomp, out->capabilities, err)
-			: seccomp_default_filter(store_cache_fd(store), out->capabilities, err);
+	*out_seccomp_fd = security_open_filter(security, store, out->capabilities, err);
 	out->seccomp_fd = *out_seccomp_fd;
 	return *out_seccomp_fd < 0 ? -1 : 0;
 }

@@ -59,7 +59,12 @@ void security_texts_release(struct security_texts *texts);
 
 /* ERR_USAGE. */
 int security_parse(const struct security_texts *texts, struct security *out, struct err *err);
-/* Into a description with all defaults. *out_seccomp_fd is the caller's to close, -1 for none. */
+/* All of it but the filter, into a description with all defaults. */
+void security_apply_rights(const struct security *security, struct sandbox_description *out);
+/* The filter that it says, unless it says none (is_unconfined): a descriptor. */
+int security_open_filter(const struct security *security, struct store *store,
+			 uint64_t capabilities, struct err *err);
+/* Both. *out_seccomp_fd is the caller's to close, -1 for none. */
 int security_apply(const struct security *security, struct store *store,
 		   struct sandbox_description *out, int *out_seccomp_fd, struct err *err);
 

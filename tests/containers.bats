@@ -375,3 +375,30 @@ names_and_files() {
 }
 @test "root: labels, --cidfile" { names_and_files root; }
 @test "user: labels, --cidfile" { names_and_files user; }
+
+rights_of_steps() {
+	need "$1"
+	local d=$T/rights.$1
+	mkdir "$d"
+	printf 'FROM localhost/bb\nRUN grep -E "^(CapBnd|NoNewPrivs)" /proc/self/status; mkdir /d || echo no dir\n' >"$d/Buildfile"
+	printf '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":2}]}' >"$d/profile"
+	run as "$1" imgbuild --progress plain --cap-drop ALL --cap-add CHOWN --security-opt no-new-privileges "$d"
+	echo "$output"
+	[[ "$output" == *$'CapBnd:\t0000000000000001'* ]]
+	[[ "$output" == *$'NoNewPrivs:\t1'* ]]
+	run as "$1" imgbuild --progress plain --security-opt "seccomp=$d/profile" "$d"
+	[[ "$output" == *$'CapBnd:\t00000000a80425fb'*"no dir"* ]]
+	# what is said makes another step, and the same is found again: by what a profile says
+	cp "$d/profile" "$d/copy"
+	run as "$1" imgbuild --progress plain --security-opt "seccomp=$d/copy" "$d"
+	[[ "$output" != *CapBnd:* ]]
+	echo ' ' >>"$d/copy"
+	run as "$1" imgbuild --progress plain --security-opt "seccomp=$d/copy" "$d"
+	[[ "$output" == *CapBnd:* ]]
+	run as "$1" imgbuild --progress plain --security-opt seccomp=unconfined "$d"
+	[[ "$output" == *CapBnd:* ]]
+	refused "$1" 2 "'FLY' is not a capability" imgbuild --cap-add FLY "$d"
+	refused "$1" 5 "open the seccomp profile '$d/none'" imgbuild --security-opt "seccomp=$d/none" "$d"
+}
+@test "root: --cap-add, --cap-drop and --security-opt of steps" { rights_of_steps root; }
+@test "user: --cap-add, --cap-drop and --security-opt of steps" { rights_of_steps user; }
