@@ -6,13 +6,16 @@
 #include "sandbox/perform-internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/beneath.h"
 #include "common/fd.h"
 
 /* As of the newest that we know; older kernels know the first of them only. */
@@ -95,8 +98,29 @@ static int lock_in(int root_fd, struct err *err)
 	return 0;
 }
 
+/*
+ * Elsewhere a file system of its own is there, in which everybody shares memory. Here it is the
+ * root's own directory; no layer holds what is below /dev.
+ */
+static void open_shm(int root_fd)
+{
+	struct err ignored = ERR_INIT; /* an image may have something else there */
+	auto_close int dev_fd = -1;
+	auto_close int fd = -1;
+
+	(void)mkdirat(root_fd, "dev", 0755);
+	dev_fd = beneath_open(root_fd, "dev", BENEATH_NO_LINKS, O_PATH | O_DIRECTORY, &ignored);
+	if (dev_fd < 0)
+		return;
+	(void)mkdirat(dev_fd, "shm", 0755);
+	fd = openat(dev_fd, "shm", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0)
+		(void)fchmod(fd, 01777);
+}
+
 int confine(const struct sandbox_description *description, struct err *err)
 {
+	open_shm(description->root_fd);
 	if (lock_in(description->root_fd, err) < 0)
 		return -1;
 	if (fchdir(description->root_fd) < 0 || chroot(".") < 0)

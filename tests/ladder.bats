@@ -171,7 +171,7 @@ write_mixed() {
 			&& chmod 1770 /proc/self/fd/6 && ls -d /proc/self/fd/6/. && exec 5<&- 6<&- && chmod 1777 /tmp
 		COPY --chown=alice Buildfile /home/alice/
 		USER alice
-		RUN id -u >/tmp/id && cp /one /tmp/two
+		RUN id -u >/tmp/id && cp /one /tmp/two && echo shared >/dev/shm/memory && rm /dev/shm/memory
 	END
 }
 
