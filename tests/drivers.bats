@@ -288,15 +288,16 @@ lasting() {
 		export IMGBUILD_STORAGE_DRIVER=copy
 		d=$(imgstore mount localhost/bb)
 		[ "$(cat "$d/etc/group")" = "$(imgrun --rm localhost/bb cat /etc/group)" ]
-		! touch "$d/etc/group" 2>/dev/null
+		if touch "$d/etc/group" 2>/dev/null; then exit 1; fi
 		mkdir -p "$1"
 		[ "$(imgstore mount localhost/bb "$1")" = "$1" ]
-		! imgstore mount localhost/bb "$1" 2>/dev/null
-		! imgstore rm localhost/bb 2>/dev/null
+		if imgstore mount localhost/bb "$1" 2>/dev/null; then exit 1; fi
+		if imgstore rm localhost/bb 2>/dev/null; then exit 1; fi
 		imgstore umount "$d"
 		[ -e "$1/etc/group" ]
 		imgstore umount localhost/bb
-		[ -z "$(ls "$1")" ] && [ -z "$(ls "$2")" ]
+		[ -z "$(ls "$1")" ]
+		[ -z "$(ls "$2")" ]
 		# what went without a word is swept
 		imgstore mount localhost/bb "$1"
 		umount "$1"

@@ -87,7 +87,8 @@ layout_archive_round_trip() {
 		tar -C "$T/in" -cf "$OUT/bad.tar" "$@"
 		run as "$who" imgpull "oci-archive:$OUT/bad.tar${TAG-}" localhost/bad
 		echo "$output" >&2
-		[ "$status" = "$status_wanted" ] && [[ $output == *"$text"* ]]
+		[ "$status" = "$status_wanted" ]
+		[[ $output == *"$text"* ]]
 	}
 	bad 3 "it has no file 'oci-layout'" index.json
 	bad 3 "has no index.json" oci-layout
