@@ -19,7 +19,8 @@ teardown_file() { remove_scratch; }
 
 # A number that no other process has as its argument.
 marker() { echo $((100000 + $$ % 10000 * 10 + $1)); }
-groups_of_ours() { find /sys/fs/cgroup -type d -name 'imgbuild-*' 2>/dev/null | sort; }
+# groups_of WHO: those that his store has noted; what others at work do is not looked at
+groups_of() { sort -u "$(store_of "$1")"/cgroups/* 2>/dev/null || true; }
 # processes WHAT: how many have it in their command line
 processes() { ps -eo args | grep -F -- "$1" | grep -vc grep || true; }
 wait_for() { # WHAT COUNT
@@ -31,16 +32,11 @@ wait_for() { # WHAT COUNT
 	ps -eo pid,ppid,args | grep -F -- "$1"
 	return 1
 }
-# no_group_stays BEFORE: those that came since are gone, or somebody else's who is still at work and will end
-no_group_stays() {
-	local new i
-	new=$(comm -13 <(echo "$1") <(groups_of_ours))
-	for i in $(seq 200); do
-		[ -n "$(comm -12 <(echo "$new") <(groups_of_ours))" ] || return 0
-		sleep 0.05
-	done
-	echo "left: $new"
-	return 1
+no_group_stays() { # GROUPS, a line each
+	local dir
+	while read -r dir; do
+		[ ! -e "$dir" ] || { echo "left: $dir"; return 1; }
+	done <<<"$1"
 }
 is_clean() { # WHO MARK GROUPS
 	wait_for "$2" -eq 0
@@ -55,10 +51,9 @@ is_clean() { # WHO MARK GROUPS
 # ends WHO VICTIM OPTIONS…: by each signal; the victim is imgrun, sandbox, keeper (of another runtime), or the first
 # process of the container
 ends() {
-	local who=$1 victim=$2 sig mark before pid n=0 signals id ids=
+	local who=$1 victim=$2 sig mark groups pid n=0 signals id ids=
 	shift 2
 	need_builder "$who"
-	before=$(groups_of_ours)
 	case $victim in
 	imgrun) signals="INT TERM KILL" ;;
 	sandbox) signals="TERM KILL" ;; # it takes no other
@@ -72,6 +67,7 @@ ends() {
 		wait_for "sleep $mark" -ge 2
 		until [ -n "$(pgrep -f "^sleep $mark\$" || true)" ]; do sleep 0.05; done
 		pid=$(cat "$T/user/pid.$who")
+		groups=$(groups_of "$who")
 		ids="$ids $(ls "$(store_of "$who")/containers")"
 		case $victim in
 		imgrun) ;;
@@ -84,7 +80,7 @@ ends() {
 		wait
 		wait_for "sleep $mark" -eq 0
 		as "$who" imgstore rm victim >/dev/null 2>&1 || true
-		is_clean "$who" "$mark" "$before"
+		is_clean "$who" "$mark" "$groups"
 	done
 	[ -z "$(ls "$(store_of "$who")/containers")" ]
 	# groups that another runtime made have its number
@@ -126,9 +122,8 @@ by_runtime() { # RUNTIME
 }
 
 builds_end() {
-	local sig mark before n=4 c=$T/context.$1
+	local sig mark groups n=4 c=$T/context.$1
 	need_builder "$1"
-	before=$(groups_of_ours)
 	mkdir -p "$c"
 	for sig in INT TERM KILL; do
 		n=$((n + 1))
@@ -136,9 +131,10 @@ builds_end() {
 		printf 'FROM localhost/bb\nRUN --mount=type=tmpfs,target=/t echo half >/half && sleep %s\n' "$mark" >"$c/Buildfile"
 		as "$1" sh -c 'echo $$ >"$0"; exec imgbuild "$@"' "$T/user/pid.$1" -q -v "$T/shown:/s:O" "$c" 3>&- >"$T/said" 2>&1 &
 		until [ -n "$(pgrep -f "^sleep $mark\$" || true)" ]; do sleep 0.05; done
+		groups=$(groups_of "$1")
 		kill -$sig "$(cat "$T/user/pid.$1")"
 		wait
-		is_clean "$1" "sleep $mark" "$before"
+		is_clean "$1" "sleep $mark" "$groups"
 	done
 }
 @test "root: a build is ended" { builds_end root; }

@@ -35,7 +35,7 @@ teardown() {
 	[ -z "${WORKER-}" ] || { : >"$T/stop"; wait "$WORKER" 2>/dev/null || true; }
 	# a loop device lets go of its file a moment after the umount
 	for dir in cut in out; do
-		for _ in $(seq 20); do
+		for _ in $(seq 200); do
 			mountpoint -q "$T/$dir" || break
 			umount "$T/$dir" 2>/dev/null || sleep 0.1
 		done
