@@ -20,6 +20,7 @@
 #include "fuse-overlay/ops.h"
 #include "fuse-overlay/options.h"
 #include "fuse-overlay/overlay.h"
+#include "fuse-overlay/own-mounts.h"
 #include "fuse-overlay/session.h"
 
 #define PROGRAM "imgoverlay"
@@ -186,9 +187,8 @@ static int run(const struct options *options, int *out_status, struct err *err)
 	if (overlay_open(&overlay, options, err) < 0)
 		return -1;
 	/* nobody waits for an answer, and nobody knows us by a directory */
-	if (is_connection && chdir("/") < 0)
-		result = err_sys(err, "go to '/'");
-	else
+	result = is_connection ? own_mounts_enter(err) : 0;
+	if (result == 0)
 		result = start(options, overlay, mountpoint, out_status, err);
 	overlay_free(overlay);
 	return result;

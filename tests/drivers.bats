@@ -265,6 +265,44 @@ daemons() {
 	as root imgstore prune --force >&2
 	assert_store_idle "$ROOT_STORE"
 }
+outlived() { # a namespace, private or not, that nobody but the daemon could keep
+	local who=$1 how
+	need_fuse
+	export IMGBUILD_STORAGE_DRIVER=fuse
+	for how in private shared slave; do
+		as "$who" imgstore unshare unshare -m --propagation $how sh -euc '
+			d=$(imgstore mount localhost/bb)
+			[ "$(wc -c <"$d/etc/group")" -gt 0 ]
+			imgstore umount localhost/bb && imgstore mount localhost/bb'
+		for i in $(seq 100); do
+			[ "$(daemons "$(store_of "$who")" | wc -l)" != 0 ] || break
+			sleep 0.1
+		done
+		same "$(daemons "$(store_of "$who")")" ""
+	done
+	as "$who" imgstore prune --force >&2
+	assert_store_idle "$(store_of "$who")"
+}
+@test "a mount by the daemon ends with its mount namespace (root)" { need_root; outlived root; }
+@test "a mount by the daemon ends with its mount namespace (user)" { need_user; outlived user; }
+@test "the daemon is in no chroot, and keeps no mount of others" {
+	need_root
+	need_fuse
+	mkdir "$T/disk" "$T/chroot"
+	export -f daemons
+	IMGBUILD_STORAGE_DRIVER=fuse IMGBUILD_ROOT=$ROOT_STORE unshare -m --propagation private bash -eux -c '
+		mount -t tmpfs disk "$T/disk"
+		mount --rbind / "$T/chroot"
+		chroot "$T/chroot" "$(realpath "$(command -v imgstore)")" mount localhost/bb
+		pid=$(daemons "$IMGBUILD_ROOT")
+		[ -n "$pid" ]
+		cut -d" " -f5 "/proc/$pid/mountinfo" >"$T/mounts"
+		umount "$T/disk"
+	'
+	cat "$T/mounts"
+	grep -x /proc "$T/mounts"
+	not grep -vE '^/((proc|sys|dev)(/|$)|$)' "$T/mounts"
+}
 @test "a daemon that is lost is an error, and no layer" {
 	need_root
 	need_fuse
