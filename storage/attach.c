@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,13 +20,29 @@
 #include "storage/store-internal.h"
 #include "storage/view-internal.h"
 
+/* NS_GET_MNTNS_ID of Linux 6.11 */
+#define MOUNT_NS_ID _IOR(0xb7, 5, uint64_t)
+
+/*
+ * What is in a row and names a mount namespace: its id, which no other has until the next boot.
+ * Before Linux 6.11 its inode number, which the next one may have as soon as this one is gone.
+ */
+static int ns_number(int dir_fd, const char *path, int64_t *out)
+{
+	auto_close int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	uint64_t id;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	*out = ioctl(fd, MOUNT_NS_ID, &id) == 0 ? (int64_t)id : (int64_t)st.st_ino;
+	return 0;
+}
+
 static int own_ns(int64_t *out, struct err *err)
 {
-	struct stat st;
-
-	if (stat("/proc/self/ns/mnt", &st) < 0)
-		return err_sys(err, "stat '/proc/self/ns/mnt'");
-	*out = (int64_t)st.st_ino;
+	if (ns_number(AT_FDCWD, "/proc/self/ns/mnt", out) < 0)
+		return err_sys(err, "look at '/proc/self/ns/mnt'");
 	return 0;
 }
 
@@ -122,7 +139,7 @@ static int is_alive(int64_t ns, bool *out, struct err *err)
 	auto_close int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_strlist struct strlist names = STRLIST_INIT;
 	char path[64];
-	struct stat st;
+	int64_t number;
 
 	if (proc_fd < 0)
 		return err_sys(err, "open '/proc'");
@@ -133,8 +150,8 @@ static int is_alive(int64_t ns, bool *out, struct err *err)
 		if (!isdigit((unsigned char)names.items[i][0]))
 			continue;
 		snprintf(path, sizeof(path), "%.20s/ns/mnt", names.items[i]);
-		if (fstatat(proc_fd, path, &st, 0) == 0)
-			*out = (int64_t)st.st_ino == ns;
+		if (ns_number(proc_fd, path, &number) == 0)
+			*out = number == ns;
 	}
 	return 0;
 }

@@ -125,6 +125,27 @@ names() {
 	[ "$(count root layers)" = 0 ]
 }
 
+@test "a mount namespace that is gone is not taken for the next one of its number" {
+	need_root
+	unshare -m python3 -c 'import fcntl; fcntl.ioctl(open("/proc/self/ns/mnt"), 0x8008b705, bytearray(8))' ||
+		skip "before Linux 6.11 there is no better number"
+	as root imgstore import "$T/small.tar" small
+	for try in $(seq 20); do # others make namespaces, too
+		was=$(IMGBUILD_ROOT=$ROOT_STORE unshare -m sh -ec 'imgstore mount small >&2; readlink /proc/self/ns/mnt')
+		unshare -m sh -c 'readlink /proc/self/ns/mnt >"$1"; exec sleep 60' - "$T/is" &
+		holder=$!
+		for i in $(seq 100); do [ ! -s "$T/is" ] || break; sleep 0.02; done
+		[ "$(cat "$T/is")" != "$was" ] || break
+		kill $holder
+		rm "$T/is"
+	done
+	[ -e "$T/is" ] || skip "the number is not given again"
+	run as root imgstore rm small
+	kill $holder
+	echo "$output"
+	[ "$status" = 0 ]
+}
+
 @test "an ordinary user mounts in imgstore unshare, and is told so elsewhere" {
 	need_user
 	as user imgstore import "$T/small.tar" small
