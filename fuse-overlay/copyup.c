@@ -121,7 +121,8 @@ static int copy_xattr(const struct where *from, const struct where *to, const ch
 	return r == -ENOTSUP || r == -EPERM ? 0 : r;
 }
 
-static int copy_xattrs(const struct where *from, const struct where *to)
+static int copy_xattrs(const struct overlay *overlay, const struct where *from,
+		       const struct where *to)
 {
 	auto_free char *list = NULL;
 	ssize_t len = where_listxattr(from, &list);
@@ -130,7 +131,7 @@ static int copy_xattrs(const struct where *from, const struct where *to)
 	if (len < 0)
 		return len == -ENOTSUP ? 0 : (int)len;
 	for (const char *name = list; r == 0 && name < list + len; name += strlen(name) + 1)
-		if (!mark_is_private(name) && strcmp(name, "security.selinux") != 0)
+		if (!mark_is_private(overlay, name) && strcmp(name, "security.selinux") != 0)
 			r = copy_xattr(from, to, name);
 	return r;
 }
@@ -166,7 +167,7 @@ static int copy_metadata(struct overlay *overlay, const struct where *from, cons
 		return r;
 	if (!S_ISLNK(st->st_mode) && chmod(where_path(&to, path), st->st_mode & 07777) < 0)
 		return -errno;
-	r = overlay->options->no_xattrs ? 0 : copy_xattrs(from, &to);
+	r = overlay->options->no_xattrs ? 0 : copy_xattrs(overlay, from, &to);
 	if (r < 0)
 		return r;
 	if (!S_ISDIR(st->st_mode) && st->st_nlink == 1)

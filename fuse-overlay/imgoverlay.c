@@ -54,6 +54,7 @@ static const char help[] =
 	"  writeback=0|1              let the kernel collect writes (see the manual)\n"
 	"  threaded=0                 as -s\n"
 	"  polling=auto|never         keep processors awake while there is work (see the manual; auto)\n"
+	"  marks=any|trusted|user     whose attributes .overlay.* are marks and not shown (any)\n"
 	"  noacl, noxattrs=1          without access control lists; without any attributes\n"
 	"  static_nlink               directories have one link\n"
 	"  xino=off|auto|on, ino32_t  inode numbers: over several devices; of 32 bits\n"

@@ -30,7 +30,7 @@ static int link_over_whiteout(struct overlay *overlay, const struct where *from,
 {
 	char temporary[WORK_NAME_MAX];
 	enum standing standing;
-	int r = upper_standing(dir_fd, name, &standing);
+	int r = upper_standing(overlay, dir_fd, name, &standing);
 
 	if (r < 0)
 		return r;

@@ -131,7 +131,7 @@ static bool is_whiteout(const struct reading *reading, const struct dirent64 *en
 	    (entry->d_type != DT_REG || reading->is_lowest))
 		return false;
 	return fstatat(reading->fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       mark_is_whiteout(reading->fd, entry->d_name, &st);
+	       mark_is_whiteout(reading->overlay, reading->fd, entry->d_name, &st);
 }
 
 static void take_entry(const struct reading *reading, const struct dirent64 *entry)

@@ -138,7 +138,7 @@ static int take_dir(struct search *search, uint16_t index, int dir_fd, const cha
 	if (index == search->overlay->layer_count - 1 ||
 	    (is_lowest(search, index) && !layer->has_redirects))
 		return 0;
-	r = dir_marks_load(layer, dir_fd, name, &marks);
+	r = dir_marks_load(search->overlay, layer, dir_fd, name, &marks);
 	if (r < 0)
 		return r;
 	search->is_over = marks.is_opaque;
@@ -165,7 +165,8 @@ static int look_at(struct search *search, uint16_t index, int dir_fd, const char
 	}
 	if (r < 0)
 		return r;
-	if (mark_is_whiteout(dir_fd, name, &st) || (search->is_anything && !S_ISDIR(st.st_mode))) {
+	if (mark_is_whiteout(search->overlay, dir_fd, name, &st) ||
+	    (search->is_anything && !S_ISDIR(st.st_mode))) {
 		search->is_over = true;
 		return 0;
 	}
@@ -214,7 +215,7 @@ static int step_into(struct search *search, const struct layer *layer, int *dir_
 		search->is_over = true;
 		return -ENOENT;
 	}
-	r = dir_marks_load(layer, *dir_fd, part, &marks);
+	r = dir_marks_load(search->overlay, layer, *dir_fd, part, &marks);
 	if (r < 0)
 		return r;
 	*is_last |= marks.is_opaque;

@@ -223,7 +223,7 @@ static int make_in(struct work *work, int dir_fd, const char *name)
 		r = make_whole(work, dir_fd, name);
 	}
 	if (r == -EEXIST) {
-		r = upper_standing(dir_fd, name, &standing);
+		r = upper_standing(work->overlay, dir_fd, name, &standing);
 		if (r < 0)
 			return r;
 		if (standing != STANDING_WHITEOUT)

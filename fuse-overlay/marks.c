@@ -19,10 +19,17 @@
 #include "fuse-overlay/copyup.h"
 #include "layers/whiteout.h"
 
-static const char *const prefixes[] = { "trusted.overlay.", "user.overlay.",
-					"user.fuseoverlayfs." };
-#define PREFIX_COUNT        (sizeof(prefixes) / sizeof(prefixes[0]))
-#define KERNEL_PREFIX_COUNT 2
+enum {
+	PREFIX_TRUSTED,
+	PREFIX_USER,
+	KERNEL_PREFIX_COUNT,
+};
+static const char *const prefixes[] = {
+	[PREFIX_TRUSTED] = "trusted.overlay.",
+	[PREFIX_USER] = "user.overlay.",
+	"user.fuseoverlayfs.",
+};
+#define PREFIX_COUNT (sizeof(prefixes) / sizeof(prefixes[0]))
 
 #define ESCAPE "overlay."
 #define SHARED		"#whiteout"
@@ -32,11 +39,25 @@ bool mark_is_name(const char *name)
 	return strncmp(name, WHITEOUT_PREFIX, strlen(WHITEOUT_PREFIX)) == 0;
 }
 
+/* Is what begins so a mark here? */
+static bool is_read(const struct overlay *overlay, size_t prefix)
+{
+	switch (overlay->options->marks) {
+	case MARKS_ANY:
+		return true;
+	case MARKS_TRUSTED:
+		return prefix == PREFIX_TRUSTED;
+	case MARKS_USER:
+		return prefix == PREFIX_USER;
+	}
+	return false;
+}
+
 /* The prefix that a name has, or NULL. */
-static const char *prefix_of(const char *name)
+static const char *prefix_of(const struct overlay *overlay, const char *name)
 {
 	for (size_t i = 0; i < PREFIX_COUNT; i++)
-		if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+		if (is_read(overlay, i) && strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
 			return prefixes[i];
 	return NULL;
 }
@@ -46,16 +67,16 @@ static bool is_escaped(const char *name, const char *prefix)
 	return strncmp(name + strlen(prefix), ESCAPE, strlen(ESCAPE)) == 0;
 }
 
-bool mark_is_private(const char *name)
+bool mark_is_private(const struct overlay *overlay, const char *name)
 {
-	const char *prefix = prefix_of(name);
+	const char *prefix = prefix_of(overlay, name);
 
 	return prefix && !is_escaped(name, prefix);
 }
 
-const char *mark_escape(const char *name, char *buf)
+const char *mark_escape(const struct overlay *overlay, const char *name, char *buf)
 {
-	const char *prefix = prefix_of(name);
+	const char *prefix = prefix_of(overlay, name);
 
 	if (!prefix)
 		return name;
@@ -65,9 +86,9 @@ const char *mark_escape(const char *name, char *buf)
 	return buf;
 }
 
-const char *mark_unescape(const char *name, char *buf)
+const char *mark_unescape(const struct overlay *overlay, const char *name, char *buf)
 {
-	const char *prefix = prefix_of(name);
+	const char *prefix = prefix_of(overlay, name);
 
 	if (!prefix)
 		return name;
@@ -79,12 +100,15 @@ const char *mark_unescape(const char *name, char *buf)
 
 /* ---- deletions -------------------------------------------------------------------- */
 
-static bool has_mark(int dir_fd, const char *name, const char *mark)
+static bool has_mark(const struct overlay *overlay, int dir_fd, const char *name,
+		     const char *mark)
 {
 	const struct where where = { .fd = dir_fd, .name = name };
 	char attribute[64];
 
 	for (size_t i = 0; i < KERNEL_PREFIX_COUNT; i++) {
+		if (!is_read(overlay, i))
+			continue;
 		snprintf(attribute, sizeof(attribute), "%s%s", prefixes[i], mark);
 		if (where_getxattr(&where, attribute, NULL, 0) >= 0)
 			return true;
@@ -92,11 +116,12 @@ static bool has_mark(int dir_fd, const char *name, const char *mark)
 	return false;
 }
 
-bool mark_is_whiteout(int dir_fd, const char *name, const struct stat *st)
+bool mark_is_whiteout(const struct overlay *overlay, int dir_fd, const char *name,
+		      const struct stat *st)
 {
 	if (S_ISCHR(st->st_mode))
 		return whiteout_is_device(st);
-	return S_ISREG(st->st_mode) && st->st_size == 0 && has_mark(dir_fd, name, "whiteout");
+	return S_ISREG(st->st_mode) && st->st_size == 0 && has_mark(overlay, dir_fd, name, "whiteout");
 }
 
 bool mark_has_whiteout_file(int dir_fd, const char *name)
@@ -239,13 +264,14 @@ static char *read_mark(const struct where *where, const char *attribute)
 	return len < 0 ? NULL : str_ndup(value, (size_t)len);
 }
 
-static void take_mark(const struct where *where, const char *attribute, struct dir_marks *out)
+static void take_mark(const struct overlay *overlay, const struct where *where,
+		      const char *attribute, struct dir_marks *out)
 {
 	for (size_t i = 0; i < PREFIX_COUNT; i++) {
 		size_t len = strlen(prefixes[i]);
 		auto_free char *value = NULL;
 
-		if (strncmp(attribute, prefixes[i], len) != 0)
+		if (!is_read(overlay, i) || strncmp(attribute, prefixes[i], len) != 0)
 			continue;
 		if (strcmp(attribute + len, "opaque") == 0) {
 			value = read_mark(where, attribute);
@@ -256,7 +282,8 @@ static void take_mark(const struct where *where, const char *attribute, struct d
 	}
 }
 
-int dir_marks_load(const struct layer *layer, int dir_fd, const char *name, struct dir_marks *out)
+int dir_marks_load(const struct overlay *overlay, const struct layer *layer, int dir_fd,
+		   const char *name, struct dir_marks *out)
 {
 	const struct where where = { .fd = dir_fd, .name = name };
 	auto_free char *list = NULL;
@@ -269,7 +296,7 @@ int dir_marks_load(const struct layer *layer, int dir_fd, const char *name, stru
 	if (len < 0)
 		return len == -ENOTSUP ? 0 : (int)len;
 	for (const char *at = list; at < list + len; at += strlen(at) + 1)
-		take_mark(&where, at, out);
+		take_mark(overlay, &where, at, out);
 	return 0;
 }
 

@@ -15,23 +15,26 @@
  *	          what it is merged with has that name, or that path from the layers' roots
  *	origin    a file with the attribute PREFIX "origin": the inode number that it had below
  *	PREFIX    "trusted.overlay." | "user.overlay." | "user.fuseoverlayfs."
+ *
+ * The option "marks" leaves one of the three; what begins with another is an attribute of the file.
  */
 #define WHITEOUT_PREFIX "." "wh."
 
 /* Names that are marks and no files. */
 bool mark_is_name(const char *name);
 /* Attributes that are marks: no one sees them but us. Escaped ones ("PREFIX overlay.X") are none. */
-bool mark_is_private(const char *name);
+bool mark_is_private(const struct overlay *overlay, const char *name);
 /*
  * A user's attribute that would look like a mark is kept under an escaped name, as the kernel
  * does it. The name on disk for the user's, and back; @buf has XATTR_NAME_MAX + 1 bytes. NULL: it has no
  * such name.
  */
-const char *mark_escape(const char *name, char *buf);
-const char *mark_unescape(const char *name, char *buf);
+const char *mark_escape(const struct overlay *overlay, const char *name, char *buf);
+const char *mark_unescape(const struct overlay *overlay, const char *name, char *buf);
 
 /* Of what fstatat gave for @name in @dir_fd. */
-bool mark_is_whiteout(int dir_fd, const char *name, const struct stat *st);
+bool mark_is_whiteout(const struct overlay *overlay, int dir_fd, const char *name,
+		      const struct stat *st);
 /* Whether the file ".wh.NAME" is in @dir_fd. */
 bool mark_has_whiteout_file(int dir_fd, const char *name);
 
@@ -40,8 +43,8 @@ struct dir_marks {
 	char *redirect; /* the caller frees */
 };
 /* Of the directory @name in @dir_fd. */
-int dir_marks_load(const struct layer *layer, int dir_fd, const char *name,
-		   struct dir_marks *out);
+int dir_marks_load(const struct overlay *overlay, const struct layer *layer, int dir_fd,
+		   const char *name, struct dir_marks *out);
 bool mark_has_opaque_file(int dir_fd, const char *name);
 
 /* Mark a directory, by an attribute where there can be one, else by a file. */

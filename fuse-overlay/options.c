@@ -195,6 +195,22 @@ static int take_xino(struct options *options, const struct row *row, const char 
 	return err_set(err, ERR_USAGE, "'%s' is none of off, auto and on", value);
 }
 
+static int take_marks(struct options *options, const struct row *row, const char *value,
+		      struct err *err)
+{
+	static const char *const words[] = {
+		[MARKS_ANY] = "any", [MARKS_TRUSTED] = "trusted", [MARKS_USER] = "user"
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(words[i], value) != 0)
+			continue;
+		*(enum marks *)place(options, row) = (enum marks)i;
+		return 0;
+	}
+	return err_set(err, ERR_USAGE, "'%s' is none of any, trusted and user", value);
+}
+
 static int take_polling(struct options *options, const struct row *row, const char *value,
 			struct err *err)
 {
@@ -278,6 +294,7 @@ static const struct row rows[] = {
 	{ "noacl", VALUE_NONE, take_true, AT(no_acl) },
 	{ "noxattrs", VALUE_WANTED, take_bool, AT(no_xattrs) },
 	{ "xino", VALUE_WANTED, take_xino, AT(xino) },
+	{ "marks", VALUE_WANTED, take_marks, AT(marks) },
 	{ "ino32_t", VALUE_NONE, take_true, AT(is_ino32) },
 	{ "volatile", VALUE_NONE, take_true, AT(is_volatile) },
 	{ "fsync", VALUE_WANTED, take_not, AT(no_sync) },

@@ -28,6 +28,13 @@ enum xino_mode {
 	XINO_ON,   /* else the mount fails */
 };
 
+/* Whose attributes are an overlay's marks, and not the files'. */
+enum marks {
+	MARKS_ANY,     /* all that overlays have written */
+	MARKS_TRUSTED, /* trusted.overlay.*, as for the kernel's overlay */
+	MARKS_USER,    /* user.overlay.*, as for that with userxattr */
+};
+
 enum polling {
 	POLLING_AUTO, /* processors stay awake while there is work, where that is of use */
 	POLLING_NEVER,
@@ -49,6 +56,7 @@ struct options {
 	bool squash_to_root; /* mapping says so too, where no other id was named */
 	enum xattr_permissions xattr_permissions; /* of what we write */
 	enum xino_mode xino;
+	enum marks marks;
 	double timeout_s; /* how long the kernel may rely on entries and attributes */
 	bool is_foreground;
 	bool is_debug;

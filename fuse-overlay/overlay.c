@@ -165,9 +165,11 @@ static void probe_xattrs(struct overlay *overlay)
 {
 	if (overlay->options->no_xattrs)
 		return;
-	if (try_xattr(overlay->work_fd, "trusted.overlay.opaque"))
+	if (overlay->options->marks != MARKS_USER &&
+	    try_xattr(overlay->work_fd, "trusted.overlay.opaque"))
 		overlay->xattr_prefix = "trusted.overlay.";
-	else if (try_xattr(overlay->work_fd, "user.overlay.opaque"))
+	else if (overlay->options->marks != MARKS_TRUSTED &&
+		 try_xattr(overlay->work_fd, "user.overlay.opaque"))
 		overlay->xattr_prefix = "user.overlay.";
 }
 

@@ -200,7 +200,7 @@ static int rename_with_standing(struct move *move)
 	int r = 0;
 
 	if (!move->to.node || !node_is_upper(move->to.node))
-		r = upper_standing(move->to.place.fd, move->to.name, &standing);
+		r = upper_standing(move->overlay, move->to.place.fd, move->to.name, &standing);
 	if (r == 0 && move->from.is_below)
 		r = mark_expect_whiteouts(move->overlay, move->from.place.fd);
 	if (r < 0)

@@ -37,7 +37,7 @@ int upper_child(struct overlay *overlay, struct node *parent, const char *name, 
 	return r == -ENOENT ? 0 : r;
 }
 
-int upper_standing(int dir_fd, const char *name, enum standing *out)
+int upper_standing(const struct overlay *overlay, int dir_fd, const char *name, enum standing *out)
 {
 	struct stat st;
 
@@ -47,7 +47,8 @@ int upper_standing(int dir_fd, const char *name, enum standing *out)
 	if (S_ISDIR(st.st_mode))
 		*out = STANDING_DIR;
 	else
-		*out = mark_is_whiteout(dir_fd, name, &st) ? STANDING_WHITEOUT : STANDING_FILE;
+		*out = mark_is_whiteout(overlay, dir_fd, name, &st) ? STANDING_WHITEOUT
+								    : STANDING_FILE;
 	return 0;
 }
 

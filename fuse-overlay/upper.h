@@ -19,7 +19,7 @@ enum standing {
 	STANDING_FILE,
 	STANDING_DIR,
 };
-int upper_standing(int dir_fd, const char *name, enum standing *out);
+int upper_standing(const struct overlay *overlay, int dir_fd, const char *name, enum standing *out);
 
 /* Whether a name of @parent must be hidden when it goes: lookup_is_below where there is anything. */
 int upper_needs_whiteout(struct overlay *overlay, struct node *parent, const char *name);

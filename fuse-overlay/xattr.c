@@ -26,7 +26,7 @@ static const char *name_on_disk(const struct overlay *overlay, const char *name,
 	    (overlay->options->no_acl && strncmp(name, ACL_PREFIX, strlen(ACL_PREFIX)) == 0))
 		return NULL;
 	if (!stat_override_is_name(name))
-		on_disk = mark_escape(name, buf);
+		on_disk = mark_escape(overlay, name, buf);
 	if (!on_disk)
 		*r = -EPERM;
 	return on_disk;
@@ -66,7 +66,7 @@ ssize_t overlay_listxattr(struct overlay *overlay, struct node *node, char *list
 	if (len < 0)
 		return len;
 	for (const char *at = on_disk; at < on_disk + len; at += strlen(at) + 1) {
-		const char *name = mark_unescape(at, buf);
+		const char *name = mark_unescape(overlay, at, buf);
 		size_t name_len = name ? strlen(name) + 1 : 0;
 
 		if (!name || stat_override_is_name(name) ||

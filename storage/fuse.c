@@ -58,9 +58,11 @@ static int find_program(struct strbuf *out, struct err *err)
 	return 0;
 }
 
-static void format_options(const struct mount_request *request, struct strbuf *out)
+static void format_options(enum overlay_ns ns, const struct mount_request *request,
+			   struct strbuf *out)
 {
-	strbuf_puts(out, "lowerdir=");
+	/* the attributes of the other kind are the image's own, as with the kernel's overlay */
+	strbuf_printf(out, "marks=%s,lowerdir=", ns == OVERLAY_TRUSTED ? "trusted" : "user");
 	for (size_t i = request->lower_count; i > 0; i--)
 		strbuf_printf(out, "%s/proc/self/fd/%zu", i < request->lower_count ? ":" : "",
 			      FD_LOWERS + i - 1);
@@ -69,8 +71,8 @@ static void format_options(const struct mount_request *request, struct strbuf *o
 			      FD_UPPER, FD_WORK);
 }
 
-static int start_daemon(const struct mount_request *request, int connection_fd, int log_fd,
-			struct child *child, struct err *err)
+static int start_daemon(enum overlay_ns ns, const struct mount_request *request, int connection_fd,
+			int log_fd, struct child *child, struct err *err)
 {
 	auto_free struct proc_fd *fds = mem_array(request->lower_count + 5, sizeof(*fds));
 	auto_close int nothing_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -85,7 +87,7 @@ static int start_daemon(const struct mount_request *request, int connection_fd, 
 		return err_sys(err, "open '/dev/null'");
 	if (find_program(&program, err) < 0)
 		return -1;
-	format_options(request, &options);
+	format_options(ns, request, &options);
 	snprintf(place, sizeof(place), "/dev/fd/%d", FD_CONNECTION);
 	argv[0] = program.data;
 	argv[3] = options.data;
@@ -213,7 +215,7 @@ static int fuse_mount(struct store *store, const struct mount_request *request, 
 	if (mount_fd < 0)
 		return err_prefix(err, "mount layers");
 	log_fd = proc_stderr_open(err);
-	if (log_fd < 0 || start_daemon(&shown, connection_fd, log_fd, &child, err) < 0)
+	if (log_fd < 0 || start_daemon(store->ns, &shown, connection_fd, log_fd, &child, err) < 0)
 		return -1;
 	/* when the daemon's goes, too, whoever waits for an answer gets an error */
 	fd_close(&connection_fd);

@@ -101,6 +101,25 @@ not test -e m/gone1; not test -e m/gone4; is "$(ls m/gone4d)" ""
 unmount'
 }
 
+@test "marks=user and marks=trusted leave the other attributes to the files" {
+	both '
+mkdir l2/a l/a; echo low >l2/a/low; echo up >l/a/up
+setfattr -n user.overlay.opaque -v y l/a
+setfattr -n user.fuseoverlayfs.origin -v o l/a
+LOWERS=l:l2 overlay marks=user
+is "$(ls m/a)" up
+is "$(getfattr -d m/a | grep -v "^[#]")" "user.fuseoverlayfs.origin=\"o\""
+unmount
+LOWERS=l:l2 overlay marks=trusted
+is "$(ls m/a | tr "\n" " ")" "low up "
+is "$(getfattr -n user.overlay.opaque --only-values m/a)" y
+chmod 700 m/a; echo x >>m/a/up; setfattr -n user.overlay.upper -v x m/a/up
+unmount
+is "$(getfattr -n user.overlay.opaque --only-values u/a)" y
+is "$(getfattr -n user.overlay.upper --only-values u/a/up)" x
+'
+}
+
 @test "what is written is an upper for the kernel, and the other way round" {
 	both '
 mkdir -p l/d/sub l/r l/o; echo 1 >l/d/f; echo 2 >l/d/sub/g; echo 3 >l/r/h; ln -s f l/d/s; echo 4 >l/o/x; ln l/o/x l/o/y

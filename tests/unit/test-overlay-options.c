@@ -182,6 +182,7 @@ static void refused(void **state)
 	assert_refused("lowerdir=a,fsync=maybe", "option 'fsync'");
 	assert_refused("lowerdir=a,xattr_permissions=3", "from 0 to 2");
 	assert_refused("lowerdir=a,xino=perhaps", "none of off, auto and on");
+	assert_refused("lowerdir=a,marks=all", "none of any, trusted and user");
 	assert_refused("lowerdir=a,redirect_dir=nofollow", "neither off nor on");
 	assert_refused("lowerdir=a,polling=always", "neither auto nor never");
 	assert_refused("lowerdir=//plugin//data//path", "there are none");
