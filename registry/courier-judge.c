@@ -103,7 +103,7 @@ static bool is_passing(const struct errand *errand, CURLcode code)
 static bool is_cut(CURLcode code)
 {
 	return code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING ||
-	       code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM;
+	       code == CURLE_PARTIAL_FILE || code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM;
 }
 
 /* What the user could do, where that is known. */

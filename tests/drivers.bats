@@ -386,8 +386,8 @@ lasting() {
 	cmp "$d/bin/busybox" "$(command -v busybox)"
 	# it is nobody else's
 	echo x >>"$d/etc/group"
-	mkdir "$T/m"
-	refused root 3 "this host allows no mount" imgstore mount localhost/bb "$T/m"
+	mkdir "$T/aside"
+	refused root 3 "this host allows no mount" imgstore mount localhost/bb "$T/aside"
 	refused root 3 "is mounted" imgstore rm localhost/bb
 	as root imgstore umount localhost/bb
 	[ ! -e "$d" ]

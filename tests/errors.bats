@@ -146,7 +146,7 @@ E
 
 @test "Ctrl-C stops the step, leaves nothing, and exits 130" {
 	need_root
-	dir=$(printf 'FROM localhost/bb\nRUN echo started && sleep 300\n' | context)
+	dir=$(printf 'FROM localhost/bb\nRUN echo started && sleep 300.47\n' | context)
 	before=$(ls "$ROOT_STORE/layers")
 	IMGBUILD_ROOT=$ROOT_STORE setsid imgbuild --progress=plain -t broken "$dir" >"$T/int.out" 2>&1 3>&- &
 	for i in $(seq 50); do
@@ -161,7 +161,7 @@ E
 	[ "$status" = 130 ]
 	[ "$before" = "$(ls "$ROOT_STORE/layers")" ]
 	assert_store_idle "$ROOT_STORE"
-	not pgrep -f 'sleep 300'
+	not pgrep -f 'sleep 300\.47'
 }
 
 @test "a user without subordinate ids builds the same layers, and is told what is missing" {

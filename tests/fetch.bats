@@ -334,12 +334,14 @@ ADD $URL/b /timeout"
 		! grep -q /slow "$SRV/log" || break
 		sleep 0.1
 	done
+	started=$(pgrep -P "$pid")
+	[ -n "$started" ]
 	kill -TERM "$pid"
 	status=0
 	wait "$pid" || status=$?
 	same "$status" 130
 	assert_store_idle "$ROOT_STORE"
-	not grep "^$top_builddir/registry/fetch" <(ps -eo args)
+	for p in $started; do [ ! -e "/proc/$p" ]; done
 }
 
 # ---- credentials ----
