@@ -213,7 +213,7 @@ static void fields_that_lie_are_refused(void **state)
 	refused_field((struct field){ .tag = 1, .words = { 0, 1 } }, 8, "out of its range");
 	refused_field((struct field){ .tag = 1, .words = { 0 } }, 4, "another length");
 	refused_field((struct field){ .tag = 2, .words = { 512 } }, 8, "out of its range");
-	refused_field((struct field){ .tag = 3, .words = { 128 } }, 8, "out of its range");
+	refused_field((struct field){ .tag = 3, .words = { 256 } }, 8, "out of its range");
 	refused_field((struct field){ .tag = 4, .words = { 0x610061 } }, 4, "NUL");
 	refused_field((struct field){ .tag = 5, .words = { 0, 0, UINT32_MAX } }, 12, "cut short");
 	refused_field((struct field){ .tag = 5, .words = { 9, 0, UINT32_MAX, 0 } }, 16,
