@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "layers/pairs.h"
 #include "layers/ref.h"
 #include "storage/cmd-internal.h"
 #include "storage/image.h"
@@ -98,6 +99,17 @@ static const char *last_comment(const struct image_config *config)
 	return comment ? comment : "";
 }
 
+static int annotations_json(struct store *store, const struct image *image, struct json *json,
+			    struct err *err)
+{
+	auto_strlist struct strlist annotations = STRLIST_INIT;
+
+	if (image_annotations(store, image, &annotations, err) < 0)
+		return -1;
+	pairs_set(json, "Annotations", &annotations);
+	return 0;
+}
+
 static struct json *image_json(struct store *store, const struct image *image, struct err *err)
 {
 	auto_json struct json *json = json_object();
@@ -114,6 +126,8 @@ static struct json *image_json(struct store *store, const struct image *image, s
 		json_set_string(json, "Digest", digest_name(&image->manifest_digest, name));
 	if (image->has_index)
 		json_set_string(json, "Index", digest_name(&image->index_digest, name));
+	if (annotations_json(store, image, json, err) < 0)
+		return NULL;
 	json_set_string(json, "Comment", last_comment(config));
 	json_set_string(json, "Created", config->created);
 	json_set_string(json, "Author", config->author ? config->author : "");

@@ -18,7 +18,7 @@
  */
 struct db;
 
-#define DB_VERSION 4
+#define DB_VERSION 5
 
 enum db_use {
 	DB_WRITE, /* made when it is not there */

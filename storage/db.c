@@ -101,6 +101,9 @@ static const char *const upgrades[DB_VERSION] = {
 
 	/* not NULL: the layer's directory lies in another store, that one */
 	"ALTER TABLE layers ADD COLUMN place TEXT;",
+
+	/* not NULL: what its manifests carry, whatever the kept one does; image-annotation.c's */
+	"ALTER TABLE images ADD COLUMN annotations TEXT;",
 };
 
 static int say_frozen(struct err *err)

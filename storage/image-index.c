@@ -279,6 +279,7 @@ static int make_part(struct store *store, const struct image_index_part *part,
 	descriptor_set(&entry, manifest_media_type(&manifest), &digest, bytes.len);
 	entry.has_platform = true;
 	platform_copy(&entry.platform, part->platform);
+	strlist_copy(&entry.annotations, &part->annotations);
 	index_add(index, &entry);
 	return 0;
 }

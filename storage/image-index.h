@@ -42,6 +42,7 @@ int image_index_put(struct store *store, const void *data, size_t len, struct di
 struct image_index_part {
 	const struct platform *platform; /* what the index says that it is for */
 	struct digest image_id;
+	struct strlist annotations; /* of its entry in the index, "key=value" by key */
 };
 struct image_index_request {
 	const struct image_index_part *parts;

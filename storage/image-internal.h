@@ -28,6 +28,9 @@ void image_match_release(struct image_match *match);
 /* By its ID, in our lease; ERR_INPUT when it is not there. */
 int image_load(struct store *store, const struct digest *id, struct image *out, struct err *err);
 
+/* As the database keeps them. */
+int image_annotations_parse(const char *text, struct strlist *out, struct err *err);
+
 /* The image for @platform (NULL: this machine's) in index @id; @text names that in errors. */
 int image_index_choose(struct store *store, const struct digest *id,
 		       const struct platform *platform, const char *text, struct image *out,

@@ -129,6 +129,8 @@ static int make_manifest(struct store *store, const struct image *image,
 	for (size_t i = 0; i < image->config.diff_id_count; i++)
 		if (add_layer(store, &image->layers[i], options, &manifest, err) < 0)
 			return -1;
+	if (options->format == IMAGE_OCI)
+		strlist_copy(&manifest.annotations, &image->annotations);
 	*out = manifest;
 	manifest = (struct manifest){ .format = IMAGE_OCI };
 	return 0;
@@ -137,6 +139,22 @@ static int make_manifest(struct store *store, const struct image *image,
 static const struct manifest_options usual = { .format = IMAGE_OCI,
 					       .codec = CODEC_GZIP,
 					       .level = CODEC_LEVEL_DEFAULT };
+
+/* As the image was annotated; manifests of docker's form have no place for it. */
+static bool carries(const struct manifest *manifest, const struct image *image,
+		    const struct manifest_options *options)
+{
+	const struct strlist *wanted = &image->annotations;
+
+	if (!image->is_annotated || (options && options->format == IMAGE_DOCKER))
+		return true;
+	if (wanted->count != manifest->annotations.count)
+		return false;
+	for (size_t i = 0; i < wanted->count; i++)
+		if (strcmp(wanted->items[i], manifest->annotations.items[i]) != 0)
+			return false;
+	return true;
+}
 
 /* The manifest that the image came with; *out_serves false when there is none, or it does not fit.
  */
@@ -149,7 +167,7 @@ static int find_kept(struct store *store, const struct image *image,
 		return 0;
 	if (load_kept(store, image, out_bytes, out, err) < 0)
 		return -1;
-	return kept_serves(store, out, options, out_serves, err);
+	return carries(out, image, options) ? kept_serves(store, out, options, out_serves, err) : 0;
 }
 
 int image_layer_forms(struct store *store, const struct image *image,
@@ -195,5 +213,21 @@ int image_manifest(struct store *store, const struct image *image,
 	strbuf_add(out_bytes, bytes.data, bytes.len);
 	*out = manifest;
 	manifest = (struct manifest){ .format = IMAGE_OCI };
+	return 0;
+}
+
+int image_annotations(struct store *store, const struct image *image, struct strlist *out,
+		      struct err *err)
+{
+	auto_manifest struct manifest manifest = { .format = IMAGE_OCI };
+	auto_strbuf struct strbuf bytes = STRBUF_INIT;
+
+	if (image->is_annotated || !image->has_manifest) {
+		strlist_copy(out, &image->annotations);
+		return 0;
+	}
+	if (load_kept(store, image, &bytes, &manifest, err) < 0)
+		return -1;
+	strlist_copy(out, &manifest.annotations);
 	return 0;
 }

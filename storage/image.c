@@ -16,6 +16,7 @@
 void image_release(struct image *image)
 {
 	image_config_release(&image->config);
+	strlist_release(&image->annotations);
 	free(image->layers);
 	*image = (struct image)IMAGE_INIT;
 }
@@ -48,12 +49,14 @@ static int put_row(struct store *store, const struct digest *id, const struct di
 	auto_query struct query query = QUERY_INIT;
 	int64_t seq;
 
-	/* known already: a manifest is added, never forgotten */
+	/* known already: a manifest is added, never forgotten, and says what it carries */
 	if (sync_next_seq(store, &seq, err) < 0 ||
-	    query_open(&query, store->db,
-		       "INSERT INTO images(id, manifest, created, seq) VALUES(?1, ?2, ?3, ?4)"
-		       " ON CONFLICT(id) DO UPDATE SET manifest=?2 WHERE ?2 IS NOT NULL",
-		       err) < 0)
+	    query_open(
+		    &query, store->db,
+		    "INSERT INTO images(id, manifest, created, seq) VALUES(?1, ?2, ?3, ?4)"
+		    " ON CONFLICT(id) DO UPDATE SET manifest=?2, annotations=NULL WHERE ?2 IS NOT"
+		    " NULL",
+		    err) < 0)
 		return -1;
 	bind_digest(&query, id);
 	bind_digest(&query, manifest);
@@ -84,7 +87,9 @@ static int has_manifest(struct store *store, const struct digest *id, const stru
 	auto_query struct query query = QUERY_INIT;
 
 	if (query_open(&query, store->db,
-		       "SELECT 1 FROM images WHERE id=?1 AND (?2 IS NULL OR manifest=?2)", err) < 0)
+		       "SELECT 1 FROM images WHERE id=?1 AND"
+		       " (?2 IS NULL OR manifest=?2 AND annotations IS NULL)",
+		       err) < 0)
 		return -1;
 	bind_digest(&query, id);
 	bind_digest(&query, manifest);
@@ -149,8 +154,10 @@ int image_take_over(struct store *store, const struct image_match *match, struct
 	    (image.has_manifest && blob_load(match->home, &image.manifest_digest,
 					     MANIFEST_MAX_BYTES, &manifest, err) < 0))
 		return -1;
-	return image_put(store, config.data, config.len, image.has_manifest ? manifest.data : NULL,
-			 manifest.len, &id, err);
+	if (image_put(store, config.data, config.len, image.has_manifest ? manifest.data : NULL,
+		      manifest.len, &id, err) < 0)
+		return -1;
+	return image.is_annotated ? image_annotate(store, &id, &image.annotations, err) : 0;
 }
 
 /* ---- finding --------------------------------------------------------------- */
@@ -160,8 +167,8 @@ static int load_row(struct store *store, const struct digest *id, bool *out_foun
 {
 	auto_query struct query query = QUERY_INIT;
 
-	if (query_open(&query, store->db, "SELECT manifest FROM images WHERE id=?1 AND seq<=?2",
-		       err) < 0)
+	if (query_open(&query, store->db,
+		       "SELECT manifest, annotations FROM images WHERE id=?1 AND seq<=?2", err) < 0)
 		return -1;
 	bind_digest(&query, id);
 	bind_int(&query, store->trusted_seq);
@@ -169,7 +176,12 @@ static int load_row(struct store *store, const struct digest *id, bool *out_foun
 		return -1;
 	out->id = *id;
 	out->has_manifest = *out_found && !column_is_null(&query, 0);
-	return out->has_manifest ? column_digest(&query, 0, &out->manifest_digest, err) : 0;
+	if (out->has_manifest && column_digest(&query, 0, &out->manifest_digest, err) < 0)
+		return -1;
+	out->is_annotated = *out_found && !column_is_null(&query, 1);
+	return out->is_annotated
+		       ? image_annotations_parse(column_text(&query, 1), &out->annotations, err)
+		       : 0;
 }
 
 static int load_layers(struct store *store, struct image *image, struct err *err)

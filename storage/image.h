@@ -25,6 +25,8 @@ struct image {
 	struct layer *layers;       /* lowest first; config.diff_id_count of them */
 	bool has_manifest; /* pulled, or pushed once: the exact manifest is kept as a blob */
 	struct digest manifest_digest;
+	bool is_annotated; /* these are what its manifests carry, not what the kept one does */
+	struct strlist annotations;
 	bool has_index; /* it was found as one of several */
 	struct digest index_digest;
 };
@@ -41,6 +43,16 @@ void image_release(struct image *image);
  */
 int image_put(struct store *store, const void *config, size_t config_len, const void *manifest,
 	      size_t manifest_len, struct digest *out_id, struct err *err);
+
+/*
+ * What manifests of the image are to carry from here on, "key=value" by key, until it comes
+ * again with a manifest. Lives as long as the image.
+ */
+int image_annotate(struct store *store, const struct digest *id, const struct strlist *annotations,
+		   struct err *err);
+/* The same of an image: what was asked for, else what the kept manifest carries. */
+int image_annotations(struct store *store, const struct image *image, struct strlist *out,
+		      struct err *err);
 
 /*
  * Look up by reference ("debian", "localhost/bb:1"), by "sha256:<id>", or by a

@@ -73,6 +73,7 @@ static void test_open_upgrades_a_store_without_indexes(void **state)
 	sql("DROP TABLE index_blobs");
 	sql("DROP TABLE origins");
 	sql("ALTER TABLE layers DROP COLUMN place");
+	sql("ALTER TABLE images DROP COLUMN annotations");
 	sql("PRAGMA user_version=1");
 	expect_image("old", "linux/s390x", "s390x");
 	store = open_store();
@@ -203,11 +204,144 @@ static void test_open_upgrades_a_store_without_places(void **state)
 	store_close(store);
 	sql("DROP TABLE origins");
 	sql("ALTER TABLE layers DROP COLUMN place");
+	sql("ALTER TABLE images DROP COLUMN annotations");
 	sql("PRAGMA user_version=2");
 	expect_image("old", "linux/s390x", "s390x");
 	store = open_store();
 	assert_ok(origin_record(store, "oci:/d", &id, 1, &err));
 	expect_places(store, &id, "oci:", "oci:/d");
+	store_close(store);
+}
+
+/* What the manifest of the image @id is to carry, one after the other. */
+static void expect_annotations(struct store *store, const char *name, const char *want)
+{
+	auto_image struct image image = IMAGE_INIT;
+	auto_manifest struct manifest manifest = { .layers = NULL };
+	auto_strbuf struct strbuf bytes = STRBUF_INIT;
+	auto_strbuf struct strbuf got = STRBUF_INIT;
+	auto_strlist struct strlist told = STRLIST_INIT;
+	struct err err = ERR_INIT;
+
+	assert_ok(image_get(store, name, NULL, &image, &err));
+	assert_ok(image_manifest(store, &image, NULL, &bytes, &manifest, &err));
+	for (size_t i = 0; i < manifest.annotations.count; i++)
+		strbuf_printf(&got, "%s;", manifest.annotations.items[i]);
+	assert_string_equal(got.data ? got.data : "", want);
+	assert_ok(image_annotations(store, &image, &told, &err));
+	strbuf_truncate(&got, 0);
+	for (size_t i = 0; i < told.count; i++)
+		strbuf_printf(&got, "%s;", told.items[i]);
+	assert_string_equal(got.data ? got.data : "", want);
+}
+
+static void annotate(struct store *store, const struct digest *id, const char *one, const char *two)
+{
+	auto_strlist struct strlist annotations = STRLIST_INIT;
+	struct err err = ERR_INIT;
+
+	if (one)
+		strlist_add(&annotations, one);
+	if (two)
+		strlist_add(&annotations, two);
+	assert_ok(image_annotate(store, id, &annotations, &err));
+}
+
+static void test_open_upgrades_a_store_without_annotations(void **state)
+{
+	struct store *store = open_store();
+	struct err err = ERR_INIT;
+	struct digest id = make_image(store, "s390x");
+
+	assert_ok(image_tag(store, &id, "old", &err));
+	store_close(store);
+	sql("ALTER TABLE images DROP COLUMN annotations");
+	sql("PRAGMA user_version=4");
+	store = open_store();
+	expect_annotations(store, "old", "");
+	annotate(store, &id, "a=1", "b=2");
+	store_close(store);
+	store = open_store();
+	expect_annotations(store, "old", "a=1;b=2;");
+	store_close(store);
+}
+
+static void test_annotations_are_replaced_and_go_with_the_image(void **state)
+{
+	auto_image_removal struct image_removal removal = IMAGE_REMOVAL_INIT;
+	struct store *store = open_store();
+	struct err err = ERR_INIT;
+	struct digest id = make_image(store, "s390x");
+
+	assert_ok(image_tag(store, &id, "it", &err));
+	annotate(store, &id, "a=1", "b=x\"\\=\xc3\xa4");
+	expect_annotations(store, "it", "a=1;b=x\"\\=\xc3\xa4;");
+	make_image(store, "s390x");
+	expect_annotations(store, "it", "a=1;b=x\"\\=\xc3\xa4;");
+	annotate(store, &id, "c=", NULL);
+	expect_annotations(store, "it", "c=;");
+	annotate(store, &id, NULL, NULL);
+	expect_annotations(store, "it", "");
+	annotate(store, &id, "c=", NULL);
+	store_close(store);
+	/* a new process: nothing of ours holds the image */
+	store = open_store();
+	assert_ok(image_remove(store, "it", false, &removal, &err));
+	assert_true(removal.image_removed);
+	id = make_image(store, "s390x");
+	assert_ok(image_tag(store, &id, "it", &err));
+	expect_annotations(store, "it", "");
+	store_close(store);
+}
+
+/* The manifest that an image came with speaks until a build does, and when it comes again. */
+static void test_annotations_and_a_manifest_that_was_there(void **state)
+{
+	struct store *store = open_store();
+	auto_strbuf struct strbuf config = STRBUF_INIT;
+	auto_strbuf struct strbuf bytes = STRBUF_INIT;
+	struct err err = ERR_INIT;
+	struct digest id = make_image(store, "s390x");
+	char name[DIGEST_NAME_MAX];
+
+	assert_ok(blob_load(store, &id, CONFIG_MAX_BYTES, &config, &err));
+	strbuf_printf(&bytes,
+		      "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"" MEDIA_OCI_CONFIG
+		      "\",\"digest\":\"%s\",\"size\":%zu},\"layers\":[],"
+		      "\"annotations\":{\"k\":\"v\"}}",
+		      digest_name(&id, name), config.len);
+	assert_ok(image_put(store, config.data, config.len, bytes.data, bytes.len, &id, &err));
+	assert_ok(image_tag(store, &id, "it", &err));
+	expect_annotations(store, "it", "k=v;");
+	annotate(store, &id, NULL, NULL);
+	expect_annotations(store, "it", "");
+	annotate(store, &id, "k=w", NULL);
+	expect_annotations(store, "it", "k=w;");
+	assert_ok(image_put(store, config.data, config.len, bytes.data, bytes.len, &id, &err));
+	expect_annotations(store, "it", "k=v;");
+	annotate(store, &id, "k=w", NULL);
+	strbuf_add(&bytes, "\n", 1);
+	assert_ok(image_put(store, config.data, config.len, bytes.data, bytes.len, &id, &err));
+	expect_annotations(store, "it", "k=v;");
+	store_close(store);
+}
+
+/* What is damaged is said, and is not sent without. */
+static void test_annotations_that_are_damaged(void **state)
+{
+	auto_image struct image image = IMAGE_INIT;
+	struct store *store = open_store();
+	struct err err = ERR_INIT;
+	struct digest id = make_image(store, "s390x");
+
+	assert_ok(image_tag(store, &id, "it", &err));
+	annotate(store, &id, "a=1", NULL);
+	store_close(store);
+	sql("UPDATE images SET annotations='{\"manifest\":[]}'");
+	store = open_store();
+	assert_int_equal(image_get(store, "it", NULL, &image, &err), -1);
+	assert_int_equal(err.kind, ERR_INPUT);
+	assert_non_null(strstr(err.text, "the annotations of an image"));
 	store_close(store);
 }
 
@@ -217,6 +351,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_open_upgrades_a_store_without_indexes),
 		TEST(test_open_upgrades_a_store_without_places),
+		TEST(test_open_upgrades_a_store_without_annotations),
+		TEST(test_annotations_are_replaced_and_go_with_the_image),
+		TEST(test_annotations_and_a_manifest_that_was_there),
+		TEST(test_annotations_that_are_damaged),
 		TEST(test_a_name_moves_between_image_and_index),
 		TEST(test_an_index_is_whole_or_gone),
 		TEST(test_an_index_needs_all_its_parts),
