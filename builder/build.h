@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "builder/annotation.h"
 #include "builder/ast.h"
 #include "builder/check.h"
 #include "builder/context.h"
@@ -48,6 +49,7 @@ struct build_request {
 	const struct strlist *build_args; /* "KEY=value" */
 	const struct strlist *labels;     /* "KEY=value" */
 	const struct strlist *tags;
+	struct annotations annotations;
 	const char *target; /* NULL: the last stage */
 	struct platforms platforms;
 	bool no_cache;

@@ -100,13 +100,19 @@ int built_take(struct built *out, struct build *build, struct err *err)
 	return 0;
 }
 
-static int record_image(const struct built_image *image, struct store *store, struct digest *out_id,
-			struct err *err)
+/* The image for the platform of @index. */
+static int record_image(const struct built *built, size_t index,
+			const struct build_request *request, struct digest *out_id, struct err *err)
 {
+	auto_strlist struct strlist annotations = STRLIST_INIT;
 	auto_strbuf struct strbuf text = STRBUF_INIT;
 
-	image_config_format(&image->config, &text);
-	return image_put(store, text.data, text.len, NULL, 0, out_id, err);
+	image_config_format(&built->images[index].config, &text);
+	annotations_pick(&request->annotations, ANNOTATION_MANIFEST,
+			 &request->platforms.targets[index], &annotations);
+	if (image_put(request->store, text.data, text.len, NULL, 0, out_id, err) < 0)
+		return -1;
+	return image_annotate(request->store, out_id, &annotations, err);
 }
 
 /* An image for each platform, and what names them together. */
@@ -115,14 +121,24 @@ static int record_index(const struct built *built, const struct build_request *r
 {
 	size_t count = built->image_count;
 	auto_free struct image_index_part *parts = mem_array(count, sizeof(*parts));
-	const struct image_index_request index = { .parts = parts, .count = count };
+	auto_strlist struct strlist annotations = STRLIST_INIT;
+	const struct image_index_request index = { .parts = parts,
+						   .count = count,
+						   .annotations = &annotations };
+	int result = 0;
 
-	for (size_t i = 0; i < count; i++) {
+	annotations_pick(&request->annotations, ANNOTATION_INDEX, NULL, &annotations);
+	for (size_t i = 0; i < count && result == 0; i++) {
 		parts[i].platform = &request->platforms.targets[i];
-		if (record_image(&built->images[i], request->store, &parts[i].image_id, err) < 0)
-			return -1;
+		annotations_pick(&request->annotations, ANNOTATION_DESCRIPTOR, parts[i].platform,
+				 &parts[i].annotations);
+		result = record_image(built, i, request, &parts[i].image_id, err);
 	}
-	return image_index_make(request->store, &index, out_id, err);
+	if (result == 0)
+		result = image_index_make(request->store, &index, out_id, err);
+	for (size_t i = 0; i < count; i++)
+		strlist_release(&parts[i].annotations);
+	return result;
 }
 
 int built_record(const struct built *built, const struct build_request *request,
@@ -132,9 +148,8 @@ int built_record(const struct built *built, const struct build_request *request,
 
 	if (request->is_unrecorded)
 		return 0;
-	result = request->platforms.is_index
-			 ? record_index(built, request, out_id, err)
-			 : record_image(&built->images[0], request->store, out_id, err);
+	result = request->platforms.is_index ? record_index(built, request, out_id, err)
+					     : record_image(built, 0, request, out_id, err);
 	for (size_t i = 0; i < request->tags->count && result == 0; i++)
 		result = image_tag(request->store, out_id, request->tags->items[i], err);
 	if (result < 0 || request->tags->count > 0)

@@ -308,6 +308,7 @@ int main(int argc, char **argv)
 	}
 	fd_close(&request.interrupt_fd);
 	platforms_release(&request.platforms);
+	annotations_release(&request.annotations);
 	plan_changes_release(&request.changes);
 	policy_free(request.policy);
 	run_settings_release(&request.run_settings);

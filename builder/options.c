@@ -32,6 +32,7 @@ void options_release(struct options *options)
 	strlist_release(&options->unset_env);
 	strlist_release(&options->unset_labels);
 	strlist_release(&options->labels);
+	strlist_release(&options->annotations);
 	strlist_release(&options->output);
 	outputs_release(&options->outputs);
 	strlist_release(&options->contexts);
@@ -88,6 +89,10 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		{ 0, "unsetlabel", OPTION_LIST, &out->unset_labels, "NAME",
 		  "leave a label out of the image, wherever it comes from", NULL },
 		{ 0, "label", OPTION_LIST, &out->labels, "NAME=VALUE", "label of the image", NULL },
+		{ 0, "annotation", OPTION_LIST, &out->annotations, "[PLACE:]KEY=VALUE",
+		  "annotation of the image's manifest, or of PLACE: manifest, index or "
+		  "manifest-descriptor, with \"[OS/ARCH]\" for one platform",
+		  NULL },
 		{ 0, "target", OPTION_STRING, &out->target, "STAGE",
 		  "the stage to build (default: the last one)", NULL },
 		{ 0, "no-cache", OPTION_FLAG, &out->no_cache, NULL,
@@ -415,6 +420,8 @@ int options_prepare(const struct options *options, struct strlist *build_args,
 	    check_labels(&options->labels, err) < 0 || take_epoch(options, request, err) < 0 ||
 	    take_jobs(options->jobs, &request->jobs, err) < 0 ||
 	    take_platforms(options, request, err) < 0 ||
+	    annotations_parse(&options->annotations, &request->platforms, &request->annotations,
+			      err) < 0 ||
 	    check_outputs(options, &request->platforms, err) < 0 ||
 	    sandbox_network_parse(options->network ? options->network : "default",
 				  &request->network, err) < 0 ||

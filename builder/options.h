@@ -18,6 +18,7 @@ struct options {
 	struct strlist build_args;
 	struct strlist build_arg_files;
 	struct strlist labels;
+	struct strlist annotations;
 	struct strlist contexts;
 	const char *file;
 	const char *ignorefile;

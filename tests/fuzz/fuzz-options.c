@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What --secret, --ssh, --build-context and --output take. Nothing is read here but a
+ * What --secret, --ssh, --build-context, --output and --annotation take. Nothing is read here but a
  * directory of that name, which a named context is: it is looked at, not into.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "builder/annotation.h"
 #include "builder/grants.h"
 #include "builder/named.h"
 #include "builder/output.h"
@@ -75,6 +76,28 @@ static void check_output(const char *text)
 	must_be_worded(&err);
 }
 
+static void check_annotation(const char *text)
+{
+	auto_platforms struct platforms platforms = PLATFORMS_INIT;
+	auto_annotations struct annotations annotations = ANNOTATIONS_INIT;
+	auto_strlist struct strlist texts = STRLIST_INIT;
+	struct err err = ERR_INIT;
+
+	strlist_add(&texts, "linux/amd64,linux/arm64");
+	if (platforms_parse(&texts, &platforms, &err) < 0)
+		abort();
+	strlist_release(&texts);
+	strlist_add(&texts, text);
+	if (annotations_parse(&texts, &platforms, &annotations, &err) < 0) {
+		if (err.kind != ERR_USAGE)
+			abort();
+		must_be_worded(&err);
+		return;
+	}
+	if (annotations.count == 0 || !annotations.items[0].key[0])
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	auto_free char *text = str_ndup((const char *)data, size);
@@ -83,5 +106,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_ssh(text);
 	check_context(text);
 	check_output(text);
+	check_annotation(text);
 	return 0;
 }
