@@ -216,7 +216,7 @@ static void fields_that_lie_are_refused(void **state)
 	refused_field((struct field){ .tag = 3, .words = { 256 } }, 8, "out of its range");
 	refused_field((struct field){ .tag = 4, .words = { 0x610061 } }, 4, "NUL");
 	refused_field((struct field){ .tag = 5, .words = { 0, 0, UINT32_MAX } }, 12, "cut short");
-	refused_field((struct field){ .tag = 5, .words = { 9, 0, UINT32_MAX, 0 } }, 16,
+	refused_field((struct field){ .tag = 5, .words = { 10, 0, UINT32_MAX, 0 } }, 16,
 		      "unknown kind");
 	refused_field((struct field){ .tag = 5, .words = { 0, 0, UINT32_MAX, 5, 0x2f2f2f2f } }, 20,
 		      "target is cut short");
