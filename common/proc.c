@@ -270,6 +270,23 @@ int proc_run(const char *const *argv, struct err *err)
 		       line);
 }
 
+bool proc_is_in_path(const char *name)
+{
+	const char *search = getenv("PATH");
+	auto_free char *dirs = str_dup(search ? search : "/bin:/usr/bin");
+	char *rest = dirs;
+	char *dir;
+
+	while ((dir = strsep(&rest, ":"))) {
+		auto_free char *path = str_format("%s/%s", *dir ? dir : ".", name);
+		struct stat st;
+
+		if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
 int proc_self_dir(struct strbuf *out, struct err *err)
 {
 	char path[PATH_MAX];

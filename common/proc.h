@@ -55,6 +55,8 @@ int proc_run(const char *const *argv, struct err *err);
  */
 const char *proc_status_text(int status, char *buf);
 
+/* Whether child_start() would find the program @name, which is no path. */
+bool proc_is_in_path(const char *name);
 /* The directory of our own executable, resolved; to find libexec programs. */
 int proc_self_dir(struct strbuf *out, struct err *err);
 /*

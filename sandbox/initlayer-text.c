@@ -27,12 +27,13 @@ int sandbox_network_parse(const char *text, enum sandbox_network *out, struct er
 		*out = SANDBOX_NETWORK_HOST;
 	else if (strcmp(text, "none") == 0)
 		*out = SANDBOX_NETWORK_NONE;
-	else if (strcmp(text, "private") == 0)
+	else if (strcmp(text, "private") == 0 || network_helper_name(text))
 		*out = SANDBOX_NETWORK_PRIVATE;
 	else
 		return err_set(
 			err, ERR_USAGE,
-			"network '%s' is not supported (supported: host, none, private, default)",
+			"network '%s' is not supported (supported: host, none, private, pasta, "
+			"slirp4netns, default)",
 			text);
 	return 0;
 }
@@ -137,6 +138,14 @@ int initlayer_host_names(const struct strlist *add_hosts, struct strlist *out, s
 	return 0;
 }
 
+static void put_outer_host(const char *names, struct strbuf *out)
+{
+	char address[NETWORK_ADDRESS_MAX];
+
+	network_host_address(address);
+	strbuf_printf(out, "%s\t%s\n", address, names);
+}
+
 /* On the host's network the way to the host is the loopback; on none there is none. */
 static int put_host(const char *text, enum sandbox_network network, struct strbuf *out,
 		    struct err *err)
@@ -150,7 +159,7 @@ static int put_host(const char *text, enum sandbox_network network, struct strbu
 	else if (network == SANDBOX_NETWORK_HOST)
 		strbuf_printf(out, "127.0.0.1\t%s\n", host.names);
 	else if (network == SANDBOX_NETWORK_PRIVATE)
-		strbuf_printf(out, NETWORK_GATEWAY "\t%s\n", host.names);
+		put_outer_host(host.names, out);
 	return 0;
 }
 

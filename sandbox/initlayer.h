@@ -49,7 +49,7 @@ enum sandbox_network {
 	SANDBOX_NETWORK_NONE,
 	SANDBOX_NETWORK_PRIVATE, /* with a way out (network.h) */
 };
-/* "host", "none", "private", "default" (= host); others ERR_USAGE naming what is supported. */
+/* "host", "none", "private" or what leads out of it, "default" (= host); others ERR_USAGE naming what is supported. */
 int sandbox_network_parse(const char *text, enum sandbox_network *out, struct err *err);
 
 /*
@@ -61,8 +61,8 @@ int sandbox_network_parse(const char *text, enum sandbox_network *out, struct er
  *
  *   add_host = NAME { ";" NAME } ( ":" | "=" ) ( ADDRESS | "[" ADDRESS "]" | "host-gateway" )
  *
- * "host-gateway" is the host: 127.0.0.1, since the network is its own; with none
- * the line is left out.
+ * "host-gateway" is the host: 127.0.0.1, since the network is its own; for a private
+ * one the address that others have of it; with none the line is left out.
  */
 struct initlayer_dns {
 	struct strlist servers;

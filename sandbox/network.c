@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers for networks of a container's own: the namespace, and the program that leads out of it.
+/*
+ * Answers for networks of a container's own: the namespace, and which program leads out of it. How
+ * each is started is in network-pasta.c and network-slirp.c.
  */
 #include "sandbox/network.h"
 
@@ -7,106 +9,33 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "common/json.h"
-#include "common/mem.h"
-#include "common/strbuf.h"
+#include "sandbox/network-internal.h"
 
-#define HELPER           "slirp4netns"
-#define PORT_MAX         65535
-#define ANSWER_MAX_BYTES 65536
+#define SAID_MAX_BYTES 65536
+
+/* The first that is installed is taken. */
+static const struct network_helper {
+	const char *name; /* of the program, and for --network */
+	const char *package;
+	int (*start)(struct network *network, const struct strlist *ports, struct err *err);
+} helpers[] = {
+	{ "pasta", "passt", network_pasta_start },
+	{ "slirp4netns", "slirp4netns", network_slirp_start },
+};
+#define HELPER_COUNT (sizeof(helpers) / sizeof(helpers[0]))
 
 void network_release(struct network *network)
 {
 	fd_close(&network->keep_fd);
 	child_release(&network->helper);
 	fd_close(&network->ns_fd);
-}
-
-/* ---- ports ---- */
-
-struct port {
-	char *address; /* NULL: all */
-	unsigned host;
-	unsigned container;
-	bool is_udp;
-};
-#define auto_port __attribute__((cleanup(port_release)))
-
-static void port_release(struct port *port)
-{
-	free(port->address);
-}
-
-static bool parse_number(const char *text, unsigned *out)
-{
-	char *end;
-	unsigned long number = strtoul(text, &end, 10);
-
-	*out = (unsigned)number;
-	return text[0] >= '0' && text[0] <= '9' && !*end && number >= 1 && number <= PORT_MAX;
-}
-
-/* Only IPv4 is led in. */
-static bool parse_port(char *text, struct port *out)
-{
-	char *protocol = strchr(text, '/');
-	char *last, *middle;
-	struct in_addr address;
-
-	if (protocol)
-		*protocol++ = '\0';
-	if (protocol && strcmp(protocol, "tcp") != 0 && strcmp(protocol, "udp") != 0)
-		return false;
-	out->is_udp = protocol && protocol[0] == 'u';
-	last = strrchr(text, ':');
-	if (!last)
-		return parse_number(text, &out->container) && parse_number(text, &out->host);
-	*last++ = '\0';
-	middle = strrchr(text, ':');
-	if (middle) {
-		*middle++ = '\0';
-		if (inet_pton(AF_INET, text, &address) != 1)
-			return false;
-		out->address = str_dup(text);
-	} else {
-		middle = text;
-	}
-	if (!parse_number(last, &out->container))
-		return false;
-	out->host = out->container;
-	return !*middle || parse_number(middle, &out->host);
-}
-
-static int port_of(const char *text, struct port *out, struct err *err)
-{
-	auto_free char *copy = str_dup(text);
-
-	if (parse_port(copy, out))
-		return 0;
-	return err_set(err, ERR_USAGE,
-		       "--publish '%s' is not [ADDRESS:][HOST:]CONTAINER[/tcp|/udp]", text);
-}
-
-int network_ports_check(const struct strlist *ports, struct err *err)
-{
-	for (size_t i = 0; i < ports->count; i++) {
-		auto_port struct port port = { .address = NULL };
-
-		if (port_of(ports->items[i], &port, err) < 0)
-			return -1;
-	}
-	return 0;
 }
 
 /* ---- the namespace ---- */
@@ -155,7 +84,7 @@ static int make_namespace(int userns_fd, struct err *err)
 
 /* ---- the helper ---- */
 
-static int make_pipe(int *out_read, int *out_write, struct err *err)
+int network_pipe(int *out_read, int *out_write, struct err *err)
 {
 	int fds[2];
 
@@ -166,147 +95,87 @@ static int make_pipe(int *out_read, int *out_write, struct err *err)
 	return 0;
 }
 
-static int start_helper(struct network *network, const char *socket_path, int log_fd,
-			int *out_ready_fd, struct err *err)
+bool network_is_ready(int ready_fd)
 {
-	const char *argv[] = { HELPER,
-			       "--configure",
-			       "--mtu=65520",
-			       "--disable-host-loopback",
-			       "--netns-type=path",
-			       "--ready-fd=3",
-			       "--exit-fd=4",
-			       "--api-socket",
-			       socket_path,
-			       "/proc/self/fd/5",
-			       "tap0",
-			       NULL };
-	auto_close int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	auto_close int ready_read = -1;
-	auto_close int ready_write = -1;
-	auto_close int exit_read = -1;
-
-	if (null_fd < 0)
-		return err_sys(err, "open '/dev/null'");
-	if (make_pipe(&ready_read, &ready_write, err) < 0 ||
-	    make_pipe(&exit_read, &network->keep_fd, err) < 0)
-		return -1;
-	const struct proc_fd fds[] = {
-		{ null_fd, 0 },     { null_fd, 1 },   { log_fd, 2 },
-		{ ready_write, 3 }, { exit_read, 4 }, { network->ns_fd, 5 }
-	};
-	const struct proc_spec spec = {
-		.argv = argv, .fds = fds, .fd_count = 6, .new_group = true
-	};
-
-	if (child_start(&network->helper, &spec, err) < 0) {
-		if (err->sys_errno != ENOENT)
-			return -1;
-		err_set(err, ERR_SYSTEM, "--network=private needs " HELPER ", which is not here");
-		return err_detail(err, "install the package " HELPER
-				       ", or use --network=none or --network=host");
-	}
-	*out_ready_fd = fd_steal(&ready_read);
-	return 0;
-}
-
-static int wait_ready(int ready_fd, int log_fd, struct err *err)
-{
-	auto_strbuf struct strbuf said = STRBUF_INIT;
-	struct err ignored = ERR_INIT;
 	char byte;
 	ssize_t n;
 
 	do
 		n = read(ready_fd, &byte, 1);
 	while (n < 0 && errno == EINTR);
-	if (n == 1)
-		return 0;
-	err_set(err, ERR_SYSTEM, HELPER " could not set up the network");
-	if (lseek(log_fd, 0, SEEK_SET) == 0 &&
-	    fd_read_all(log_fd, ANSWER_MAX_BYTES, &said, HELPER, &ignored) == 0 && said.len > 0)
-		err_detail(err, "%.*s", (int)strcspn(said.data, "\n"), said.data);
-	return -1;
+	return n == 1;
 }
 
-static int ask(const char *socket_path, const char *request, struct strbuf *answer, struct err *err)
+void network_said(int log_fd, struct strbuf *out)
 {
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct err ignored = ERR_INIT; /* it is the detail of another error */
 
-	if (strlen(socket_path) >= sizeof(name.sun_path))
-		return err_set(err, ERR_SYSTEM, "the path '%s' is too long for a socket",
-			       socket_path);
-	strcpy(name.sun_path, socket_path);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&name, sizeof(name)) < 0)
-		return err_sys(err, "reach " HELPER);
-	if (fd_write_all(fd, request, strlen(request), HELPER, err) < 0)
-		return -1;
-	shutdown(fd, SHUT_WR);
-	return fd_read_all(fd, ANSWER_MAX_BYTES, answer, HELPER, err);
+	if (lseek(log_fd, 0, SEEK_SET) == 0)
+		(void)fd_read_all(log_fd, SAID_MAX_BYTES, out, "network helper", &ignored);
 }
 
-static int publish(const char *socket_path, const char *text, struct err *err)
+const char *network_helper_name(const char *text)
 {
-	auto_port struct port port = { .address = NULL };
-	auto_strbuf struct strbuf answer = STRBUF_INIT;
-	auto_free char *request = NULL;
-	auto_json struct json *json = NULL;
-	const char *why;
-
-	if (port_of(text, &port, err) < 0)
-		return -1;
-	request = str_format("{\"execute\":\"add_hostfwd\",\"arguments\":{\"proto\":\"%s\","
-			     "\"host_addr\":\"%s\",\"host_port\":%u,\"guest_port\":%u}}",
-			     port.is_udp ? "udp" : "tcp", port.address ? port.address : "0.0.0.0",
-			     port.host, port.container);
-	if (ask(socket_path, request, &answer, err) < 0)
-		return -1;
-	json = json_parse(answer.data ? answer.data : "", answer.len, HELPER, err);
-	if (!json)
-		return -1;
-	why = json_string(json_get(json_get(json, "error"), "desc"));
-	if (why)
-		return err_set(err, ERR_SYSTEM, "--publish '%s': %s", text, why);
-	return 0;
+	for (size_t i = 0; i < HELPER_COUNT; i++)
+		if (strcmp(text, helpers[i].name) == 0)
+			return helpers[i].name;
+	return NULL;
 }
 
-static int publish_all(const char *socket_path, const struct strlist *ports, struct err *err)
+static const struct network_helper *choose(const char *name, struct err *err)
 {
-	for (size_t i = 0; i < ports->count; i++)
-		if (publish(socket_path, ports->items[i], err) < 0)
-			return -1;
-	return 0;
+	const struct network_helper *wanted = NULL;
+
+	for (size_t i = 0; i < HELPER_COUNT; i++) {
+		if (name && strcmp(name, helpers[i].name) != 0)
+			continue;
+		wanted = &helpers[i];
+		if (proc_is_in_path(wanted->name))
+			return wanted;
+	}
+	if (name) {
+		err_set(err, ERR_SYSTEM, "--network=%s: this program is not here", name);
+		err_detail(err,
+			   "install the package %s, or let --network=private take what is here",
+			   wanted ? wanted->package : name);
+	} else {
+		err_set(err, ERR_SYSTEM,
+			"--network=private needs pasta or slirp4netns, and neither is here");
+		err_detail(err, "install the package passt or slirp4netns, or use --network=none "
+				"or --network=host");
+	}
+	return NULL;
 }
 
-int network_start(const struct strlist *ports, int userns_fd, struct network *out, struct err *err)
+int network_start(const char *name, const struct strlist *ports, int userns_fd, struct network *out,
+		  struct err *err)
 {
 	auto_network struct network network = NETWORK_INIT;
-	auto_close int ready_fd = -1;
-	auto_close int log_fd = memfd_create(HELPER, MFD_CLOEXEC);
-	char dir[] = "/tmp/imgrun-net.XXXXXX";
-	auto_free char *socket_path = NULL;
-	int result;
+	const struct network_helper *helper = choose(name, err);
 
-	network.ns_fd = make_namespace(userns_fd, err);
-	if (network.ns_fd < 0)
+	if (!helper)
 		return -1;
-	if (log_fd < 0)
-		return err_sys(err, "make a memory file");
-	if (!mkdtemp(dir))
-		return err_sys(err, "make '%s'", dir);
-	socket_path = str_format("%s/api", dir);
-	result = start_helper(&network, socket_path, log_fd, &ready_fd, err);
-	if (result == 0)
-		result = wait_ready(ready_fd, log_fd, err);
-	if (result == 0)
-		result = publish_all(socket_path, ports, err);
-	/* nothing is asked any more */
-	(void)unlink(socket_path);
-	(void)rmdir(dir);
-	if (result < 0)
+	network.ns_fd = make_namespace(userns_fd, err);
+	if (network.ns_fd < 0 || helper->start(&network, ports, err) < 0)
 		return -1;
 	*out = network;
 	network = (struct network)NETWORK_INIT;
 	return 0;
+}
+
+/* ---- the way back to the host ---- */
+
+void network_host_address(char out[NETWORK_ADDRESS_MAX])
+{
+	/* of the documentation's network: nothing is sent */
+	struct sockaddr_in there = { .sin_family = AF_INET, .sin_port = htons(9) };
+	struct sockaddr_in here = { .sin_family = AF_INET };
+	socklen_t len = sizeof(here);
+	auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	strcpy(out, NETWORK_GATEWAY);
+	if (fd >= 0 && inet_pton(AF_INET, "198.51.100.1", &there.sin_addr) == 1 &&
+	    connect(fd, (struct sockaddr *)&there, sizeof(there)) == 0 &&
+	    getsockname(fd, (struct sockaddr *)&here, &len) == 0)
+		(void)inet_ntop(AF_INET, &here.sin_addr, out, NETWORK_ADDRESS_MAX);
 }

@@ -7,9 +7,10 @@
 #include "common/strlist.h"
 
 /*
- * A network of a container's own with a way out, by slirp4netns(1), which needs no privilege. It
- * has the container at 10.0.2.100, the host at 10.0.2.2 and a name server at 10.0.2.3; ports of
- * the host lead into it when they are asked for:
+ * A network of a container's own with a way out, by pasta(1) or slirp4netns(1), which need no
+ * privilege. The container is at 10.0.2.100, its gateway at 10.0.2.2 and a name server, which asks
+ * the host's, at 10.0.2.3; nothing leads to the host's loopback. pasta gives it the host's IPv6
+ * addresses, too. Ports of the host lead into it when they are asked for:
  *
  *   port = [ ADDRESS ":" ] [ HOST ":" ] CONTAINER [ "/" ( "tcp" | "udp" ) ]
  *
@@ -33,10 +34,18 @@ void network_release(struct network *network);
 
 /* ERR_USAGE. */
 int network_ports_check(const struct strlist *ports, struct err *err);
+/* @text as the name of such a program, or NULL. */
+const char *network_helper_name(const char *text);
 /*
- * Ready when it returns. ERR_SYSTEM when the program is not installed; when a port is taken the
- * error names it. @userns_fd: whose root it belongs to; -1: ours.
+ * Ready when it returns. @name: as network_helper_name() has it; NULL: what is installed.
+ * ERR_SYSTEM when it is not installed; when a port is taken the error names it. @userns_fd: whose
+ * root it belongs to; -1: ours.
  */
-int network_start(const struct strlist *ports, int userns_fd, struct network *out, struct err *err);
+int network_start(const char *name, const struct strlist *ports, int userns_fd, struct network *out,
+		  struct err *err);
+
+/* The host's address as others see it, where it is reached from there; or the gateway's. */
+#define NETWORK_ADDRESS_MAX 16
+void network_host_address(char out[NETWORK_ADDRESS_MAX]);
 
 #endif

@@ -52,7 +52,8 @@ static int describe_network(struct run *run, struct sandbox_description *out, st
 	}
 	if (run->options->print_description)
 		return 0; /* it would have one, made for it */
-	if (network_start(&run->options->ports, run->ids->owners.userns_fd, &run->network, err) < 0)
+	if (network_start(run->options->network_helper, &run->options->ports,
+			  run->ids->owners.userns_fd, &run->network, err) < 0)
 		return -1;
 	sandbox_description_add_join(out, SANDBOX_NS_NET, run->network.ns_fd);
 	return 0;

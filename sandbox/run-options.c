@@ -11,6 +11,7 @@
 #include "common/lines.h"
 #include "common/signals.h"
 #include "sandbox/device.h"
+#include "sandbox/network.h"
 #include "sandbox/run-plan.h"
 #include "storage/image-pull.h"
 
@@ -108,7 +109,9 @@ static int parse_table(int argc, char **argv, struct run_options *run, struct te
 		{ 0, "entrypoint", OPTION_STRING, &run->entrypoint, "COMMAND",
 		  "run this instead of the image's entrypoint", NULL },
 		{ 0, "network", OPTION_STRING, &texts->network, "host|none|private|container:NAME",
-		  "the host's network (default), none, one of its own, or another's", NULL },
+		  "the host's network (default), none, one of its own (by \"pasta\" or "
+		  "\"slirp4netns\"), or another's",
+		  NULL },
 		{ 'p', "publish", OPTION_LIST, &run->ports, "[IP:]HOST:CONTAINER[/udp]",
 		  "with --network=private: a port of the host that leads into it", NULL },
 		{ 0, "pid", OPTION_STRING, &run->namespaces.items[NAMESPACE_PID].text,
@@ -286,6 +289,8 @@ static int take_network(const struct texts *texts, struct run_options *out, stru
 		out->namespaces.items[NAMESPACE_NET].text = text;
 	else if (text && sandbox_network_parse(text, &out->network, err) < 0)
 		return -1;
+	else if (text)
+		out->network_helper = network_helper_name(text);
 	if (out->ports.count > 0 && out->network != SANDBOX_NETWORK_PRIVATE)
 		return err_set(err, ERR_USAGE,
 			       "--publish '%s' needs --network=private: on the host's network each "

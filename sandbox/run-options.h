@@ -24,6 +24,7 @@ struct run_options {
 	const char *workdir;    /* NULL: the image's */
 	const char *hostname; /* NULL: the host's own, or for a network of its own the ID's begin */
 	enum sandbox_network network;
+	const char *network_helper; /* what leads out of a private one; NULL: what is installed */
 	struct namespaces namespaces;
 	struct own_ids ids;
 	struct strlist command; /* empty: the image's, unless entrypoint is given */

@@ -18,6 +18,7 @@
 #include "common/fd.h"
 #include "common/isolation.h"
 #include "common/mem.h"
+#include "common/proc.h"
 #include "common/strbuf.h"
 #include "common/tmpfile.h"
 #include "layers/record.h"
@@ -108,6 +109,27 @@ static void ask_fuse(struct host_answer *answer)
 		    strerror(errno));
 }
 
+/* As the sandbox prefers them. */
+static void ask_network(struct host_answer *answer)
+{
+	static const char *const names[] = { "pasta", "slirp4netns" };
+	auto_close int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	const char *name = NULL;
+
+	for (size_t i = 0; !name && i < sizeof(names) / sizeof(names[0]); i++)
+		if (proc_is_in_path(names[i]))
+			name = names[i];
+	if (!name)
+		say(answer, false,
+		    "neither pasta nor slirp4netns is installed: no --network=private; as root: "
+		    "apt-get install passt");
+	else if (fd < 0)
+		say(answer, false, "/dev/net/tun: %s: no --network=private; as root: %s",
+		    strerror(errno), errno == EACCES ? "chmod 666 /dev/net/tun" : "modprobe tun");
+	else
+		say(answer, true, "--network=private by %s", name);
+}
+
 /* The order is that of the lines that people read. */
 size_t host_ask_outside(struct host_answer out[HOST_ANSWERS_MAX])
 {
@@ -119,6 +141,7 @@ size_t host_ask_outside(struct host_answer out[HOST_ANSWERS_MAX])
 		{ "proc", ask_proc },
 		{ "fuse", ask_fuse },
 		{ "cgroup", ask_cgroup },
+		{ "network", ask_network },
 	};
 	const size_t count = sizeof(questions) / sizeof(questions[0]);
 

@@ -279,29 +279,159 @@ clocks() {
 @test "root: a time namespace" { clocks root; }
 @test "user: a time namespace" { clocks user; }
 
-own_network() {
+# need_helper WHO PROGRAM
+need_helper() {
 	need "$1"
-	command -v slirp4netns >/dev/null || skip "slirp4netns is not installed"
-	command -v curl >/dev/null || skip "curl is not installed"
+	command -v "$2" >/dev/null || skip "$2 is not installed"
 	as "$1" test -w /dev/net/tun || skip "$1 may not use /dev/net/tun here"
-	local port helpers
+	# pasta asks for it when it begins
+	[ "$2" = slirp4netns ] || [ -n "$(awk '$2 == "00000000" && $8 == "00000000"' /proc/net/route)" ] || skip "this host has no way out"
+}
+# helpers PROGRAM: how many of them run
+helpers() { pgrep -cf "^$1 " || true; }
+helpers_are() { # PROGRAM COUNT
+	local i
+	for i in $(seq 40); do [ "$(helpers "$1")" = "$2" ] && return 0; sleep 0.05; done
+	pgrep -af "^$1 "
+	return 1
+}
+own_network() {
+	need_helper "$1" "$2"
+	command -v curl >/dev/null || skip "curl is not installed"
+	local port before
 	port=$((20000 + RANDOM % 10000))
-	helpers=$(pgrep -c slirp4netns || true)
-	as "$1" imgrun -d --name net --network=private -p "127.0.0.1:$port:80" localhost/bb sh -c 'echo served >/index.html; httpd -f -p 80 -h /'
+	before=$(helpers "$2")
+	as "$1" imgrun -d --name net --network="$2" -p "127.0.0.1:$port:80" localhost/bb sh -c 'echo served >/index.html; httpd -f -p 80 -h /'
+	[ "$(helpers "$2")" = $((before + 1)) ]
 	run as "$1" imgstore exec net sh -c 'ip addr show tap0 | grep -o "inet [0-9.]*"; cat /etc/resolv.conf | head -1; hostname'
 	[[ "$output" == $'inet 10.0.2.100\nnameserver 10.0.2.3\n'* ]]
 	for i in $(seq 50); do [ "$(curl -s -m 2 "http://127.0.0.1:$port/")" = served ] && break; sleep 0.1; done
 	[ "$(curl -s -m 2 "http://127.0.0.1:$port/")" = served ]
-	run -125 as "$1" imgrun --rm --network=private -p "127.0.0.1:$port:80" localhost/bb true
+	run -125 as "$1" imgrun --rm --network="$2" -p "127.0.0.1:$port:80" localhost/bb true
 	[[ "$output" == *"--publish '127.0.0.1:$port:80': "* ]]
+	helpers_are "$2" $((before + 1)) # that of the refused one has ended
 	as "$1" imgstore rm -f net
-	for i in $(seq 40); do [ "$(pgrep -c slirp4netns || true)" = "$helpers" ] && break; sleep 0.05; done
-	[ "$(pgrep -c slirp4netns || true)" = "$helpers" ]
+	helpers_are "$2" "$before"
 	refused "$1" 125 "needs --network=private" imgrun --rm -p 80 localhost/bb true
-	refused "$1" 125 "is not [ADDRESS:][HOST:]CONTAINER" imgrun --rm --network=private -p x localhost/bb true
+	refused "$1" 125 "is not [ADDRESS:][HOST:]CONTAINER" imgrun --rm --network="$2" -p x localhost/bb true
 }
-@test "root: a network of its own, with ports of the host" { own_network root; }
-@test "user: a network of its own, with ports of the host" { own_network user; }
+@test "root: a network of its own by pasta, with ports of the host" { own_network root pasta; }
+@test "root: a network of its own by slirp4netns, with ports of the host" { own_network root slirp4netns; }
+@test "user: a network of its own by pasta, with ports of the host" { own_network user pasta; }
+@test "user: a network of its own by slirp4netns, with ports of the host" { own_network user slirp4netns; }
+
+# ask_udp PORT: the answer of the host's outer address
+ask_udp() {
+	python3 - "$1" <<-'E'
+		import socket, sys
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		s.connect(('198.51.100.1', 9))
+		here = s.getsockname()[0]
+		s.connect((here, int(sys.argv[1])))
+		s.settimeout(0.2)
+		for i in range(25):
+		    try:
+		        s.send(b'?')
+		        print(s.recv(64).decode())
+		        break
+		    except OSError:
+		        pass
+	E
+}
+udp_port() {
+	need_helper "$1" "$2"
+	[ -x /usr/bin/python3 ] || skip "python3 is not installed"
+	local port answers="import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(('0.0.0.0', 81))
+while True: s.sendto(b'heard', s.recvfrom(64)[1])"
+	port=$((20000 + RANDOM % 10000))
+	as "$1" imgrun -d --name udp --network="$2" -p "$port:81/udp" -v /:/host:ro localhost/bb chroot /host /usr/bin/python3 -c "$answers"
+	run ask_udp "$port"
+	as "$1" imgstore rm -f udp
+	[ "$output" = heard ]
+}
+@test "root: a udp port of a network of its own by pasta" { udp_port root pasta; }
+@test "root: a udp port of a network of its own by slirp4netns" { udp_port root slirp4netns; }
+@test "user: a udp port of a network of its own by pasta" { udp_port user pasta; }
+@test "user: a udp port of a network of its own by slirp4netns" { udp_port user slirp4netns; }
+
+# The host's loopback is out of reach, its outer address is not.
+way_out() {
+	need_helper "$1" "$2"
+	[ -x /usr/bin/curl ] || skip "curl is not installed"
+	local port loopback outer served
+	port=$((20000 + RANDOM % 10000))
+	mkdir -p "$T/inner" "$T/outer"
+	echo secret >"$T/inner/f"
+	echo public >"$T/outer/f"
+	busybox httpd -f -p "127.0.0.1:$port" -h "$T/inner" 3>&- &
+	loopback=$!
+	busybox httpd -f -p $((port + 1)) -h "$T/outer" 3>&- &
+	outer=$!
+	# busybox, linked statically, resolves no names by itself
+	run as "$1" imgrun --rm --network="$2" --add-host out:host-gateway -v /:/host:ro localhost/bb sh -c "
+		out=\$(awk '\$2 == \"out\" { print \$1 }' /etc/hosts)
+		for host in 127.0.0.1 10.0.2.2 10.0.2.3 \$out; do chroot /host /usr/bin/curl -sf -m 1 http://\$host:$port/f; done
+		chroot /host /usr/bin/curl -sf -m 5 http://\$out:$((port + 1))/f"
+	echo "$output"
+	served=$(curl -s -m 2 "http://127.0.0.1:$port/f" || true)
+	kill $loopback $outer
+	[ "$served" = secret ]
+	[ "$output" = public ]
+}
+@test "root: what pasta leads to" { way_out root pasta; }
+@test "root: what slirp4netns leads to" { way_out root slirp4netns; }
+@test "user: what pasta leads to" { way_out user pasta; }
+@test "user: what slirp4netns leads to" { way_out user slirp4netns; }
+
+# The host's name server is on its loopback, as a stub is.
+@test "root: the host's name server is asked for a network of its own" {
+	need_helper root slirp4netns
+	need_helper root pasta
+	cat >"$T/names" <<-'E'
+		import socket
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		s.bind(('127.0.0.1', 53))
+		while True:
+		    d, a = s.recvfrom(512)
+		    s.sendto(d[:2] + b'\x85\x80\0\1\0\1\0\0\0\0' + d[12:] + b'\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\1\2\3\4', a)
+	E
+	echo 'nameserver 127.0.0.1' >"$T/resolv"
+	cat >"$T/ask" <<-'E'
+		mount --bind "$T/resolv" /etc/resolv.conf
+		python3 "$T/names" &
+		server=$!
+		for helper in pasta slirp4netns; do
+			imgrun --rm --network=$helper localhost/bb nslookup -type=a name.example | grep -c 'Address: 1.2.3.4'
+		done
+		kill $server
+	E
+	# the names' port is the host's if nothing else has it
+	[ -z "$(awk 'NR > 1 && $2 ~ /:0035$/ && $2 ~ /^(0100007F|00000000)/' /proc/net/udp)" ] || skip "this host has a name server on its loopback"
+	run as root unshare -m sh -euc '. "$0"' "$T/ask"
+	echo "$output"
+	[ "$output" = $'1\n1' ]
+}
+no_helper() {
+	need "$1"
+	local file
+	mkdir -p "$T/bin"
+	for file in newuidmap newgidmap; do ln -sf "$(command -v $file)" "$T/bin/"; done
+	refused "$1" 125 "install the package passt or slirp4netns" /usr/bin/env PATH="$top_builddir:$T/bin" imgrun --rm --network=private localhost/bb true
+	refused "$1" 125 "install the package passt, or" /usr/bin/env PATH="$top_builddir:$T/bin" imgrun --rm --network=pasta localhost/bb true
+	refused "$1" 125 "install the package slirp4netns, or" /usr/bin/env PATH="$top_builddir:$T/bin" imgrun --rm --network=slirp4netns localhost/bb true
+	# the first that is there
+	printf '#!/bin/sh\nexit 1\n' >"$T/bin/pasta"
+	cp "$T/bin/pasta" "$T/bin/slirp4netns"
+	chmod 755 "$T/bin/pasta" "$T/bin/slirp4netns"
+	refused "$1" 125 "pasta could not set up" /usr/bin/env PATH="$top_builddir:$T/bin:/bin" imgrun --rm --network=private localhost/bb true
+	rm "$T/bin/pasta"
+	refused "$1" 125 "slirp4netns could not set up" /usr/bin/env PATH="$top_builddir:$T/bin" imgrun --rm --network=private localhost/bb true
+	rm "$T/bin/slirp4netns"
+}
+@test "root: which program leads out, and that there is none" { no_helper root; }
+@test "user: which program leads out, and that there is none" { no_helper user; }
 
 @test "root: devices" {
 	need root

@@ -111,15 +111,19 @@ by_runtime() { # RUNTIME
 @test "root: a container of runc is ended" { by_runtime runc; }
 @test "root: a container of crun is ended" { by_runtime crun; }
 @test "root: the command is ended" { ends root command --rm; }
-@test "root: a container with a network of its own is ended" {
-	need_root
-	command -v slirp4netns >/dev/null || skip "slirp4netns is not installed"
-	[ -w /dev/net/tun ] || skip "this host has no /dev/net/tun"
+ends_network() { # WHO PROGRAM WHAT
+	need_builder "$1"
+	command -v "$2" >/dev/null || skip "$2 is not installed"
+	as "$1" test -w /dev/net/tun || skip "$1 may not use /dev/net/tun here"
+	[ "$2" = slirp4netns ] || [ -n "$(awk '$2 == "00000000" && $8 == "00000000"' /proc/net/route)" ] || skip "this host has no way out"
 	local before
-	before=$(processes 'slirp4netns --configure')
-	ends root imgrun --rm --network=private
-	wait_for 'slirp4netns --configure' -eq "$before"
+	before=$(processes "$3")
+	ends "$1" imgrun --rm --network="$2"
+	wait_for "$3" -eq "$before"
 }
+@test "root: a container with a network of its own by pasta is ended" { ends_network root pasta 'pasta --config-net'; }
+@test "root: a container with a network of its own by slirp4netns is ended" { ends_network root slirp4netns 'slirp4netns --configure'; }
+@test "user: a container with a network of its own by pasta is ended" { ends_network user pasta 'pasta --config-net'; }
 
 builds_end() {
 	local sig mark groups n=4 c=$T/context.$1

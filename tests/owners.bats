@@ -132,8 +132,10 @@ run_owned() { as root imgrun --rm "$@"; }
 	need_root
 	need_owners
 	[ "$(run_owned --uidmap 0:200000:65536 --network none owned sh -c 'ls /sys/class/net')" = lo ]
-	command -v slirp4netns >/dev/null || skip "needs slirp4netns"
-	[ "$(run_owned --uidmap 0:200000:65536 --network private --cap-add NET_ADMIN owned sh -c 'ip link set tap0 mtu 1000 && cat /sys/class/net/tap0/mtu')" = 1000 ]
+	for helper in pasta slirp4netns; do
+		command -v $helper >/dev/null || skip "needs $helper"
+		[ "$(run_owned --uidmap 0:200000:65536 --network $helper --cap-add NET_ADMIN owned sh -c 'ip link set tap0 mtu 1000 && cat /sys/class/net/tap0/mtu')" = 1000 ]
+	done
 }
 # with FILE as /etc/subuid and /etc/subgid
 with_subids() {

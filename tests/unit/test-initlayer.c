@@ -424,10 +424,13 @@ static void networks_have_names(void **state)
 	assert_int_equal(network, SANDBOX_NETWORK_NONE);
 	assert_int_equal(sandbox_network_parse("default", &network, &err), 0);
 	assert_int_equal(network, SANDBOX_NETWORK_HOST);
+	assert_int_equal(sandbox_network_parse("pasta", &network, &err), 0);
+	assert_int_equal(network, SANDBOX_NETWORK_PRIVATE);
 	assert_int_equal(sandbox_network_parse("bridge", &network, &err), -1);
 	assert_int_equal(err.kind, ERR_USAGE);
 	assert_string_equal(err.text,
-			    "network 'bridge' is not supported (supported: host, none, private, default)");
+			    "network 'bridge' is not supported (supported: host, none, private, "
+			    "pasta, slirp4netns, default)");
 }
 
 int main(void)
