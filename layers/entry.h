@@ -104,6 +104,9 @@ const struct xattr *xattrs_get(const struct xattrs *xattrs, const char *name);
 int xattrs_apply(int fd, enum overlay_ns ns, const struct xattrs *xattrs, const char *path,
 		 struct err *err);
 
+/* Remove those that a layer carries, from a file on disk: marks and escaped ones too. */
+int xattrs_clear(int fd, enum overlay_ns ns, const char *path, struct err *err);
+
 /*
  * Give the directory or file @to_fd, which is on disk, the mode, owner, xattrs and times of
  * @from_fd (seen through a union, or of a plain tree): for the root of an upper and the directories

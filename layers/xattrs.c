@@ -306,23 +306,32 @@ static int scan_one(int fd, const char *name, enum xattr_form form, struct xattr
 	return 0;
 }
 
+/* All names, each with its NUL: in @small, or in *out_large where that is not enough. */
+static ssize_t read_names(int fd, char small[SMALL_LIST_MAX], char **out_large, const char *path,
+			  struct err *err)
+{
+	ssize_t len = xattr_list_fd(fd, small, SMALL_LIST_MAX);
+
+	if (len < 0 && errno == ERANGE) {
+		*out_large = mem_alloc(XATTR_LIST_MAX);
+		len = xattr_list_fd(fd, *out_large, XATTR_LIST_MAX);
+	}
+	if (len < 0 && errno == EOPNOTSUPP)
+		return 0;
+	return len < 0 ? err_sys(err, "list the attributes of '%s'", path) : len;
+}
+
 int xattrs_scan(int fd, enum xattr_form form, struct xattrs *out, struct xattr_marks *out_marks,
 		const char *path, struct err *err)
 {
 	struct xattr_marks marks = { .is_opaque = false };
 	char small[SMALL_LIST_MAX];
 	auto_free char *large = NULL;
-	char *list = small;
-	ssize_t len = xattr_list_fd(fd, small, sizeof(small));
+	const ssize_t len = read_names(fd, small, &large, path, err);
+	const char *list = large ? large : small;
 
-	if (len < 0 && errno == ERANGE) {
-		list = large = mem_alloc(XATTR_LIST_MAX);
-		len = xattr_list_fd(fd, large, XATTR_LIST_MAX);
-	}
-	if (len < 0 && errno == EOPNOTSUPP)
-		len = 0;
 	if (len < 0)
-		return err_sys(err, "list the attributes of '%s'", path);
+		return -1;
 	for (const char *name = list; name < list + len; name += strlen(name) + 1)
 		if (scan_one(fd, name, form, out, &marks, path, err) < 0)
 			return -1;
@@ -370,6 +379,22 @@ int xattrs_load_view(int fd, enum overlay_ns ns, struct xattrs *out, const char 
 	if (xattr_form_at(fd, form, &form, err) < 0)
 		return -1;
 	return load_in_form(fd, form, out, path, err);
+}
+
+int xattrs_clear(int fd, enum overlay_ns ns, const char *path, struct err *err)
+{
+	char small[SMALL_LIST_MAX];
+	auto_free char *large = NULL;
+	const ssize_t len = read_names(fd, small, &large, path, err);
+	const char *list = large ? large : small;
+
+	if (len < 0)
+		return -1;
+	for (const char *name = list; name < list + len; name += strlen(name) + 1)
+		if (xattr_role(name, ns) != XATTR_HOST && xattr_remove_fd(fd, name) < 0 &&
+		    errno != ENODATA && errno != EOPNOTSUPP)
+			return err_sys(err, "remove attribute '%s' of '%s'", name, path);
+	return 0;
 }
 
 /* One warning for each name in the life of a process; a layer can hold thousands of it. */

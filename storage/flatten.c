@@ -66,14 +66,22 @@ static int look_as_before(const struct flatten *flatten, struct err *err)
 	return futimens(flatten->at_fd, times) < 0 ? err_sys(err, "set the time of '/'") : 0;
 }
 
+/* What a directory has of a layer below, and not of this one, must not stay. */
+static int dress(const struct flatten *flatten, const struct walk_item *item, const char *path,
+		 struct err *err)
+{
+	if (xattrs_clear(flatten->at_fd, flatten->ns, path, err) < 0)
+		return -1;
+	return entry_copy_on_disk(item->fd, flatten->at_fd, flatten->ns, path, err);
+}
+
 static int leave_root(const struct flatten *flatten, const struct walk_item *item, struct err *err)
 {
 	bool is_implied = false;
 
 	if (implied_root_get(item->fd, flatten->ns, &is_implied, err) < 0)
 		return -1;
-	return is_implied ? look_as_before(flatten, err)
-			  : entry_copy_on_disk(item->fd, flatten->at_fd, flatten->ns, "/", err);
+	return is_implied ? look_as_before(flatten, err) : dress(flatten, item, "/", err);
 }
 
 /* The looks of a directory come last: what was put into it has changed its time. */
@@ -83,7 +91,7 @@ static int leave(struct flatten *flatten, const struct walk_item *item, struct e
 
 	if (!*item->name)
 		return leave_root(flatten, item, err);
-	if (entry_copy_on_disk(item->fd, flatten->at_fd, flatten->ns, item->path, err) < 0)
+	if (dress(flatten, item, item->path, err) < 0)
 		return -1;
 	parent_fd = openat(flatten->at_fd, "..", DIR_FLAGS);
 	if (parent_fd < 0)

@@ -111,6 +111,25 @@ marks() { # an image's own files with the names that overlays' marks have
 @test "attributes called like marks of an overlay are the image's (root)" { need_root; marks root; }
 @test "attributes called like marks of an overlay are the image's (user)" { need_user; need_fuse; marks user fuse; }
 
+taken_away() { # by a layer, from a directory
+	python3 "$top_srcdir/tests/make-tar.py" "$T/with.tar" <<-'END'
+		dir d pax:SCHILY.xattr.user.a=1 pax:SCHILY.xattr.user.b=1
+		dir d/sub
+	END
+	python3 "$top_srcdir/tests/make-tar.py" "$T/without.tar" <<-'END'
+		dir d pax:SCHILY.xattr.user.b=2
+	END
+	python3 "$top_srcdir/tests/layout-of.py" "$T/taken-$1" latest "$T/bb.tar" "$T/with.tar" "$T/without.tar"
+	chmod -R a+rX "$T/taken-$1"
+	as "$1" imgpull -q "oci:$T/taken-$1:latest" localhost/taken >&2
+	equal "$1" <<-'E'
+		FROM localhost/taken
+		RUN [ -d /d/sub ] && touch /d/new
+	E
+}
+@test "an attribute that a layer takes away from a directory is gone by all (root)" { need_root; taken_away root; }
+@test "an attribute that a layer takes away from a directory is gone by all (user)" { need_user; taken_away user; }
+
 # A file that is changed in the very moment after the tree was made, with its size and time kept
 at_once() {
 	equal "$1" <<-'E'
