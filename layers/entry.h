@@ -104,6 +104,14 @@ const struct xattr *xattrs_get(const struct xattrs *xattrs, const char *name);
 int xattrs_apply(int fd, enum overlay_ns ns, const struct xattrs *xattrs, const char *path,
 		 struct err *err);
 
+/*
+ * A plain tree that somebody has worked in, and that becomes a layer on disk: what was set there under
+ * overlay's own names gets the escaped ones. Those that are escaped already stay.
+ */
+int xattrs_escape(int fd, enum overlay_ns ns, const char *path, struct err *err);
+/* Is there anything to escape on the file @name? Cheap, for it is asked of many. */
+bool xattrs_need_escape(int dir_fd, const char *name, enum overlay_ns ns);
+
 /* Remove those that a layer carries, from a file on disk: marks and escaped ones too. */
 int xattrs_clear(int fd, enum overlay_ns ns, const char *path, struct err *err);
 

@@ -381,6 +381,58 @@ int xattrs_load_view(int fd, enum overlay_ns ns, struct xattrs *out, const char 
 	return load_in_form(fd, form, out, path, err);
 }
 
+static bool is_unescaped(const char *name, const char *prefix)
+{
+	return has_prefix(name, prefix) && !has_prefix(name + strlen(prefix), ESCAPE);
+}
+
+static int escape_one(int fd, const char *name, const char *prefix, const char *path,
+		      struct err *err)
+{
+	auto_free char *escaped = str_format("%s" ESCAPE "%s", prefix, name + strlen(prefix));
+	auto_free void *value = NULL;
+	ssize_t len = -1;
+
+	if (read_value(fd, name, &value, &len, path, err) < 0)
+		return -1;
+	if (len < 0)
+		return 0;
+	if (xattr_write_fd(fd, escaped, value, (size_t)len) < 0 || xattr_remove_fd(fd, name) < 0)
+		return err_sys(err, "keep the attribute '%s' of '%s'", name, path);
+	return 0;
+}
+
+int xattrs_escape(int fd, enum overlay_ns ns, const char *path, struct err *err)
+{
+	const char *prefix = overlay_prefix(ns);
+	char small[SMALL_LIST_MAX];
+	auto_free char *large = NULL;
+	const ssize_t len = read_names(fd, small, &large, path, err);
+	const char *list = large ? large : small;
+
+	if (len < 0)
+		return -1;
+	for (const char *name = list; name < list + len; name += strlen(name) + 1)
+		if (is_unescaped(name, prefix) && escape_one(fd, name, prefix, path, err) < 0)
+			return -1;
+	return 0;
+}
+
+bool xattrs_need_escape(int dir_fd, const char *name, enum overlay_ns ns)
+{
+	auto_free char *path = str_format("/proc/self/fd/%d/%s", dir_fd, name);
+	char list[SMALL_LIST_MAX];
+	const ssize_t len = llistxattr(path, list, sizeof(list));
+
+	/* who lists too many may have one among them */
+	if (len < 0)
+		return errno == ERANGE;
+	for (const char *at = list; at < list + len; at += strlen(at) + 1)
+		if (is_unescaped(at, overlay_prefix(ns)))
+			return true;
+	return false;
+}
+
 int xattrs_clear(int fd, enum overlay_ns ns, const char *path, struct err *err)
 {
 	char small[SMALL_LIST_MAX];

@@ -8,6 +8,7 @@
  */
 #include "storage/inventory-internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stddef.h>
@@ -175,6 +176,56 @@ static void level_release(struct level *level)
 	fd_close(&level->upper_fd);
 }
 
+/* What was set under overlay's own names is the file's own. */
+static int escape(const struct collecting *collecting, int dir_fd, const char *name,
+		  struct err *err)
+{
+	auto_close int fd = -1;
+
+	if (!xattrs_need_escape(dir_fd, name, collecting->ns))
+		return 0;
+	fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "open '%s' of a layer", name);
+	return xattrs_escape(fd, collecting->ns, name, err);
+}
+
+static int escape_item(void *context, const struct walk_item *item, struct err *err)
+{
+	const struct collecting *collecting = context;
+
+	switch (item->event) {
+	case WALK_ENTER:
+		return xattrs_escape(item->fd, collecting->ns, item->path, err);
+	case WALK_LEAVE:
+		return 0;
+	case WALK_FILE:
+		return escape(collecting, item->dir_fd, item->name, err);
+	}
+	return 0;
+}
+
+/* With all that is in it. */
+static int escape_moved(struct collecting *collecting, int dir_fd, const char *name,
+			struct err *err)
+{
+	auto_close int fd = openat(dir_fd, name, DIR_FLAGS);
+
+	if (fd >= 0)
+		return walk_tree(fd, escape_item, collecting, err);
+	if (errno != ENOTDIR && errno != ELOOP)
+		return err_sys(err, "open '%s' of a layer", name);
+	return escape(collecting, dir_fd, name, err);
+}
+
+static int copy_looks(const struct collecting *collecting, const struct level *level,
+		      const char *path, struct err *err)
+{
+	if (xattrs_escape(level->fd, collecting->ns, path, err) < 0)
+		return -1;
+	return entry_copy_on_disk(level->fd, level->upper_fd, collecting->ns, path, err);
+}
+
 /* Its directory in the upper, and those on the way. */
 static int make_upper(const struct collecting *collecting, struct level *level, struct err *err)
 {
@@ -187,21 +238,21 @@ static int make_upper(const struct collecting *collecting, struct level *level, 
 	level->upper_fd = openat(level->parent->upper_fd, level->name, DIR_FLAGS);
 	if (level->upper_fd < 0)
 		return err_sys(err, "open directory '%s' of a layer", level->name);
-	return entry_copy_on_disk(level->fd, level->upper_fd, collecting->ns, level->name, err);
+	return copy_looks(collecting, level, level->name, err);
 }
 
-static int move(const struct collecting *collecting, struct level *level, const char *name,
+static int move(struct collecting *collecting, struct level *level, const char *name,
 		struct err *err)
 {
 	if (make_upper(collecting, level, err) < 0)
 		return -1;
 	if (renameat(level->fd, name, level->upper_fd, name) < 0)
 		return err_sys(err, "move '%s' into a layer", name);
-	return 0;
+	return escape_moved(collecting, level->upper_fd, name, err);
 }
 
 /* A directory in the place of another: nothing of that one is to be seen. */
-static int move_opaque(const struct collecting *collecting, struct level *level, const char *name,
+static int move_opaque(struct collecting *collecting, struct level *level, const char *name,
 		       struct err *err)
 {
 	auto_close int fd = -1;
@@ -217,7 +268,7 @@ static int move_opaque(const struct collecting *collecting, struct level *level,
 }
 
 /* What was not there before. */
-static int move_new(const struct collecting *collecting, struct level *level, const char *name,
+static int move_new(struct collecting *collecting, struct level *level, const char *name,
 		    struct err *err)
 {
 	struct stat st;
@@ -333,8 +384,7 @@ static int collect(struct collecting *collecting, struct level *root, struct err
 	if (advance(collecting, err) < 0)
 		return -1;
 	collecting->before_ns = collecting->next.birth_ns;
-	if (has_changed(&collecting->next, &root->st) &&
-	    entry_copy_on_disk(root->fd, root->upper_fd, collecting->ns, "/", err) < 0)
+	if (has_changed(&collecting->next, &root->st) && copy_looks(collecting, root, "/", err) < 0)
 		return -1;
 	if (advance(collecting, err) < 0 || collect_children(collecting, root, err) < 0)
 		return -1;

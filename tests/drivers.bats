@@ -111,6 +111,18 @@ marks() { # an image's own files with the names that overlays' marks have
 @test "attributes called like marks of an overlay are the image's (root)" { need_root; marks root; }
 @test "attributes called like marks of an overlay are the image's (user)" { need_user; need_fuse; marks user fuse; }
 
+set_marks() { # attributes with the names of marks, set by steps
+	cp "$top_builddir/tests/step-tool" "$T/context/"
+	equal "$1" <<-'E'
+		FROM localhost/bb
+		COPY step-tool /bin/
+		RUN mkdir -p /m/sub && echo x >/m/f && for f in /m /m/sub /m/f; do step-tool xattr $f user.overlay.opaque 79; done
+		RUN [ -e /m/f ] && mkdir /m/n && step-tool xattr /m user.overlay.redirect 2f78 && step-tool xattr /m/f user.overlay.whiteout 79
+		RUN [ -e /m/f ] && echo y >>/m/f && echo z >/m/sub/g
+	E
+}
+@test "attributes called like marks that a step sets are the files' by all (root)" { need_root; set_marks root; }
+@test "attributes called like marks that a step sets are the files' by all (user)" { need_user; set_marks user; }
 taken_away() { # by a layer, from a directory
 	python3 "$top_srcdir/tests/make-tar.py" "$T/with.tar" <<-'END'
 		dir d pax:SCHILY.xattr.user.a=1 pax:SCHILY.xattr.user.b=1
