@@ -410,6 +410,7 @@ static int unpack_source(struct copying *copying, const struct copy_target *targ
 			   .uid = copying->options.uid,
 			   .gid = copying->options.gid },
 		.existing_links = true,
+		.is_mounted = target->view_fd < 0,
 		.keeps_root = true,
 		.new_mode = copying->options.chmod ? new_mode : NULL,
 		.new_mode_context = copying->options.chmod,

@@ -104,6 +104,9 @@ const struct xattr *xattrs_get(const struct xattrs *xattrs, const char *name);
 int xattrs_apply(int fd, enum overlay_ns ns, const struct xattrs *xattrs, const char *path,
 		 struct err *err);
 
+/* The same where layers are mounted: there names are as users set them. */
+int xattrs_apply_mounted(int fd, const struct xattrs *xattrs, const char *path, struct err *err);
+
 /*
  * A plain tree that somebody has worked in, and that becomes a layer on disk: what was set there under
  * overlay's own names gets the escaped ones. Those that are escaped already stay.

@@ -157,7 +157,7 @@ static int finish_one(const struct unpack_tree *tree, struct unpack_dir *dir, st
 		return -1;
 	if (fchmod(fd, dir->mode) < 0)
 		return err_sys(err, "change mode of '%s'", dir->path);
-	if (xattrs_apply(fd, tree->options->ns, &dir->xattrs, dir->path, err) < 0 ||
+	if (unpack_set_xattrs(tree, fd, &dir->xattrs, dir->path, err) < 0 ||
 	    set_marks(tree, dir, fd, err) < 0)
 		return -1;
 	times[1] = dir->mtime;

@@ -107,6 +107,13 @@ int unpack_tree_open(struct unpack_tree *tree, int dir_fd, const struct unpack_o
 		     struct err *err);
 void unpack_tree_release(struct unpack_tree *tree);
 
+static inline int unpack_set_xattrs(const struct unpack_tree *tree, int fd,
+				    const struct xattrs *xattrs, const char *path, struct err *err)
+{
+	return tree->options->is_mounted ? xattrs_apply_mounted(fd, xattrs, path, err)
+					 : xattrs_apply(fd, tree->options->ns, xattrs, path, err);
+}
+
 static inline bool unpack_is_layer(const struct unpack_tree *tree)
 {
 	return tree->options->whiteouts == UNPACK_TO_OVERLAY;

@@ -133,7 +133,7 @@ int unpack_put_file(struct unpack_tree *tree, const struct tar_entry *from,
 		return -1;
 	if (fchmod(fd, entry->mode) < 0)
 		return err_sys(err, "change mode of '%s'", entry->path);
-	if (xattrs_apply(fd, tree->options->ns, &entry->xattrs, entry->path, err) < 0)
+	if (unpack_set_xattrs(tree, fd, &entry->xattrs, entry->path, err) < 0)
 		return -1;
 	return set_times(fd, NULL, entry, err);
 }
@@ -256,8 +256,7 @@ int unpack_put_symlink(struct unpack_tree *tree, const struct entry *entry, stru
 		return -1;
 	if (entry->xattrs.count > 0) {
 		fd = open_path(&place, entry->path, err);
-		if (fd < 0 ||
-		    xattrs_apply(fd, tree->options->ns, &entry->xattrs, entry->path, err) < 0)
+		if (fd < 0 || unpack_set_xattrs(tree, fd, &entry->xattrs, entry->path, err) < 0)
 			return -1;
 	}
 	return set_times(place.dir_fd, place.name, entry, err);
@@ -309,7 +308,7 @@ int unpack_put_special(struct unpack_tree *tree, const struct entry *entry, stru
 	/* an O_PATH descriptor: the call by descriptor is younger than the kernels we run on */
 	if (chmod(fd_path(fd, buf), entry->mode) < 0)
 		return err_sys(err, "change mode of '%s'", entry->path);
-	if (xattrs_apply(fd, tree->options->ns, &entry->xattrs, entry->path, err) < 0)
+	if (unpack_set_xattrs(tree, fd, &entry->xattrs, entry->path, err) < 0)
 		return -1;
 	return set_times(place.dir_fd, place.name, entry, err);
 }

@@ -98,6 +98,7 @@ struct unpack_options {
 	mode_t (*new_mode)(const void *context, mode_t mode);
 	const void *new_mode_context;
 	bool existing_links;
+	bool is_mounted; /* the directory is where layers are mounted, with one to be written */
 	/* What the archive says of its root ("./") is passed over: ADD, where it is the destination
 	 */
 	bool keeps_root;

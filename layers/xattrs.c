@@ -476,16 +476,15 @@ static bool is_refused(const char *name)
 				  has_prefix(name, "user."));
 }
 
-int xattrs_apply(int fd, enum overlay_ns ns, const struct xattrs *xattrs, const char *path,
+/* @prefix: of the names that are escaped, or NULL. */
+static int apply(int fd, const char *prefix, const struct xattrs *xattrs, const char *path,
 		 struct err *err)
 {
-	const char *prefix = overlay_prefix(ns);
-
 	for (size_t i = 0; i < xattrs->count; i++) {
 		const struct xattr *x = &xattrs->items[i];
 		auto_free char *escaped = NULL;
 
-		if (has_prefix(x->name, prefix))
+		if (prefix && has_prefix(x->name, prefix))
 			escaped = str_format("%s" ESCAPE "%s", prefix, x->name + strlen(prefix));
 		if (xattr_write_fd(fd, escaped ? escaped : x->name, x->value, x->value_len) == 0)
 			continue;
@@ -494,4 +493,15 @@ int xattrs_apply(int fd, enum overlay_ns ns, const struct xattrs *xattrs, const 
 		warn_once(x->name, path);
 	}
 	return 0;
+}
+
+int xattrs_apply(int fd, enum overlay_ns ns, const struct xattrs *xattrs, const char *path,
+		 struct err *err)
+{
+	return apply(fd, overlay_prefix(ns), xattrs, path, err);
+}
+
+int xattrs_apply_mounted(int fd, const struct xattrs *xattrs, const char *path, struct err *err)
+{
+	return apply(fd, NULL, xattrs, path, err);
 }
