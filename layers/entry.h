@@ -114,6 +114,8 @@ int xattrs_apply_mounted(int fd, const struct xattrs *xattrs, const char *path, 
 int xattrs_escape(int fd, enum overlay_ns ns, const char *path, struct err *err);
 /* Is there anything to escape on the file @name? Cheap, for it is asked of many. */
 bool xattrs_need_escape(int dir_fd, const char *name, enum overlay_ns ns);
+/* Has the file any that is escaped? */
+bool xattrs_have_escaped(int dir_fd, const char *name, enum overlay_ns ns);
 
 /* Remove those that a layer carries, from a file on disk: marks and escaped ones too. */
 int xattrs_clear(int fd, enum overlay_ns ns, const char *path, struct err *err);

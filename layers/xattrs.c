@@ -418,8 +418,10 @@ int xattrs_escape(int fd, enum overlay_ns ns, const char *path, struct err *err)
 	return 0;
 }
 
-bool xattrs_need_escape(int dir_fd, const char *name, enum overlay_ns ns)
+/* Any of overlay's names, escaped or not? */
+static bool has_overlay_name(int dir_fd, const char *name, enum overlay_ns ns, bool is_escaped)
 {
+	const char *prefix = overlay_prefix(ns);
 	auto_free char *path = str_format("/proc/self/fd/%d/%s", dir_fd, name);
 	char list[SMALL_LIST_MAX];
 	const ssize_t len = llistxattr(path, list, sizeof(list));
@@ -428,9 +430,19 @@ bool xattrs_need_escape(int dir_fd, const char *name, enum overlay_ns ns)
 	if (len < 0)
 		return errno == ERANGE;
 	for (const char *at = list; at < list + len; at += strlen(at) + 1)
-		if (is_unescaped(at, overlay_prefix(ns)))
+		if (has_prefix(at, prefix) && is_unescaped(at, prefix) != is_escaped)
 			return true;
 	return false;
+}
+
+bool xattrs_need_escape(int dir_fd, const char *name, enum overlay_ns ns)
+{
+	return has_overlay_name(dir_fd, name, ns, false);
+}
+
+bool xattrs_have_escaped(int dir_fd, const char *name, enum overlay_ns ns)
+{
+	return has_overlay_name(dir_fd, name, ns, true);
 }
 
 int xattrs_clear(int fd, enum overlay_ns ns, const char *path, struct err *err)

@@ -64,6 +64,11 @@ static bool is_of_added(const struct store *store, int lower_fd)
 	return false;
 }
 
+static enum flatten_how as_copies(enum flatten_how how)
+{
+	return how == FLATTEN_SHOW || how == FLATTEN_SHOW_COPY ? FLATTEN_SHOW_COPY : FLATTEN_COPY;
+}
+
 static int flatten_lowers(struct store *store, const struct mount_request *request,
 			  enum flatten_how how, int tree_fd, int kin_fd, struct err *err)
 {
@@ -71,7 +76,7 @@ static int flatten_lowers(struct store *store, const struct mount_request *reque
 		const bool is_added = is_of_added(store, request->lowers[i]);
 
 		if (flatten_layer(request->lowers[i], tree_fd, store->ns,
-				  is_added ? FLATTEN_COPY : how, kin_fd, err) < 0)
+				  is_added ? as_copies(how) : how, kin_fd, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -94,14 +99,15 @@ static int make_view(struct store *store, struct err *err)
 
 static int show_view(struct store *store, const struct mount_request *request, struct err *err)
 {
+	const enum flatten_how how = request->lasting_fd ? FLATTEN_SHOW : FLATTEN_LINK;
 	const bool is_written_to = request->lasting_fd && isolation_current() == ISOLATION_CHROOT;
 	auto_close int tree_fd =
 		request->lasting_fd ? take_tree(*request->lasting_fd, err) : make_view(store, err);
 
 	/* nothing keeps anybody from writing to what is no mount */
 	if (tree_fd < 0 ||
-	    flatten_lowers(store, request, is_written_to ? FLATTEN_COPY : FLATTEN_LINK, tree_fd, -1,
-			   err) < 0)
+	    flatten_lowers(store, request, is_written_to ? as_copies(how) : how, tree_fd, -1, err) <
+		    0)
 		return -1;
 	return mount_directory(tree_fd, true, err);
 }

@@ -10,6 +10,9 @@ enum flatten_how {
 	FLATTEN_COPY, /* files are copies, each name one of its own, as a union shows them to a
 		       * writer
 		       */
+	FLATTEN_SHOW, /* links for people: attributes have the names that users set, and a file
+		       * that has others on disk is a copy */
+	FLATTEN_SHOW_COPY,
 };
 
 /*

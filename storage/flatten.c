@@ -66,13 +66,50 @@ static int look_as_before(const struct flatten *flatten, struct err *err)
 	return futimens(flatten->at_fd, times) < 0 ? err_sys(err, "set the time of '/'") : 0;
 }
 
+static bool is_for_people(const struct flatten *flatten)
+{
+	return flatten->how == FLATTEN_SHOW || flatten->how == FLATTEN_SHOW_COPY;
+}
+
+/* Of something in the tree, which has them as on disk. */
+static int show_names(const struct flatten *flatten, int fd, const char *path, struct err *err)
+{
+	struct xattrs xattrs = { .items = NULL };
+	int result = xattrs_load(fd, flatten->ns, &xattrs, path, err);
+
+	if (result == 0)
+		result = xattrs_clear(fd, flatten->ns, path, err);
+	if (result == 0)
+		result = xattrs_apply_mounted(fd, &xattrs, path, err);
+	xattrs_release(&xattrs);
+	return result;
+}
+
+static int show_names_of(const struct flatten *flatten, const struct walk_item *item,
+			 struct err *err)
+{
+	auto_close int fd = openat(flatten->at_fd, item->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? err_sys(err, "open the copy of '%s'", item->path)
+		      : show_names(flatten, fd, item->path, err);
+}
+
+static bool is_linked(const struct flatten *flatten, const struct walk_item *item)
+{
+	return flatten->how == FLATTEN_LINK ||
+	       (flatten->how == FLATTEN_SHOW &&
+		!xattrs_have_escaped(item->dir_fd, item->name, flatten->ns));
+}
+
 /* What a directory has of a layer below, and not of this one, must not stay. */
 static int dress(const struct flatten *flatten, const struct walk_item *item, const char *path,
 		 struct err *err)
 {
 	if (xattrs_clear(flatten->at_fd, flatten->ns, path, err) < 0)
 		return -1;
-	return entry_copy_on_disk(item->fd, flatten->at_fd, flatten->ns, path, err);
+	if (entry_copy_on_disk(item->fd, flatten->at_fd, flatten->ns, path, err) < 0)
+		return -1;
+	return is_for_people(flatten) ? show_names(flatten, flatten->at_fd, path, err) : 0;
 }
 
 static int leave_root(const struct flatten *flatten, const struct walk_item *item, struct err *err)
@@ -109,14 +146,15 @@ static int put(const struct flatten *flatten, const struct walk_item *item, stru
 		return -1;
 	if (whiteout_is(item->dir_fd, item->name, item->st, flatten->ns))
 		return 0;
-	if (flatten->how == FLATTEN_LINK) {
+	if (is_linked(flatten, item)) {
 		if (linkat(item->dir_fd, item->name, flatten->at_fd, item->name, 0) == 0)
 			return 0;
 		/* it has as many names as the file system can keep, or is on another one */
 		if (errno != EMLINK && errno != EXDEV)
 			return err_sys(err, "link '%s'", item->path);
 	}
-	if (node_copy(item->dir_fd, item->name, flatten->at_fd, flatten->ns, item->path, err) < 0)
+	if (node_copy(item->dir_fd, item->name, flatten->at_fd, flatten->ns, item->path, err) < 0 ||
+	    (is_for_people(flatten) && show_names_of(flatten, item, err) < 0))
 		return -1;
 	if (flatten->kin_fd < 0 || item->st->st_nlink < 2 || !S_ISREG(item->st->st_mode))
 		return 0;

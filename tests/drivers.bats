@@ -87,6 +87,10 @@ contents() {
 @test "one image by all (root)" { need_root; contents root; }
 @test "one image by all (user)" { need_user; contents user; }
 
+shown() { # WHO DRIVER: m and added of the mounted image
+	IMGBUILD_STORAGE_DRIVER=$2 as "$1" imgstore unshare sh -euc 'm=$(imgstore mount drivers-overlay) &&
+		python3 "$0" --whole "$m" && imgstore umount drivers-overlay' "$top_srcdir/tests/dump-tree.py" | grep -E '^(m|added)'
+}
 marks() { # an image's own files with the names that overlays' marks have
 	local out
 	out=$(dirname "$(store_of "$1")")/marks-$1
@@ -108,6 +112,10 @@ marks() { # an image's own files with the names that overlays' marks have
 	E
 	as "$1" imgpush -q --compression none drivers-overlay "oci:$out" >&2
 	[ "$(grep -rac 'SCHILY.xattr.user.overlay.opaque=y' "$out/blobs" | grep -vc ':0$')" = 4 ]
+	# and who looks at the image sees them so
+	shown "$1" overlay >"$T/seen"
+	grep -q '^m dir .* user.overlay.opaque=79 ' "$T/seen"
+	for driver in $(drivers); do shown "$1" "$driver" | diff "$T/seen" -; done
 }
 @test "attributes called like marks of an overlay are the image's (root)" { need_root; marks root; }
 @test "attributes called like marks of an overlay are the image's (user)" { need_user; marks user; }
