@@ -68,7 +68,7 @@ failures() {
 	[ "$output" = "imgrun: there is no user 'nobody-of-that-name' in /etc/passwd of the image" ]
 	run as "$1" imgrun --network bridge localhost/bb true
 	[ "$status" = 125 ]
-	[ "$output" = "imgrun: network 'bridge' is not supported (supported: host, none, private, default)" ]
+	[ "$output" = "imgrun: network 'bridge' is not supported (supported: host, none, private, pasta, slirp4netns, default)" ]
 	run as "$1" imgrun -v /no/such/path:/x localhost/bb true
 	[ "$status" = 125 ]
 	[ "$output" = "imgrun: --volume: open '/no/such/path': No such file or directory" ]
