@@ -19,8 +19,6 @@ teardown_file() { remove_scratch; }
 
 # A number that no other process has as its argument.
 marker() { echo $((100000 + $$ % 10000 * 10 + $1)); }
-# groups_of WHO: those that his store has noted; what others at work do is not looked at
-groups_of() { sort -u "$(store_of "$1")"/cgroups/* 2>/dev/null || true; }
 # processes WHAT: how many have it in their command line
 processes() { ps -eo args | grep -F -- "$1" | grep -vc grep || true; }
 wait_for() { # WHAT COUNT
@@ -32,16 +30,10 @@ wait_for() { # WHAT COUNT
 	ps -eo pid,ppid,args | grep -F -- "$1"
 	return 1
 }
-no_group_stays() { # GROUPS, a line each
-	local dir
-	while read -r dir; do
-		[ ! -e "$dir" ] || { echo "left: $dir"; return 1; }
-	done <<<"$1"
-}
 is_clean() { # WHO MARK GROUPS
 	wait_for "$2" -eq 0
 	as "$1" imgrun --rm localhost/bb true
-	no_group_stays "$3"
+	groups_are_gone "$3"
 	assert_store_idle "$(store_of "$1")"
 	not grep -F "$T" <(awk '{print $5}' /proc/self/mountinfo)
 	[ -z "$(ls "$(store_of "$1")/cgroups" 2>/dev/null)" ]

@@ -68,6 +68,14 @@ in_store() {
 	shift
 	as "$who" imgstore unshare "$@"
 }
+# groups_of WHO: the control groups that his store has noted; other tests have theirs
+groups_of() { sort -u "$(store_of "$1")"/cgroups/* 2>/dev/null || true; }
+groups_are_gone() { # GROUPS, a line each
+	local dir
+	while read -r dir; do
+		[ ! -e "$dir" ] || { echo "left: $dir"; return 1; }
+	done <<<"$1"
+}
 # For setup_file of those who look at all processes or control groups of the host: one of them at a time, until its file
 # has been run.
 wait_for_others() {

@@ -60,12 +60,6 @@ need() {
 		rmdir "/sys/fs/cgroup/memory$(own_group memory)/$$.probe" 2>/dev/null || true
 	fi
 }
-# groups_of WHO: those that his store has noted; other tests have theirs
-groups_of() { sort -u "$(store_of "$1")"/cgroups/* 2>/dev/null || true; }
-are_gone() { # GROUPS, a line each
-	local dir
-	while read -r dir; do [ ! -e "$dir" ] || return 1; done <<<"$1"
-}
 # a name of a container that can be told from others' groups
 id_of() { as "$1" imgstore ps --format json | jq -r ".[] | select(.name == \"$2\") | .id" 2>/dev/null; }
 
@@ -157,7 +151,7 @@ seen_from_outside() {
 	[ "$(ps -o comm= -p "$(paste -sd, "$pids/cgroup.procs")" | sort -u)" = cat ]
 	exec {hold}>&-
 	wait
-	are_gone "$groups"
+	groups_are_gone "$groups"
 	[ -z "$(ls -A "$(store_of "$1")/cgroups")" ]
 }
 @test "root: limits seen from outside, and gone with the container" {
@@ -176,9 +170,9 @@ killed_leaves_no_group() {
 	until groups=$(groups_of "$1") && [ -n "$groups" ] && pgrep -P "$(pgrep -P "$(cat "$T/user/pid.$1")")" -x sleep >/dev/null; do sleep 0.05; done
 	kill -KILL "$(cat "$T/user/pid.$1")"
 	wait || true
-	not are_gone "$groups"
+	not groups_are_gone "$groups"
 	limited "$1" imgrun --rm localhost/bb true
-	are_gone "$groups"
+	groups_are_gone "$groups"
 }
 @test "root: groups that a killed imgrun left are removed by the next command" { killed_leaves_no_group root; }
 @test "user: groups that a killed imgrun left are removed by the next command" { killed_leaves_no_group user; }
