@@ -223,9 +223,7 @@ on_overlay() {
 		same "$(tail -1 "$T/said")" a
 	done
 }
-# A disk that is an overlay takes no devices 0:0 either: deletions are marked in another way there
-@test "where there is no FUSE either, copies are made, and it is said once" {
-	need_root
+build_deletions() { # localhost/wanted: files and directories that go, come again
 	cat >"$T/context/Buildfile" <<-'E'
 		FROM localhost/bb
 		RUN mkdir -p /d/e && echo 1 >/d/f && echo 2 >/d/e/f && echo a >/a
@@ -234,6 +232,11 @@ on_overlay() {
 		RUN rm -r /d && mkdir /d
 	E
 	as root imgbuild --no-cache -q -t localhost/wanted "$T/context"
+}
+# A disk that is an overlay takes no devices 0:0 either: deletions are marked in another way there
+@test "where there is no FUSE either, copies are made, and it is said once" {
+	need_root
+	build_deletions
 	as root imgpush -q localhost/wanted "oci:$T/wanted:x"
 	on_overlay '[ ! -e /dev/fuse ] || mount --bind /dev/null /dev/fuse' '
 		imgbuild --no-cache -q -t localhost/got "$1/context"
@@ -260,14 +263,7 @@ on_overlay() {
 @test "on a disk that is an overlay the daemon gives the same image as overlayfs elsewhere" {
 	need_root
 	need_fuse
-	cat >"$T/context/Buildfile" <<-'E'
-		FROM localhost/bb
-		RUN mkdir -p /d/e && echo 1 >/d/f && echo 2 >/d/e/f && echo a >/a
-		RUN rm /a /bin/awk /d/f && rm -r /d/e && mkdir /d/e && echo 3 >/d/e/g
-		RUN [ ! -e /a ] && [ ! -e /d/e/f ] && cp /d/e/g /b && echo again >/d/f
-		RUN rm -r /d && mkdir /d
-	E
-	as root imgbuild --no-cache -q -t localhost/wanted "$T/context"
+	build_deletions
 	on_overlay '' '
 		imgbuild --no-cache -q -t localhost/got "$1/context"
 		imgstore inspect localhost/got | jq -c ".[0].RootFS.Layers" >"$1/got"
