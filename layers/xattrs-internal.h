@@ -31,6 +31,18 @@ enum xattr_role {
 
 const char *overlay_prefix(enum overlay_ns ns); /* with the final dot */
 enum xattr_role xattr_role(const char *name, enum overlay_ns ns);
+/* One of overlay's words, not escaped? */
+bool xattr_role_is_overlays(enum xattr_role role);
+/* Of no layer, whatever overlay makes of it: what XATTR_HOST is for. */
+bool xattr_name_is_of_host(const char *name);
+
+/* How an attribute PREFIX X of a file is called on disk, new memory; NULL for a name without PREFIX. */
+char *xattr_name_escape(const char *name, enum overlay_ns ns);
+/* The other way round, of a name whose role is XATTR_ESCAPED. */
+char *xattr_name_unescape(const char *name, enum overlay_ns ns);
+
+/* As xattrs_set(), but takes @value, which came from malloc or is NULL. */
+void xattrs_put(struct xattrs *xattrs, const char *name, void *value, size_t value_len);
 
 /* As f*xattr(2), but an O_PATH descriptor (of a link, too) will do. Return -1 with errno. */
 ssize_t xattr_list_fd(int fd, char *list, size_t size);
