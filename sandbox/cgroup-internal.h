@@ -55,6 +55,16 @@ void cgroup_v1_plan(const char *controller, const struct resources *resources,
 void cgroup_v2_plan(const char *controller, const struct resources *resources,
 		    struct cgroup_plan *out);
 
+/* ---- cgroup.c: where a group can be, for who does not make it himself ---- */
+
+/* The group in which it is made: with its full path, the caller's to free. */
+char *cgroup_base(const struct cgroup_hierarchy *hierarchy, const char *parent, struct err *err);
+/* Fails as cgroup_create would where a limit cannot be given. */
+int cgroup_check(const struct cgroup_host *host, const struct resources *resources,
+		 struct err *err);
+#define CGROUP_NAME_BYTES 17
+int cgroup_random_name(char *out, struct err *err);
+
 /* ---- cgroup-devices.c: devices in version 2 ---- */
 
 /* A program that lets the group at @dir_fd open the devices of @resources and no others. */

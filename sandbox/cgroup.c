@@ -24,7 +24,6 @@
 #include "sandbox/cgroup-notes-internal.h"
 
 #define FILE_MAX_BYTES 65536
-#define RANDOM_NAME    17
 
 static bool wants_memory(const struct resources *resources)
 {
@@ -211,8 +210,7 @@ static char *v2_base(const struct cgroup_hierarchy *hierarchy, struct err *err)
 	return NULL;
 }
 
-static char *choose_base(const struct cgroup_hierarchy *hierarchy, const char *parent,
-			 struct err *err)
+char *cgroup_base(const struct cgroup_hierarchy *hierarchy, const char *parent, struct err *err)
 {
 	if (parent)
 		return str_format("%s/%s", hierarchy->mount, parent);
@@ -235,7 +233,7 @@ static int find_place(const struct cgroup_host *host, const struct controller *c
 		return err_detail(err, "the kernel lacks it, it is switched off "
 				       "(cgroup_disable=), or no cgroup file system is mounted");
 	}
-	base = choose_base(hierarchy, resources->parent, err);
+	base = cgroup_base(hierarchy, resources->parent, err);
 	if (!base)
 		return -1;
 	place = &out->items[out->count++];
@@ -342,19 +340,23 @@ static int find_places(const struct cgroup_host *host, const char *name,
 	return -1;
 }
 
+static int fail_to_make(const struct place *place, struct err *err)
+{
+	const int reason = errno;
+
+	err_sys(err, "make a cgroup in '%s'", place->base);
+	if (reason == EACCES || reason == EPERM || reason == EROFS)
+		explain_delegation(err);
+	return -1;
+}
+
 static int make_dir(struct cgroup *cgroup, const struct place *place, struct err *err)
 {
 	for (size_t i = 0; i < cgroup->enter_count; i++)
 		if (strcmp(cgroup->dirs.items[i], place->dir) == 0)
 			return 0;
-	if (mkdir(place->dir, 0755) < 0) {
-		int reason = errno;
-
-		err_sys(err, "make a cgroup in '%s'", place->base);
-		if (reason == EACCES || reason == EPERM || reason == EROFS)
-			explain_delegation(err);
-		return -1;
-	}
+	if (mkdir(place->dir, 0755) < 0)
+		return fail_to_make(place, err);
 	cgroup->enter_fds[cgroup->enter_count++] = -1;
 	return 0;
 }
@@ -453,13 +455,13 @@ static int make_place(struct cgroup *cgroup, const struct place *place,
 	return apply_all(place, resources, err);
 }
 
-static int random_name(char *out, struct err *err)
+int cgroup_random_name(char *out, struct err *err)
 {
 	uint64_t number;
 
 	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 		return err_sys(err, "get random bytes");
-	snprintf(out, RANDOM_NAME, "%016" PRIx64, number);
+	snprintf(out, CGROUP_NAME_BYTES, "%016" PRIx64, number);
 	return 0;
 }
 
@@ -469,12 +471,12 @@ int cgroup_create(struct store *store, const char *name, const struct resources 
 	auto_cgroup struct cgroup cgroup = CGROUP_INIT;
 	auto_cgroup_host struct cgroup_host host = { .items = NULL };
 	auto_places struct places places = { .count = 0 };
-	char made[RANDOM_NAME];
+	char made[CGROUP_NAME_BYTES];
 
 	if (!resources_any(resources))
 		return 0;
 	if (!name) {
-		if (random_name(made, err) < 0)
+		if (cgroup_random_name(made, err) < 0)
 			return -1;
 		name = made;
 	}
@@ -506,6 +508,25 @@ void cgroup_give(const struct cgroup *cgroup, struct sandbox_description *out)
 }
 
 /* ---- questions ---- */
+
+int cgroup_check(const struct cgroup_host *host, const struct resources *resources, struct err *err)
+{
+	auto_places struct places places = { .count = 0 };
+
+	if (!resources_any(resources))
+		return 0;
+	if (find_places(host, "", resources, &places, err) < 0)
+		return -1;
+	for (size_t i = 0; i < places.count; i++) {
+		const struct place *place = &places.items[i];
+
+		if (!resources->parent && access(place->base, W_OK) < 0) {
+			fail_to_make(place, err);
+			return err_prefix(err, "limit of %s", place->controller->limit_of);
+		}
+	}
+	return 0;
+}
 
 /* "oom_kill 3" is a line of either version's file. */
 unsigned cgroup_memory_kills(const struct cgroup *cgroup)
@@ -541,7 +562,7 @@ bool cgroup_confines_devices(void)
 	if (userns_is_nested() || cgroup_host_read(&host, &ignored) < 0)
 		return false;
 	hierarchy = cgroup_host_find(&host, "devices");
-	base = hierarchy ? choose_base(hierarchy, NULL, &ignored) : NULL;
+	base = hierarchy ? cgroup_base(hierarchy, NULL, &ignored) : NULL;
 	if (!base || access(base, W_OK) < 0)
 		return false;
 	return hierarchy->is_v2 ? cgroup_devices_can_attach() : opens_all(base);

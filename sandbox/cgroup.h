@@ -50,6 +50,15 @@ int cgroup_create(struct store *store, const char *name, const struct resources 
 		  struct cgroup *out, struct err *err);
 
 /*
+ * The groups that another runtime makes for a container (cgroup-foreign.c): noted before they are
+ * there, so that they go as ours do. *out_path is theirs in each hierarchy, as config.json has it
+ * and the caller's to free; NULL where we may make none. Fails as cgroup_create for a limit that
+ * cannot be had.
+ */
+int cgroup_foresee(struct store *store, const char *name, const struct resources *resources,
+		   struct cgroup *out, char **out_path, struct err *err);
+
+/*
  * The file of the group at @dir to which a process of one thread writes "0" to go in. In version
  * 1 that of threads: the kernel need not wait there until nobody forks or ends anywhere, which
  * takes 5 to 80 ms.

@@ -12,6 +12,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/mem.h"
 #include "common/strbuf.h"
 #include "sandbox/foreign.h"
 #include "sandbox/procview.h"
@@ -105,6 +106,28 @@ static int show_limits(struct run *run, const struct cgroup *cgroup,
 	return 0;
 }
 
+/* The groups are the other's to make. */
+static int run_elsewhere(struct run *run, const struct sandbox_description *description,
+			 bool *out_began, struct run_outcome *out, struct err *err)
+{
+	auto_cgroup struct cgroup cgroup = CGROUP_INIT;
+	auto_free char *cgroups_path = NULL;
+
+	run_fill_state(run, description, &cgroup);
+	if (run->options->bundle)
+		return run_write_cid(run, err) < 0
+			       ? -1
+			       : run_make_bundle(run, description, out_began, err);
+	run->control_fd = control_listen(run->container.dir_fd, err);
+	if (run->control_fd < 0 || run_write_cid(run, err) < 0 ||
+	    cgroup_foresee(run->store, run->container.id, &description->resources, &cgroup,
+			   &cgroups_path, err) < 0 ||
+	    run_by_runtime(run, description, cgroups_path, out_began, out, err) < 0)
+		return -1;
+	run_note_end(run, &cgroup, out->status);
+	return run_save_state(run, err);
+}
+
 static int make_and_run(struct run *run, const struct run_observer *observer, bool *out_began,
 			struct run_outcome *out, struct err *err)
 {
@@ -117,18 +140,8 @@ static int make_and_run(struct run *run, const struct run_observer *observer, bo
 		return -1;
 	if (run->options->print_description)
 		return print_description(&description, err);
-	if (run->options->runtime || run->options->bundle) {
-		run_fill_state(run, &description, &cgroup);
-		if (run_write_cid(run, err) < 0 ||
-		    (run->options->bundle
-			     ? run_make_bundle(run, &description, out_began, err)
-			     : run_by_runtime(run, &description, out_began, out, err)) < 0)
-			return -1;
-		if (run->is_bundled)
-			return 0;
-		run_note_end(run, &cgroup, out->status);
-		return run_save_state(run, err);
-	}
+	if (run->options->runtime || run->options->bundle)
+		return run_elsewhere(run, &description, out_began, out, err);
 	if (cgroup_create(run->store, run->container.id, &description.resources, &cgroup, err) < 0)
 		return -1;
 	cgroup_give(&cgroup, &description);

@@ -72,7 +72,7 @@ static int run(struct run_options *options, const struct run_observer *observer,
 	auto_store struct store *store = NULL;
 
 	if (check_bundle(options, err) < 0 || enter(options, err) < 0 ||
-	    (options->runtime && runtime_prepare(err) < 0) ||
+	    (options->runtime && runtime_check(options->runtime, err) < 0) ||
 	    store_open(options->root, &store, err) < 0)
 		return -1;
 	if (options->storage_driver && mount_choose_driver(store, options->storage_driver, err) < 0)

@@ -3,12 +3,14 @@
 #include "sandbox/oci-config.h"
 
 #include <ctype.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
+#include <sys/vfs.h>
 
+#include "common/fd.h"
 #include "common/mem.h"
 #include "sandbox/caps.h"
 #include "sandbox/limits.h"
@@ -16,11 +18,6 @@
 static void add_string(struct json *array, const char *text)
 {
 	json_append(array, json_new_string(text));
-}
-
-static char *path_of(int fd)
-{
-	return str_format("/proc/%d/fd/%d", getpid(), fd);
 }
 
 /* ---- process ---- */
@@ -163,39 +160,82 @@ static struct json *mount_options_json(const struct sandbox_mount *mount)
 	return list;
 }
 
-static char *real_path_of(int fd)
+/* An ordinary user's container that has the host's: the kernel gives no other. */
+static bool is_shared(const struct sandbox_description *description,
+		      const struct sandbox_mount *mount)
 {
-	auto_free char *link = path_of(fd);
+	unsigned ns = 0;
 
-	return realpath(link, NULL);
+	if (mount->kind == SANDBOX_MOUNT_SYSFS)
+		ns = SANDBOX_NS_NET;
+	if (mount->kind == SANDBOX_MOUNT_PROC)
+		ns = SANDBOX_NS_PID;
+	if (mount->kind == SANDBOX_MOUNT_MQUEUE)
+		ns = SANDBOX_NS_IPC;
+	return ns && description->nested && !(description->namespaces & ns) &&
+	       !sandbox_description_joins(description, ns);
 }
 
-static struct json *mount_json(const struct sandbox_mount *mount)
+/* What we would not show either. */
+static bool is_left_out(const struct sandbox_description *description,
+			const struct sandbox_mount *mount)
 {
-	struct json *json = json_object();
-	auto_free char *source = NULL;
+	struct statfs fs;
 
+	return mount->kind == SANDBOX_MOUNT_CGROUP && description->nested &&
+	       (statfs("/sys/fs/cgroup", &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC);
+}
+
+char *oci_config_source(const char *bundle, size_t index)
+{
+	return str_format("%s/mount-%zu", bundle, index);
+}
+
+static char *source_of(const struct sandbox_mount *mount, size_t index, const char *bundle)
+{
+	char link[FD_PATH_MAX];
+
+	if (mount->source_fd < 0)
+		return str_dup(type_of(mount->kind));
+	return bundle ? oci_config_source(bundle, index)
+		      : realpath(fd_path(mount->source_fd, link), NULL);
+}
+
+static struct json *mount_json(const struct sandbox_description *description, size_t index,
+			       const char *bundle)
+{
+	const struct sandbox_mount *mount = &description->mounts[index];
+	const bool shows_host = is_shared(description, mount);
+	auto_free char *source =
+		shows_host ? str_dup(mount->target) : source_of(mount, index, bundle);
+	struct json *options = mount_options_json(mount);
+	struct json *json = json_object();
+
+	if (shows_host)
+		add_string(options, "rbind");
+	if (shows_host && (mount->flags & SANDBOX_MOUNT_READ_ONLY))
+		add_string(options, "rro"); /* with all below it */
 	json_set_string(json, "destination", mount->target);
-	json_set_string(json, "type", type_of(mount->kind));
-	if (mount->source_fd >= 0)
-		source = real_path_of(mount->source_fd);
+	json_set_string(json, "type", shows_host ? "bind" : type_of(mount->kind));
 	json_set_string(json, "source", source ? source : type_of(mount->kind));
-	json_set(json, "options", mount_options_json(mount));
+	json_set(json, "options", options);
 	return json;
 }
 
-static struct json *mounts_json(const struct sandbox_description *description)
+static struct json *mounts_json(const struct sandbox_description *description, const char *bundle)
 {
 	struct json *list = json_array();
 
 	for (size_t i = 0; i < description->mount_count; i++)
-		json_append(list, mount_json(&description->mounts[i]));
+		if (!is_left_out(description, &description->mounts[i]))
+			json_append(list, mount_json(description, i, bundle));
 	return list;
 }
 
 /* ---- the kernel's part ---- */
 
-static struct json *namespaces_json(const struct sandbox_description *description)
+/* Those that it makes. What is joined its runtime is in, and it stays there. */
+static struct json *namespaces_json(const struct sandbox_description *description, bool is_lasting)
 {
 	static const struct {
 		unsigned ns;
@@ -211,17 +251,11 @@ static struct json *namespaces_json(const struct sandbox_description *descriptio
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct json *row;
 
-		if (!(description->namespaces & rows[i].ns) &&
-		    !sandbox_description_joins(description, rows[i].ns))
+		if (!(description->namespaces & rows[i].ns) ||
+		    (rows[i].ns == SANDBOX_NS_TIME && !is_lasting))
 			continue;
 		row = json_object();
 		json_set_string(row, "type", rows[i].type);
-		for (size_t k = 0; k < description->join_count; k++) {
-			auto_free char *path = path_of(description->joins[k].fd);
-
-			if (description->joins[k].ns == rows[i].ns)
-				json_set_string(row, "path", path);
-		}
 		json_append(list, row);
 	}
 	return list;
@@ -256,6 +290,49 @@ static struct json *cpu_json(const struct resources *resources)
 	json_set_string(cpu, "cpus", resources->cpus);
 	json_set_string(cpu, "mems", resources->memory_nodes);
 	return cpu;
+}
+
+static struct json *io_json(const struct resources *resources)
+{
+	static const char *const keys[] = {
+		[RESOURCE_READ_BYTES] = "throttleReadBpsDevice",
+		[RESOURCE_WRITE_BYTES] = "throttleWriteBpsDevice",
+		[RESOURCE_READ_OPERATIONS] = "throttleReadIOPSDevice",
+		[RESOURCE_WRITE_OPERATIONS] = "throttleWriteIOPSDevice",
+	};
+	struct json *io = json_object();
+
+	set_positive(io, "weight", resources->io_weight);
+	for (size_t kind = 0; kind < sizeof(keys) / sizeof(keys[0]); kind++) {
+		struct json *list = json_array();
+
+		for (size_t i = 0; i < resources->rate_count; i++) {
+			const struct resource_rate *rate = &resources->rates[i];
+			struct json *row;
+
+			if (rate->kind != kind)
+				continue;
+			row = json_object();
+			json_set_int(row, "major", rate->major);
+			json_set_int(row, "minor", rate->minor);
+			json_set_int(row, "rate", (int64_t)rate->per_second);
+			json_append(list, row);
+		}
+		json_set(io, keys[kind], list);
+	}
+	return io;
+}
+
+/* Who opens all devices is confined to none. */
+static struct json *any_device_json(void)
+{
+	struct json *list = json_array();
+	struct json *all = json_object();
+
+	json_set_bool(all, "allow", true);
+	json_set_string(all, "access", "rwm");
+	json_append(list, all);
+	return list;
 }
 
 static struct json *device_rules_json(const struct resources *resources)
@@ -296,10 +373,14 @@ static struct json *resources_json(const struct sandbox_description *description
 	resources_copy(&confined, resources);
 	if (!description->opens_devices)
 		resources_confine_devices(&confined);
-	if (confined.confines_devices && !description->nested)
-		json_set(json, "devices", device_rules_json(&confined));
+	if (!description->nested)
+		json_set(json, "devices",
+			 confined.confines_devices ? device_rules_json(&confined)
+						   : any_device_json());
 	json_set(json, "memory", memory_json(resources));
 	json_set(json, "cpu", cpu_json(resources));
+	if (resources->io_weight || resources->rate_count > 0)
+		json_set(json, "blockIO", io_json(resources));
 	if (resources->pids) {
 		struct json *pids = json_object();
 
@@ -336,7 +417,15 @@ static struct json *linux_json(const struct sandbox_description *description,
 {
 	struct json *json = json_object();
 
-	json_set(json, "namespaces", namespaces_json(description));
+	json_set(json, "namespaces", namespaces_json(description, !options->bundle));
+	if (options->cgroups_path)
+		json_set_string(json, "cgroupsPath", options->cgroups_path);
+	if (description->is_32bit) {
+		struct json *personality = json_object();
+
+		json_set_string(personality, "domain", "LINUX32");
+		json_set(json, "personality", personality);
+	}
 	json_set(json, "resources", resources_json(description));
 	json_set(json, "devices", devices_json(description));
 	json_set_strlist(json, "maskedPaths", &description->masked_paths);
@@ -348,16 +437,14 @@ static struct json *linux_json(const struct sandbox_description *description,
 
 static int check(const struct sandbox_description *description, bool is_lasting, struct err *err)
 {
-	if (description->resources.rate_count > 0 || description->resources.io_weight)
-		return err_set(err, ERR_INPUT, "limits of block I/O are not written to a bundle");
 	if (description->has_init)
 		return err_set(err, ERR_INPUT, "an init is not part of a bundle");
 	if (is_lasting && description->join_count > 0)
 		return err_set(err, ERR_INPUT,
 			       "a bundle has no namespace that ends with somebody else");
 	for (size_t i = 0; i < description->mount_count; i++)
-		if (description->mounts[i].kind == SANDBOX_MOUNT_TREE ||
-		    description->mounts[i].kind == SANDBOX_MOUNT_FILES)
+		if (description->mounts[i].kind == SANDBOX_MOUNT_FILES ||
+		    (is_lasting && description->mounts[i].kind == SANDBOX_MOUNT_TREE))
 			return err_set(err, ERR_INPUT, "what is mounted at '%s' has no path",
 				       description->mounts[i].target);
 	return 0;
@@ -369,7 +456,7 @@ int oci_config_format(const struct sandbox_description *description,
 	auto_json struct json *config = json_object();
 	struct json *root = json_object();
 
-	if (check(description, options->is_lasting, err) < 0) {
+	if (check(description, !options->bundle, err) < 0) {
 		json_unref(root);
 		return -1;
 	}
@@ -380,7 +467,7 @@ int oci_config_format(const struct sandbox_description *description,
 	json_set(config, "root", root);
 	if (description->hostname)
 		json_set_string(config, "hostname", description->hostname);
-	json_set(config, "mounts", mounts_json(description));
+	json_set(config, "mounts", mounts_json(description, options->bundle));
 	json_set(config, "linux", linux_json(description, options));
 	json_format_pretty(config, out);
 	strbuf_putc(out, '\n');

@@ -76,8 +76,9 @@ int run_in_sandbox(struct run *run, const struct sandbox_description *descriptio
 		   struct err *err);
 
 /* By another runtime to its end, and for one: a bundle that stays. */
-int run_by_runtime(struct run *run, const struct sandbox_description *description, bool *out_began,
-		   struct run_outcome *out, struct err *err);
+int run_by_runtime(struct run *run, const struct sandbox_description *description,
+		   const char *cgroups_path, bool *out_began, struct run_outcome *out,
+		   struct err *err);
 int run_make_bundle(struct run *run, const struct sandbox_description *description, bool *out_began,
 		    struct err *err);
 

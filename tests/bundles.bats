@@ -48,6 +48,52 @@ by() {
 	[ "$(as root imgstore ps | wc -l)" = 1 ]
 	not grep -F "$T/root-store" /proc/self/mountinfo
 }
+# more RUNTIME: what its language has no words for is done around it
+more() {
+	runs "$1"
+	[[ "$(as root imgrun --rm --runtime "$1" localhost/bb true 2>&1)" != *"hybrid mode not supported"* ]] ||
+		skip "$1: cgroups in hybrid mode not supported"
+	local here there
+	read -r here _ </proc/uptime
+	there=$(as root imgrun --rm --runtime "$1" --time-offset 100000 localhost/bb cut -d. -f1 /proc/uptime)
+	[ "$there" -ge $((${here%.*} + 100000)) ]
+	mkdir -p "$T/lower"
+	echo below >"$T/lower/f"
+	[ "$(as root imgrun --rm --runtime "$1" -v "$T/lower:/o:O" localhost/bb sh -c 'echo above >/o/f; cat /o/f')" = above ]
+	[ "$(cat "$T/lower/f")" = below ]
+	# another's namespaces
+	as root imgrun -d --name first -h of-first --network none localhost/bb sleep 1000 3>&-
+	[ "$(as root imgrun --rm --runtime "$1" --uts container:first --network container:first --pid container:first localhost/bb \
+		sh -c 'hostname; ls /sys/class/net; ps | grep -c "[s]leep 1000"')" = $'of-first\nlo\n1' ]
+	as root imgstore rm -f first
+	# processes are ended by imgstore, too
+	as root imgrun --runtime "$1" --name second localhost/bb sh -c 'trap "exit 9" TERM; echo is here; while :; do sleep 0.1; done' >"$T/second" 3>&- &
+	until grep -q here "$T/second" 2>/dev/null; do sleep 0.05; done
+	as root imgstore stop second
+	local how=0
+	wait $! || how=$?
+	[ "$how" = 9 ]
+	as root imgstore rm second
+	[ -z "$(ls "$T/root-store/cgroups" 2>/dev/null)" ]
+}
+@test "imgrun --runtime=runc: volumes, clocks, namespaces of others" { more runc; }
+@test "imgrun --runtime=crun: volumes, clocks, namespaces of others" { more crun; }
+
+@test "user: imgrun --runtime=runc" {
+	need_user
+	runs runc
+	as user imgstore import "$T/bb.tar" localhost/bb >&2
+	local look='id; pwd; grep -E "^(Cap|NoNew|Seccomp:)" /proc/self/status; hostname; umask; stat -c "%n %a %F" /dev/null /dev/pts /dev/shm; touch /sys/x 2>/dev/null || echo ro; echo hi >/tmp/made; stat -c "%u:%g" /tmp/made'
+	as user imgrun --rm -u alice -w /tmp localhost/bb sh -c "$look" >"$T/ours"
+	as user imgrun --rm --runtime runc -u alice -w /tmp localhost/bb sh -c "$look" >"$T/theirs"
+	diff -u "$T/ours" "$T/theirs"
+	refused user 125 "limit of memory" imgrun --rm --runtime runc -m 16m localhost/bb true
+}
+@test "imgrun --runtime needs namespaces" {
+	need_user
+	refused user 125 "--runtime needs isolation 'namespaces', and here it is 'single-id'" imgrun --rm --isolation single-id --runtime runc localhost/bb true
+}
+
 @test "imgrun --runtime=runc" { by runc; }
 @test "imgrun --runtime=crun" { by crun; }
 
@@ -74,9 +120,9 @@ by() {
 
 @test "a bundle with the options of imgrun" {
 	local id
-	id=$(as root imgrun --bundle "$T/o" -e A=b -u alice --read-only --cap-drop ALL -m 64m --pids-limit 7 --security-opt no-new-privileges --network none -v "$T:/x:ro" localhost/bb echo hi)
-	jq -c '[.process.args, .process.user, .process.noNewPrivileges, .process.capabilities.bounding, .root.readonly, .linux.resources.memory.limit, .linux.resources.pids.limit]' "$T/o/config.json" >"$T/said"
-	[ "$(cat "$T/said")" = '[["echo","hi"],{"uid":1000,"gid":1001,"additionalGids":[100]},true,[],true,67108864,7]' ]
+	id=$(as root imgrun --bundle "$T/o" -e A=b -u alice --read-only --cap-drop ALL -m 64m --pids-limit 7 --blkio-weight 300 --security-opt no-new-privileges --network none -v "$T:/x:ro" localhost/bb echo hi)
+	jq -c '[.process.args, .process.user, .process.noNewPrivileges, .process.capabilities.bounding, .root.readonly, .linux.resources.memory.limit, .linux.resources.pids.limit, .linux.resources.blockIO.weight]' "$T/o/config.json" >"$T/said"
+	[ "$(cat "$T/said")" = '[["echo","hi"],{"uid":1000,"gid":1001,"additionalGids":[100]},true,[],true,67108864,7,300]' ]
 	jq -e '.process.env | index("A=b")' "$T/o/config.json"
 	jq -e --arg t "$T" '.mounts[] | select(.destination == "/x") | .source == $t' "$T/o/config.json"
 	jq -e '[.linux.namespaces[].type] | index("network")' "$T/o/config.json"

@@ -40,8 +40,8 @@ is_clean() { # WHO MARK GROUPS
 	[ -z "$(find /tmp -maxdepth 1 -name 'imgrun-net.*' -newer "$T/bb.tar")" ]
 }
 
-# ends WHO VICTIM OPTIONS…: by each signal; the victim is imgrun, sandbox, keeper (of another runtime), or the first
-# process of the container
+# ends WHO VICTIM OPTIONS…: by each signal; the victim is imgrun, sandbox, both at once, runtime (another one), or the
+# first process of the container
 ends() {
 	local who=$1 victim=$2 sig mark groups pid n=0 signals id ids=
 	shift 2
@@ -49,7 +49,7 @@ ends() {
 	case $victim in
 	imgrun) signals="INT TERM KILL" ;;
 	sandbox) signals="TERM KILL" ;; # it takes no other
-	keeper) signals=KILL ;;
+	both | runtime) signals=KILL ;;
 	command) signals=KILL ;;	# as the first process it hears no other
 	esac
 	for sig in $signals; do
@@ -64,7 +64,8 @@ ends() {
 		case $victim in
 		imgrun) ;;
 		sandbox) pid=$(pgrep -P "$pid" -x sandbox) ;;
-		keeper) pid=$(pgrep -P "$pid" -x imgrun) ;;
+		both) pid="$pid $(pgrep -P "$pid" -x sandbox)" ;;
+		runtime) pid=$(pgrep -P "$(pgrep -P "$pid" -x sandbox)") ;;
 		command) pid=$(pgrep -f "^sleep $mark\$") ;;
 		esac
 		# the third one is not asked for: the first process of a container may do without the others
@@ -91,17 +92,22 @@ ends() {
 @test "root: the sandbox is ended" { ends root sandbox --rm; }
 @test "user: the sandbox is ended" { ends user sandbox --rm; }
 @test "root: the sandbox without a process namespace is ended" { ends root sandbox --rm --pid=host; }
-by_runtime() { # RUNTIME
-	need_root
+by_runtime() { # RUNTIME WHO
+	need_builder "$2"
 	command -v "$1" >/dev/null || skip "$1 is not installed"
-	[[ "$(as root imgrun --rm --runtime "$1" localhost/bb true 2>&1)" != *"hybrid mode not supported"* ]] ||
+	[[ "$(as "$2" imgrun --rm --runtime "$1" localhost/bb true 2>&1)" != *"hybrid mode not supported"* ]] ||
 		skip "$1: cgroups in hybrid mode not supported"
-	ends root imgrun --runtime "$1"
-	ends root keeper --runtime "$1"
-	ends root command --rm --runtime "$1"
+	local limits=()
+	[ "$2" = user ] || limits=(--pids-limit 50)
+	ends "$2" imgrun --runtime "$1"
+	ends "$2" sandbox --rm --runtime "$1"
+	ends "$2" both --runtime "$1" "${limits[@]}"
+	ends "$2" runtime --runtime "$1"
+	ends "$2" command --rm --runtime "$1"
 }
-@test "root: a container of runc is ended" { by_runtime runc; }
-@test "root: a container of crun is ended" { by_runtime crun; }
+@test "root: a container of runc is ended" { by_runtime runc root; }
+@test "user: a container of runc is ended" { by_runtime runc user; }
+@test "root: a container of crun is ended" { by_runtime crun root; }
 @test "root: the command is ended" { ends root command --rm; }
 ends_network() { # WHO PROGRAM WHAT
 	need_builder "$1"

@@ -43,9 +43,11 @@ open_terminal() {
 }
 # each with another prompt, for the screen still shows the one before
 N=0
-enter_container() {
+enter_container() { # WHO OPTIONS…
+	local who=$1
+	shift
 	N=$((N + 1))
-	type_keys "as $1 imgrun -it --rm --name term -e PS1='inner$N> ' localhost/bb sh" Enter
+	type_keys "as $who imgrun -it --rm --name term $* -e PS1='inner$N> ' localhost/bb sh" Enter
 	shows "^inner$N>\$"
 }
 # what stty says is what it said
@@ -73,9 +75,9 @@ editing() {
 @test "root: line editing, exit" { editing root; }
 @test "user: line editing, exit" { editing user; }
 
-resizing() {
+resizing() { # WHO OPTIONS…
 	open_terminal "$1"
-	enter_container "$1"
+	enter_container "$@"
 	type_keys 'stty size' Enter
 	shows '^24 80$'
 	tm resize-window -t t -x 101 -y 33
@@ -88,9 +90,9 @@ resizing() {
 @test "root: the container's terminal is resized" { resizing root; }
 @test "user: the container's terminal is resized" { resizing user; }
 
-keys_for_the_container() {
+keys_for_the_container() { # WHO OPTIONS…
 	open_terminal "$1"
-	enter_container "$1"
+	enter_container "$@"
 	# Ctrl-C is the command's in there, not imgrun's
 	type_keys 'sleep 1000; echo after-$?' Enter
 	sleep 0.3
@@ -115,6 +117,14 @@ keys_for_the_container() {
 }
 @test "root: Ctrl-C, Ctrl-Z, Ctrl-\\ reach the command" { keys_for_the_container root; }
 @test "user: Ctrl-C, Ctrl-Z, Ctrl-\\ reach the command" { keys_for_the_container user; }
+
+by_runc() {
+	command -v runc >/dev/null || skip "runc is not installed"
+	"$@" --runtime=runc
+}
+@test "root: the terminal of a container of runc is resized" { by_runc resizing root; }
+@test "user: the terminal of a container of runc is resized" { by_runc resizing user; }
+@test "root: Ctrl-C, Ctrl-Z, Ctrl-\\ reach the command by way of runc" { by_runc keys_for_the_container root; }
 
 with_an_init() {
 	open_terminal "$1"
