@@ -45,6 +45,8 @@ struct checker {
 /* Copies the texts; @digest may be NULL. The returned one is valid until the next is added. */
 struct check_finding *check_add(struct checker *checker, enum check_fault fault, const char *kind,
 				const struct digest *digest, const char *id, const char *problem);
+/* Everything of the kind @fault is mended: @outcome says how. */
+void check_mark_repaired(struct checker *checker, enum check_fault fault, const char *outcome);
 
 /* The familiar form of a name, or the ID of an image without one. */
 void check_add_image(struct strlist *list, const struct digest *id, const char *name);
@@ -59,12 +61,16 @@ bool check_is_damage(const struct err *err);
 /* ---- check-content.c: the bytes of layers and blobs, by several threads ---- */
 int check_content(struct checker *checker, struct err *err);
 
-/* ---- check-rows.c: what rows say of each other and of files ---- */
+/* ---- check-rows.c: what rows say of each other, and what another boot left ---- */
 int check_database(struct checker *checker, struct err *err);
-int check_documents(struct checker *checker, struct err *err);
 int check_rows(struct checker *checker, struct err *err);
-int check_leftovers(struct checker *checker, struct err *err);
 int check_unsynced(struct checker *checker, struct err *err);
+
+/* ---- check-documents.c: what rows say of documents ---- */
+int check_documents(struct checker *checker, struct err *err);
+
+/* ---- check-leftovers.c: files without a row ---- */
+int check_leftovers(struct checker *checker, struct err *err);
 
 /* ---- check-again.c ---- */
 /*

@@ -88,6 +88,18 @@ struct check_finding *check_add(struct checker *checker, enum check_fault fault,
 	return finding;
 }
 
+void check_mark_repaired(struct checker *checker, enum check_fault fault, const char *outcome)
+{
+	for (size_t i = 0; i < checker->report.count; i++) {
+		struct check_finding *finding = &checker->report.items[i];
+
+		if (finding->fault != fault)
+			continue;
+		finding->state = CHECK_REPAIRED;
+		finding->outcome = str_dup(outcome);
+	}
+}
+
 bool check_is_damage(const struct err *err)
 {
 	if (err->kind == ERR_INPUT)
