@@ -6,6 +6,7 @@
  */
 #include "layers/codec-internal.h"
 
+#include <string.h>
 #include <zstd.h>
 
 #include "common/mem.h"
@@ -98,13 +99,43 @@ struct sink *codec_zstd(struct sink *next, int level)
 
 /* ---- reading ---- */
 
+#define FRAME_HEADER_BYTES_MAX 18
+
 struct unzstd_source {
 	struct source source;
 	struct codec_input in;
 	ZSTD_DCtx *ctx;
 	bool in_frame;
 	bool had_frame;
+	uint8_t header[FRAME_HEADER_BYTES_MAX]; /* the frame's first bytes */
+	size_t header_len;
+	uint64_t frame_bytes; /* what it gave so far */
 };
+
+/* Note what a frame began with, of which @in_len bytes are now used, and that it gave @out_len. */
+static void frame_note(struct unzstd_source *self, size_t in_len, size_t out_len)
+{
+	size_t room = sizeof(self->header) - self->header_len;
+
+	if (in_len > room)
+		in_len = room;
+	memcpy(self->header + self->header_len, self->in.next, in_len);
+	self->header_len += in_len;
+	self->frame_bytes += out_len;
+}
+
+/* libzstd compares this only where a frame's last block is not empty. */
+static int frame_end(struct unzstd_source *self, struct err *err)
+{
+	unsigned long long promised = ZSTD_getFrameContentSize(self->header, self->header_len);
+
+	if (promised != ZSTD_CONTENTSIZE_UNKNOWN && promised != self->frame_bytes)
+		return codec_input_corrupt(&self->in, "zstd",
+					   "a frame has another size than its header says", err);
+	self->header_len = 0;
+	self->frame_bytes = 0;
+	return 0;
+}
 
 static ssize_t unzstd_read(struct source *source, void *data, size_t len, struct err *err)
 {
@@ -125,7 +156,10 @@ static ssize_t unzstd_read(struct source *source, void *data, size_t len, struct
 			return codec_input_corrupt(&self->in, "zstd", ZSTD_getErrorName(left), err);
 		if (self->in.ended && out.pos == 0)
 			return codec_input_cut_short(&self->in, err);
+		frame_note(self, in.pos, out.pos);
 		codec_input_use(&self->in, in.pos);
+		if (left == 0 && frame_end(self, err) < 0)
+			return -1;
 		self->in_frame = left != 0;
 		self->had_frame = true;
 	}

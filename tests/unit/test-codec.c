@@ -438,6 +438,43 @@ static void frames_in_a_row_are_one_stream(void **state)
 	assert_non_null(strstr(err.text, "'blob' is damaged: zstd: "));
 }
 
+/* A frame that promises eight bytes, then an empty last block behind a first one of @have bytes. */
+static void make_frame(struct strbuf *out, const char *have)
+{
+	size_t len = strlen(have);
+
+	strbuf_truncate(out, 0);
+	strbuf_add(out, "\x28\xb5\x2f\xfd\x20\x08", 6);
+	strbuf_putc(out, (char)(len << 3));
+	strbuf_add(out, "\0\0", 2);
+	strbuf_puts(out, have);
+	strbuf_add(out, "\1\0\0", 3);
+}
+
+static void a_frame_gives_what_its_header_promises(void **state)
+{
+	static const char *const haves[] = { "eight by", "seven b", "" };
+	auto_strbuf struct strbuf packed = STRBUF_INIT;
+
+	for (size_t i = 0; i < 3; i++) {
+		auto_strbuf struct strbuf got = STRBUF_INIT;
+		struct err err = ERR_INIT;
+		int want = i == 0 ? 0 : -1;
+
+		make_frame(&packed, haves[i]);
+		assert_int_equal(decompress(&packed, CODEC_ZSTD, &got, &err), want);
+		strbuf_truncate(&got, 0);
+		assert_int_equal(read_all(codec_unzstd(slow_source(&packed), "blob"), &got, 100,
+					  &err),
+				 want);
+		if (i == 0)
+			assert_string_equal(got.data, "eight by");
+		else
+			assert_string_equal(err.text, "'blob' is damaged: zstd: a frame has "
+						      "another size than its header says");
+	}
+}
+
 static const unsigned char hello_bz2[] = { 0x42, 0x5a, 0x68, 0x39, 0x31, 0x41, 0x59, 0x26, 0x53,
 					   0x59, 0xc1, 0xc0, 0x80, 0xe2, 0x00, 0x00, 0x01, 0x41,
 					   0x00, 0x00, 0x10, 0x02, 0x44, 0xa0, 0x00, 0x30, 0xcd,
@@ -613,6 +650,7 @@ int main(void)
 		cmocka_unit_test(a_changed_byte_is_never_wrong_content),
 		cmocka_unit_test(a_wrong_checksum_says_so),
 		cmocka_unit_test(frames_in_a_row_are_one_stream),
+		cmocka_unit_test(a_frame_gives_what_its_header_promises),
 		cmocka_unit_test(bzip2_and_xz_are_read),
 		cmocka_unit_test(names_and_magics),
 		cmocka_unit_test(plain_data_passes_unchanged),
