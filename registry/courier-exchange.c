@@ -530,8 +530,13 @@ void exchange_begin(struct errand *errand)
 	struct exchange *exchange = &errand->exchange;
 	auto_free char *auth = NULL;
 
+	if (scheme_wait(errand))
+		return;
 	if (errand->tried == SCHEME_UNKNOWN)
 		errand->tried = errand->endpoint->scheme;
+	/* an upload of an earlier process, before all else: as the registry wanted it then */
+	if (errand->tried == SCHEME_UNKNOWN && errand->request->path[0] != '/')
+		errand->tried = url_is_https(errand->request->path) ? SCHEME_HTTPS : SCHEME_HTTP;
 	if (!errand->url)
 		errand->url = first_url(errand);
 	if (!errand->url || look_where(errand) < 0) {

@@ -21,7 +21,7 @@ enum errand_state {
 	ERRAND_READY,
 	ERRAND_RUNNING,
 	ERRAND_SLEEPING, /* until wake_ms */
-	ERRAND_WAITING,  /* for token_wanted */
+	ERRAND_WAITING,  /* for token_wanted, or without one for the endpoint's prober */
 	ERRAND_DRAINING, /* all is there; what is pending goes to the parent */
 	ERRAND_DONE,
 };
@@ -53,6 +53,7 @@ struct courier_endpoint {
 	struct wire_message message; /* holds the strings */
 	const struct client_endpoint *values;
 	enum scheme scheme;
+	struct errand *prober; /* finds out the scheme; or NULL */
 	enum auth_kind auth;
 	char *realm;
 	char *service;
@@ -157,6 +158,16 @@ char *errand_what(const struct errand *errand);
 
 /* ---- courier-judge.c: what comes of it ---- */
 void errand_judge(struct errand *errand, CURLcode code);
+
+/* ---- courier-scheme.c: whether an insecure registry speaks https ---- */
+/* Whether a READY errand must wait until another has found it out; it does then. */
+bool scheme_wait(struct errand *errand);
+/* The registry answered, or another scheme is the one left: errand->tried it is. */
+void scheme_found(struct errand *errand);
+/* The errand ends; when it was to find out, another is. */
+void scheme_give_up(struct errand *errand);
+/* There was no answer: whether it is worth asking without https, which is arranged for then. */
+bool scheme_try_plain(struct errand *errand);
 
 /* ---- courier-auth.c: who we are ---- */
 /* A header line for the exchange, or NULL; ERRAND_WAITING when a token must be had first. */

@@ -60,24 +60,6 @@ static void again_later(struct errand *errand, const char *why)
 
 /* ---- no answer ---- */
 
-/* An insecure registry that does not speak https is asked again without. */
-static bool try_plain_http(struct errand *errand)
-{
-	struct courier_endpoint *endpoint = errand->endpoint;
-	curl_off_t shaken_us = 0;
-
-	/* it spoke https, and had something against us */
-	curl_easy_getinfo(errand->exchange.curl, CURLINFO_APPCONNECT_TIME_T, &shaken_us);
-	if (!endpoint->values->is_insecure || endpoint->has_answered || shaken_us > 0 ||
-	    errand->tried != SCHEME_HTTPS || !errand->exchange.is_at_home || errand->token)
-		return false;
-	endpoint->scheme = SCHEME_HTTP;
-	errand->tried = SCHEME_HTTP;
-	free(ptr_steal(&errand->url));
-	errand->state = ERRAND_READY;
-	return true;
-}
-
 static bool is_passing(const struct errand *errand, CURLcode code)
 {
 	static const CURLcode passing[] = {
@@ -132,7 +114,7 @@ static void no_answer(struct errand *errand, CURLcode code)
 		errand_end(errand);
 		return;
 	}
-	if (code != CURLE_OPERATION_TIMEDOUT && try_plain_http(errand))
+	if (code != CURLE_OPERATION_TIMEDOUT && scheme_try_plain(errand))
 		return;
 	if (is_passing(errand, code) && is_worth_again(errand)) {
 		again_later(errand, why);
@@ -254,6 +236,7 @@ static void note_address(struct errand *errand)
 	if (!errand->exchange.is_at_home || errand->token)
 		return;
 	errand->endpoint->has_answered = true;
+	scheme_found(errand);
 	curl_easy_getinfo(errand->exchange.curl, CURLINFO_PRIMARY_IP, &address);
 	if (address)
 		errand->endpoint->is_loopback =

@@ -59,6 +59,7 @@ struct errand *errand_new(struct courier *courier, struct courier_endpoint *endp
 
 void errand_free(struct errand *errand)
 {
+	scheme_give_up(errand);
 	exchange_end(errand);
 	exchange_release(&errand->exchange);
 	wire_message_release(&errand->message);

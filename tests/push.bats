@@ -315,6 +315,15 @@ bytes_sent() { bad_registry_log bad '.in' | paste -sd+ | bc; }
 	[ "$(sent '.status == 503 or .status == 429 or .status == 500' | wc -l)" = 3 ]
 }
 
+@test "whether https is spoken is asked once, however many blobs there are" {
+	need_root
+	bad_registry_rules bad '{"mount": false}'
+	run -0 as root imgpush big:1 "$(registry_of bad)/$REPO:1"
+	[[ "$output" != *"try 1 of"* ]]
+	[ "$(sent '.method == "HEAD"' | wc -l)" = 2 ]
+	[ "$(sent '.method == "TLS"')" = "TLS 0 0" ]
+}
+
 @test "a token that ends on the way is renewed" {
 	need_root
 	bad_registry_rules bad '{"mount": false, "auth": "bearer", "rules": [{"match": "PATCH", "skip": 1, "times": 1, "do": "revoke"}]}'
