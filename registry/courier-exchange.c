@@ -26,6 +26,7 @@
 #define DOCUMENT_BYTES    CLIENT_DOCUMENT_MAX
 #define MIN_BYTES_PER_S   1024L
 #define BUFFER_BYTES      (256L * 1024)
+#define WORTH_ASKING      ((uint64_t)1 << 20) /* a body that is not sent before the server wants it */
 #define IDLE_FACTOR_TOTAL 4 /* of the idle time, for a document as a whole */
 #define IDLE_FACTOR_WORK  5 /* for a server that has something to do before it answers */
 
@@ -314,6 +315,9 @@ static void add_lines(struct errand *errand, const char *auth)
 
 		add_line(exchange, range);
 	}
+	if (errand->request->body.kind == CLIENT_BODY_FILE &&
+	    errand->request->body.length <= WORTH_ASKING)
+		add_line(exchange, "Expect:");
 	if (!errand->form && !has_content_type(own))
 		add_line(exchange, "Content-Type:"); /* none, where libcurl would guess one */
 }

@@ -212,6 +212,26 @@ static int gather_manifest(struct sheaf *sheaf, const struct push_job *job, stru
 
 /* ---- sending ---- */
 
+static uint64_t piece_bytes(const struct piece *piece)
+{
+	return piece->is_layer ? piece->layer.tar_bytes : piece->blob.size_bytes;
+}
+
+/* The largest first, so that none of them is alone at the end. */
+static int compare_pieces(const void *a, const void *b)
+{
+	const uint64_t first = piece_bytes(a);
+	const uint64_t second = piece_bytes(b);
+
+	return (first < second) - (first > second);
+}
+
+static void sort_pieces(struct sheaf *sheaf)
+{
+	if (sheaf->piece_count > 0)
+		qsort(sheaf->pieces, sheaf->piece_count, sizeof(sheaf->pieces[0]), compare_pieces);
+}
+
 static int send_piece(void *context, size_t index, struct err *err)
 {
 	struct sheaf *sheaf = context;
@@ -320,6 +340,7 @@ static int send_all(struct sheaf *sheaf, const struct push_job *job, struct err 
 
 	if (gather(sheaf, job, err) < 0)
 		return -1;
+	sort_pieces(sheaf);
 	is_known = !has_layers(sheaf);
 	if ((is_known && gather_last(sheaf, job, err) < 0) ||
 	    crew_run(sheaf->piece_count, threads, send_piece, sheaf, err) < 0 ||

@@ -245,6 +245,43 @@ int upload_ask(const struct repository *repository, struct upload *upload, enum 
 							     : 0;
 }
 
+/* Content-Range, for what does not go from the beginning to the end. */
+static void add_range(const struct upload *upload, uint64_t length, struct strlist *headers)
+{
+	strlist_addf(headers, "Content-Range: %" PRIu64 "-%" PRIu64, upload->offset,
+		     upload->offset + length - 1);
+}
+
+/* @length bytes of @fd from where the upload is. */
+static void set_piece(const struct upload *upload, int fd, uint64_t length,
+		      struct client_request *request)
+{
+	request->body = (struct client_body){
+		.kind = CLIENT_BODY_FILE, .fd = fd, .offset = upload->offset, .length = length
+	};
+	request->has_note = upload->has_note;
+	request->note_fd = upload->note_fd;
+}
+
+/*
+ * Carry a piece. *out: OK when there is an answer to be looked at. Again as it was it would only be
+ * refused, for the registry may have got a part of it.
+ */
+static int carry(const struct repository *repository, struct client_request *request,
+		 struct client_response *response, enum upload_answer *out, struct err *err)
+{
+	request->no_retry = true;
+	*out = UPLOAD_BEHIND;
+	if (client_perform(repository->client, request, response, err) < 0)
+		return err->kind == ERR_REMOTE ? 0 : -1;
+	if (is_passing(response->status)) {
+		client_refused(response, "upload", err);
+		return 0;
+	}
+	*out = UPLOAD_OK;
+	return 0;
+}
+
 int upload_send(const struct repository *repository, struct upload *upload, int fd, uint64_t length,
 		enum upload_answer *out, struct err *err)
 {
@@ -254,24 +291,13 @@ int upload_send(const struct repository *repository, struct upload *upload, int 
 	const uint64_t end = upload->offset + length;
 
 	strlist_add(&headers, "Content-Type: application/octet-stream");
-	strlist_addf(&headers, "Content-Range: %" PRIu64 "-%" PRIu64, upload->offset, end - 1);
+	add_range(upload, length, &headers);
 	request.headers = &headers;
-	request.body = (struct client_body){
-		.kind = CLIENT_BODY_FILE, .fd = fd, .offset = upload->offset, .length = length
-	};
-	/* again as it was it would only be refused: the registry may have got a part of it */
-	request.no_retry = true;
-	request.has_note = upload->has_note;
-	request.note_fd = upload->note_fd;
-	if (client_perform(repository->client, &request, &response, err) < 0) {
-		*out = UPLOAD_BEHIND;
-		return err->kind == ERR_REMOTE ? 0 : -1;
-	}
-	if (is_passing(response.status)) {
-		*out = UPLOAD_BEHIND;
-		client_refused(&response, "upload", err);
+	set_piece(upload, fd, length, &request);
+	if (carry(repository, &request, &response, out, err) < 0)
+		return -1;
+	if (*out != UPLOAD_OK)
 		return 0;
-	}
 	if (demand(&response, 202, 204, "upload", out, err) < 0)
 		return -1;
 	if (*out != UPLOAD_OK)
@@ -304,14 +330,17 @@ int upload_finish(const struct repository *repository, struct upload *upload, in
 
 	strlist_add(&headers, "Content-Type: application/octet-stream");
 	request.headers = &headers;
+	*out = UPLOAD_OK;
 	if (length > 0)
-		request.body = (struct client_body){ .kind = CLIENT_BODY_FILE,
-						     .fd = fd,
-						     .offset = upload->offset,
-						     .length = length };
-	if (client_perform(repository->client, &request, &response, err) < 0)
+		set_piece(upload, fd, length, &request);
+	if (length > 0 && upload->offset > 0) {
+		add_range(upload, length, &headers);
+		if (carry(repository, &request, &response, out, err) < 0)
+			return -1;
+	} else if (client_perform(repository->client, &request, &response, err) < 0) {
 		return -1;
-	return demand(&response, 201, 204, "upload", out, err);
+	}
+	return *out == UPLOAD_OK ? demand(&response, 201, 204, "upload", out, err) : 0;
 }
 
 void upload_cancel(const struct repository *repository, struct upload *upload)

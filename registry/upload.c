@@ -18,6 +18,9 @@
 #define ATTEMPTS_MAX 4 /* from the beginning */
 #define ASKS_MAX     5 /* how far it is, without a step in between */
 
+/* Of what is still being made so much goes at once, for the registry to work meanwhile. */
+#define LEAST_PIECE_BYTES ((uint64_t)8 << 20)
+
 /* One blob on its way. */
 struct sending {
 	const struct repository *repository;
@@ -96,7 +99,25 @@ static void show_end(struct sending *sending, bool is_sent)
 
 /* ---- pieces ---- */
 
-/* The end, with all the rest when the registry has nothing yet. */
+/* No more at a time. */
+static uint64_t piece_bytes(const struct sending *sending)
+{
+	if (sending->in_one)
+		return UINT64_MAX / 2;
+	return UPLOAD_PIECE_BYTES > sending->upload.min_chunk ? UPLOAD_PIECE_BYTES
+							      : sending->upload.min_chunk;
+}
+
+/* And no fewer, but for the last. */
+static uint64_t least_bytes(const struct sending *sending)
+{
+	if (sending->in_one)
+		return UINT64_MAX / 2;
+	return LEAST_PIECE_BYTES > sending->upload.min_chunk ? LEAST_PIECE_BYTES
+							     : sending->upload.min_chunk;
+}
+
+/* The end, with all that is left. */
 static int finish(struct sending *sending, enum upload_answer *out, struct err *err)
 {
 	const uint64_t rest = sending->bytes - sending->upload.offset;
@@ -109,23 +130,12 @@ static int finish(struct sending *sending, enum upload_answer *out, struct err *
 	return 0;
 }
 
-/* So many at a time. */
-static uint64_t piece_bytes(const struct sending *sending)
-{
-	if (sending->in_one)
-		return UINT64_MAX / 2;
-	return UPLOAD_PIECE_BYTES > sending->upload.min_chunk ? UPLOAD_PIECE_BYTES
-							      : sending->upload.min_chunk;
-}
-
 static int send_piece(struct sending *sending, enum upload_answer *out, struct err *err)
 {
 	uint64_t length = sending->bytes - sending->upload.offset;
 
 	if (length > piece_bytes(sending))
 		length = piece_bytes(sending);
-	sending->upload.has_note = sending->state.fd >= 0;
-	sending->upload.note_fd = sending->state.fd;
 	if (upload_send(sending->repository, &sending->upload, bytes_fd(sending), length, out,
 			err) < 0)
 		return -1;
@@ -136,26 +146,45 @@ static int send_piece(struct sending *sending, enum upload_answer *out, struct e
 	return 0;
 }
 
+/* Whether what is left, or nothing, goes with the request that ends the upload. */
+static bool is_at_end(const struct sending *sending)
+{
+	const uint64_t rest = sending->bytes - sending->upload.offset;
+
+	return sending->is_all && (rest == 0 || (!sending->in_one && rest <= piece_bytes(sending)));
+}
+
+/* One request further. *out_is_done: the blob is there. */
+static int step(struct sending *sending, enum upload_answer *out, bool *out_is_done,
+		struct err *err)
+{
+	sending->upload.has_note = sending->state.fd >= 0;
+	sending->upload.note_fd = sending->state.fd;
+	if (!is_at_end(sending))
+		return send_piece(sending, out, err);
+	if (finish(sending, out, err) < 0)
+		return -1;
+	*out_is_done = *out == UPLOAD_OK;
+	return 0;
+}
+
 /* All that is missing. Ends with UPLOAD_OK when the blob is there, else with what was in the way.
  */
 static int send_rest(struct sending *sending, enum upload_answer *out, struct err *err)
 {
 	unsigned asks = 0;
+	bool is_done = false;
 
 	*out = UPLOAD_OK;
-	while (*out == UPLOAD_OK) {
-		if (wait_for(sending, piece_bytes(sending), err) < 0)
+	while (*out == UPLOAD_OK && !is_done) {
+		if (wait_for(sending, least_bytes(sending), err) < 0)
 			return -1;
 		if (sending->upload.offset > sending->bytes) {
 			*out = UPLOAD_GONE; /* more than there is: it was of something else */
 			err_set(err, ERR_REMOTE, "the registry has more of the blob than there is");
 			return 0;
 		}
-		if (sending->is_all && (sending->upload.offset == sending->bytes ||
-					(sending->upload.offset == 0 && !sending->in_one &&
-					 sending->bytes <= UPLOAD_PIECE_BYTES)))
-			return finish(sending, out, err);
-		if (send_piece(sending, out, err) < 0)
+		if (step(sending, out, &is_done, err) < 0)
 			return -1;
 		if (*out == UPLOAD_OK)
 			asks = 0;

@@ -190,7 +190,8 @@ bytes_sent() { bad_registry_log bad '.in' | paste -sd+ | bc; }
 	as root imgpush -q --compression zstd big:1 "oci:$T/zstd:1"
 	[ "$(jq -r '.manifests[0].digest' "$T/zstd/index.json")" = "$digest" ]
 	# in pieces, each as soon as it was there
-	[ "$(sent '.method == "PATCH"' | wc -l)" = 3 ]
+	# how many depends on who is faster, the compressor or the registry
+	[ "$(sent '.method == "PATCH"' | wc -l)" -ge 2 ]
 }
 
 @test "format and compression are as asked for" {
@@ -209,6 +210,26 @@ bytes_sent() { bad_registry_log bad '.in' | paste -sd+ | bc; }
 	[ "$(sent '.method == "PUT"' | wc -l)" = 3 ]
 	# nothing twice, but for what the registry had read and not kept
 	[ "$(bytes_sent)" -lt $((80100000 + 1048576)) ]
+}
+
+@test "the last piece ends the upload, and breaks off like any other" {
+	need_root
+	# after the config's
+	bad_registry_rules bad '{"mount": false, "rules": [{"match": "PUT .*uploads", "skip": 1, "times": 1, "do": "cut-upload", "after": 3000000}]}'
+	as root imgpush -q --retry-delay 50ms big:1 "$(registry_of bad)/$REPO:1"
+	[ "$(sent '.method == "GET"')" = "GET 204 0" ]
+	[ "$(sent '.method == "PUT" and .status == 0' | wc -l)" = 1 ]
+	[ "$(sent '.method == "PUT" and (.path | contains("uploads")) and .in == 0' | wc -l)" = 0 ]
+	[ "$(sent '.method == "PATCH" and .in < 8388608')" = "" ]
+	[ "$(bytes_sent)" -lt $((80100000 + 1048576)) ]
+}
+
+@test "a registry that takes no piece with the end of an upload gets a layer in one" {
+	need_root
+	bad_registry_rules bad '{"mount": false, "rules": [{"match": "PUT .*uploads", "skip": 1, "times": 1, "do": "status", "status": 400}]}'
+	as root imgpush -q big:1 "$(registry_of bad)/$REPO:1"
+	[ "$(sent '.method == "PATCH" and .in > 70000000' | wc -l)" = 1 ]
+	[ "$(sent '.method == "PUT" and (.path | contains("uploads")) and .status == 201 and .in == 0' | wc -l)" = 1 ]
 }
 
 @test "a registry that forgets an upload gets it from the beginning" {
@@ -231,7 +252,9 @@ bytes_sent() { bad_registry_log bad '.in' | paste -sd+ | bc; }
 	need_root
 	bad_registry_rules bad '{"mount": false, "min_chunk": 50000000}'
 	as root imgpush -q big:1 "$(registry_of bad)/$REPO:1"
-	[ "$(sent '.method == "PATCH"' | wc -l)" = 2 ]
+	[ "$(sent '.method == "PATCH" and .in >= 50000000' | wc -l)" = 1 ]
+	[ "$(sent '.method == "PATCH"' | wc -l)" = 1 ]
+	[ "$(sent '.method == "PUT" and .in > 20000000' | wc -l)" = 1 ]
 }
 
 @test "an upload that goes on at another host gives it no credentials" {
