@@ -10,7 +10,6 @@
 #include "builder/epoch.h"
 #include "builder/step.h"
 #include "common/fd.h"
-#include "common/isolation.h"
 #include "common/mem.h"
 #include "layers/pack.h"
 #include "storage/mount.h"
@@ -234,12 +233,10 @@ static int hide_root(struct layer_work *work, int view_fd, enum overlay_ns ns, s
 
 static int collect(struct stage_run *run, struct layer_work *work, struct err *err)
 {
-	/* where nothing can be mounted */
-	static const char *const covered[] = { "dev", "proc", "sys", NULL };
 	const struct mount_request request = {
 		.upper_fd = work->draft.fs_fd,
 		.work_fd = work->draft.work_fd,
-		.covered = isolation_current() == ISOLATION_CHROOT ? covered : NULL,
+		.covered = mount_covered(),
 	};
 
 	if (!work->is_mounted)

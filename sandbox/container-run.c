@@ -179,6 +179,7 @@ static int keep(struct run *run, bool commits, struct err *err)
 	struct mount_request request = {
 		.upper_fd = run->container.fs_fd,
 		.work_fd = run->container.work_fd,
+		.covered = mount_covered(),
 	};
 
 	fd_close(&run->root_fd);

@@ -23,6 +23,8 @@ struct mount_driver {
 	int (*mount)(struct store *store, const struct mount_request *request, struct err *err);
 	/* See mount_collect; NULL: the upper has all at all times. */
 	int (*collect)(struct store *store, const struct mount_request *request, struct err *err);
+	/* See mount_recover; NULL: the upper has all, whoever was killed. */
+	int (*recover)(struct store *store, const struct mount_request *request, struct err *err);
 };
 
 extern const struct mount_driver mount_driver_overlay;

@@ -151,3 +151,15 @@ void mount_probe(struct store *store, struct mount_ability out[MOUNT_DRIVER_COUN
 			 ability->is_possible ? drivers[i]->description : why.text);
 	}
 }
+
+int mount_recover(struct store *store, int upper_fd, int work_fd, struct err *err)
+{
+	const struct mount_request request = { .upper_fd = upper_fd,
+					       .work_fd = work_fd,
+					       .covered = mount_covered() };
+
+	for (size_t i = 0; i < MOUNT_DRIVER_COUNT; i++)
+		if (drivers[i]->recover && drivers[i]->recover(store, &request, err) < 0)
+			return -1;
+	return 0;
+}

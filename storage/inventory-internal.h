@@ -24,7 +24,7 @@ int inventory_take(int tree_fd, int file_fd, struct err *err);
  * directory on the same file system, in overlay form: whiteouts where something is gone, an opaque
  * mark on a directory that took the place of another. Directories on the way are made like those of
  * the tree; what a rename took along is joined (@kin). Nobody works in the tree any more, which is
- * worth nothing afterwards.
+ * worth nothing afterwards. One that was killed is done again with what it has left in both.
  */
 int inventory_collect(int tree_fd, int file_fd, struct kin *kin,
 		      const struct mount_request *request, enum overlay_ns ns, struct err *err);

@@ -233,7 +233,8 @@ static int make_upper(const struct collecting *collecting, struct level *level, 
 		return 0;
 	if (make_upper(collecting, level->parent, err) < 0)
 		return -1;
-	if (mkdirat(level->parent->upper_fd, level->name, 0700) < 0)
+	/* EEXIST: a collection before this one did not come to its end */
+	if (mkdirat(level->parent->upper_fd, level->name, 0700) < 0 && errno != EEXIST)
 		return err_sys(err, "make directory '%s' of a layer", level->name);
 	level->upper_fd = openat(level->parent->upper_fd, level->name, DIR_FLAGS);
 	if (level->upper_fd < 0)
@@ -282,10 +283,36 @@ static int move_new(struct collecting *collecting, struct level *level, const ch
 	return kin_join(collecting->kin, level->upper_fd, name, collecting->before_ns, err);
 }
 
+/*
+ * It is in the upper and not in the tree any more: a collection that did not come to its end has
+ * moved it, and perhaps not said yet that a directory took the place of another.
+ */
+static int finish_moved(struct collecting *collecting, struct level *level, const struct stat *st,
+			struct err *err)
+{
+	auto_close int fd = -1;
+
+	if (!S_ISDIR(st->st_mode) || collecting->next.event != WALK_ENTER)
+		return skip(collecting, err);
+	fd = openat(level->upper_fd, collecting->name, DIR_FLAGS);
+	if (fd < 0)
+		return err_sys(err, "open directory '%s' of a layer", collecting->name);
+	if (opaque_set(fd, collecting->ns, err) < 0)
+		return -1;
+	return skip(collecting, err);
+}
+
 static int mark_deleted(struct collecting *collecting, struct level *level, struct err *err)
 {
-	if (make_upper(collecting, level, err) < 0 ||
-	    whiteout_make(level->upper_fd, collecting->name, collecting->ns, err) < 0)
+	struct stat st;
+
+	if (make_upper(collecting, level, err) < 0)
+		return -1;
+	if (fstatat(level->upper_fd, collecting->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return finish_moved(collecting, level, &st, err);
+	if (errno != ENOENT)
+		return err_sys(err, "stat '%s' of a layer", collecting->name);
+	if (whiteout_make(level->upper_fd, collecting->name, collecting->ns, err) < 0)
 		return -1;
 	return skip(collecting, err);
 }

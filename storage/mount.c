@@ -159,6 +159,13 @@ int mount_view_for(struct store *store, const struct layer *layers, size_t count
 	return mount_fd;
 }
 
+const char *const *mount_covered(void)
+{
+	static const char *const names[] = { "dev", "proc", "sys", NULL };
+
+	return isolation_current() == ISOLATION_CHROOT ? names : NULL;
+}
+
 int mount_collect(struct store *store, const struct mount_request *request, struct err *err)
 {
 	const struct mount_driver *driver = mount_driver_get(store, err);

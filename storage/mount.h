@@ -88,6 +88,16 @@ int mount_view_for(struct store *store, const struct layer *layers, size_t count
  */
 int mount_collect(struct store *store, const struct mount_request *request, struct err *err);
 
+/* For mount_request.covered: where something is mounted for steps and containers. NULL: it is. */
+const char *const *mount_covered(void);
+
+/*
+ * The same for a mount that another process made, by whatever driver, and whose end nobody has
+ * seen, perhaps: what lies in the work directory yet goes into the upper. Nobody uses the mount
+ * any more. Nothing there is success.
+ */
+int mount_recover(struct store *store, int upper_fd, int work_fd, struct err *err);
+
 /*
  * Which driver puts layers together: "overlay" (the kernel's overlayfs), "overlay-mount"
  * (the same on older kernels), "fuse" (our own daemon)
