@@ -11,13 +11,21 @@
 
 /*
  * Mounts that outlive the command which made them (imgstore mount). A row keeps
- * the image from being removed as long as the mount is there: it is looked at
- * when it is in our mount namespace, else the namespace must still have a
+ * the image, and the container, from being removed as long as the mount is there: it is
+ * looked at when it is in our mount namespace, else the namespace must still have a
  * process.
  */
+/* @container: its ID; NULL: an image's mount. */
 int attach_record(struct store *store, const char *path, const struct digest *image,
-		  struct err *err);
+		  const char *container, struct err *err);
 int attach_forget(struct store *store, const char *path, struct err *err);
+/* Where a container is mounted, in whatever mount namespace; *out: NULL when it is not. */
+int attach_of_container(struct store *store, const char *id, char **out, struct err *err);
+/* The same in this one, all places. */
+int attach_container_paths(struct store *store, const char *id, struct strlist *out,
+			   struct err *err);
+/* Whose mount is recorded at @path in this mount namespace? *out: a container's ID, or NULL. */
+int attach_container_at(struct store *store, const char *path, char **out, struct err *err);
 /* Where an image, or one of an index, is mounted in this mount namespace. */
 int attach_paths(struct store *store, const struct digest *image, struct strlist *out,
 		 struct err *err);

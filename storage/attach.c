@@ -47,19 +47,21 @@ static int own_ns(int64_t *out, struct err *err)
 }
 
 int attach_record(struct store *store, const char *path, const struct digest *image,
-		  struct err *err)
+		  const char *container, struct err *err)
 {
 	auto_query struct query query = QUERY_INIT;
 	int64_t ns;
 
 	if (own_ns(&ns, err) < 0 ||
 	    query_open(&query, store->db,
-		       "INSERT OR REPLACE INTO mounts(mount_ns, path, image) VALUES(?, ?, ?)",
+		       "INSERT OR REPLACE INTO mounts(mount_ns, path, image, container)"
+		       " VALUES(?, ?, ?, ?)",
 		       err) < 0)
 		return -1;
 	bind_int(&query, ns);
 	bind_text(&query, path);
 	bind_digest(&query, image);
+	bind_text(&query, container);
 	return query_run(&query, err);
 }
 
@@ -84,28 +86,86 @@ int attach_forget(struct store *store, const char *path, struct err *err)
 	return forget(store, ns, path, err);
 }
 
+static int add_paths(struct query *query, struct strlist *out, struct err *err)
+{
+	bool row = false;
+
+	for (;;) {
+		if (query_step(query, &row, err) < 0)
+			return -1;
+		if (!row)
+			return 0;
+		strlist_add(out, column_text(query, 0));
+	}
+}
+
 int attach_paths(struct store *store, const struct digest *image, struct strlist *out,
 		 struct err *err)
 {
 	auto_query struct query query = QUERY_INIT;
-	bool row = false;
 	int64_t ns;
 
 	if (own_ns(&ns, err) < 0 ||
 	    query_open(&query, store->db,
-		       "SELECT path FROM mounts WHERE mount_ns=?1 AND (image=?2 OR image IN"
-		       " (SELECT image FROM index_images WHERE idx=?2)) ORDER BY path",
+		       "SELECT path FROM mounts WHERE mount_ns=?1 AND container IS NULL AND"
+		       " (image=?2 OR image IN (SELECT image FROM index_images WHERE idx=?2))"
+		       " ORDER BY path",
 		       err) < 0)
 		return -1;
 	bind_int(&query, ns);
 	bind_digest(&query, image);
-	for (;;) {
-		if (query_step(&query, &row, err) < 0)
-			return -1;
-		if (!row)
-			return 0;
-		strlist_add(out, column_text(&query, 0));
-	}
+	return add_paths(&query, out, err);
+}
+
+int attach_container_paths(struct store *store, const char *id, struct strlist *out,
+			   struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+	int64_t ns;
+
+	if (own_ns(&ns, err) < 0 ||
+	    query_open(&query, store->db,
+		       "SELECT path FROM mounts WHERE mount_ns=? AND container=? ORDER BY path",
+		       err) < 0)
+		return -1;
+	bind_int(&query, ns);
+	bind_text(&query, id);
+	return add_paths(&query, out, err);
+}
+
+static int take_text(struct query *query, char **out, struct err *err)
+{
+	bool row = false;
+
+	if (query_step(query, &row, err) < 0)
+		return -1;
+	*out = row && column_text(query, 0) ? str_dup(column_text(query, 0)) : NULL;
+	return 0;
+}
+
+int attach_of_container(struct store *store, const char *id, char **out, struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+
+	if (query_open(&query, store->db, "SELECT path FROM mounts WHERE container=? LIMIT 1",
+		       err) < 0)
+		return -1;
+	bind_text(&query, id);
+	return take_text(&query, out, err);
+}
+
+int attach_container_at(struct store *store, const char *path, char **out, struct err *err)
+{
+	auto_query struct query query = QUERY_INIT;
+	int64_t ns;
+
+	if (own_ns(&ns, err) < 0 ||
+	    query_open(&query, store->db,
+		       "SELECT container FROM mounts WHERE mount_ns=? AND path=?", err) < 0)
+		return -1;
+	bind_int(&query, ns);
+	bind_text(&query, path);
+	return take_text(&query, out, err);
 }
 
 int attach_is_known(struct store *store, const char *path, bool *out, struct err *err)
@@ -120,6 +180,17 @@ int attach_is_known(struct store *store, const char *path, bool *out, struct err
 	bind_int(&query, ns);
 	bind_text(&query, path);
 	return query_step(&query, out, err);
+}
+
+/* Where nothing can be mounted, the directory itself is shown. */
+static bool is_in_store(const struct store *store, const char *path)
+{
+	const char *root = store_root_path(store);
+	const size_t len = strlen(root);
+
+	return view_is_at(store, path) ||
+	       (strncmp(path, root, len) == 0 &&
+		strncmp(path + len, "/containers/", strlen("/containers/")) == 0);
 }
 
 /* In our namespace: a mount is there as long as its directory is the root of one. */
@@ -192,8 +263,8 @@ static int sweep_rows(struct store *store, const struct attached *rows, size_t c
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		if (rows[i].ns == ns)
-			stays = view_is_at(store, rows[i].path) ? access(rows[i].path, F_OK) == 0
-								: is_mounted(rows[i].path);
+			stays = is_in_store(store, rows[i].path) ? access(rows[i].path, F_OK) == 0
+								 : is_mounted(rows[i].path);
 		else if (is_alive(rows[i].ns, &stays, err) < 0)
 			return -1;
 		if (!stays && forget(store, rows[i].ns, rows[i].path, err) < 0)

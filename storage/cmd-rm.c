@@ -83,6 +83,7 @@ static int remove_container(struct store *store, const char *text, bool force, s
 	auto_container struct container container = CONTAINER_INIT;
 	auto_container_state struct container_state state = { .pid = 0 };
 	bool is_running = false;
+	size_t mounts = 0;
 
 	if (container_look(store, text, &container, &is_running, err) < 0)
 		return -1;
@@ -95,6 +96,8 @@ static int remove_container(struct store *store, const char *text, bool force, s
 	if (state.bundle && unmount_bundle(&state, err) < 0)
 		return -1;
 	if (is_running && command_kill(store, &container, err) < 0)
+		return -1;
+	if (force && !is_running && container_detach(store, container.id, &mounts, err) < 0)
 		return -1;
 	return is_running && state.removes_itself ? 0 : container_remove_named(store, text, err);
 }
@@ -147,7 +150,8 @@ int cmd_rm(int argc, char **argv)
 	bool force = false;
 	const struct cmdline_option options[] = { { 'f', "force", OPTION_FLAG, &force, NULL,
 						    "take all names of an image, those of one that "
-						    "is used, too; kill a container that runs",
+						    "is used, too; kill a container that runs, "
+						    "unmount one that is mounted",
 						    NULL },
 						  OPTION_ROOT(&root),
 						  OPTION_END };

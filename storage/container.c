@@ -20,7 +20,10 @@
 #include "common/mem.h"
 #include "common/tmpfile.h"
 #include "layers/config.h"
+#include "storage/attach-internal.h"
+#include "storage/container-internal.h"
 #include "storage/lease-internal.h"
+#include "storage/mount.h"
 #include "storage/store-internal.h"
 
 #define DIR_FLAGS    (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -259,7 +262,7 @@ static int read_row(struct store *store, const char *text, struct container *con
 	return column_digest(&query, 1, &container->image_id, err);
 }
 
-int container_open(struct store *store, const char *text, struct container *out, struct err *err)
+int container_lock(struct store *store, const char *text, struct container *out, struct err *err)
 {
 	auto_container struct container container = CONTAINER_INIT;
 	bool is_running = false;
@@ -273,9 +276,48 @@ int container_open(struct store *store, const char *text, struct container *out,
 		return err_set(err, ERR_INPUT, "there is no container '%s'", text);
 	if (container.dir_fd < 0 || read_row(store, text, &container, err) < 0)
 		return -1;
-	container.fs_fd = openat(container.dir_fd, "fs", DIR_FLAGS);
-	if (container.fs_fd < 0)
-		return err_sys(err, "open the files of container '%s'", text);
+	*out = container;
+	container = (struct container)CONTAINER_INIT;
+	return 0;
+}
+
+int container_open_files(struct container *container, struct err *err)
+{
+	container->fs_fd = openat(container->dir_fd, "fs", DIR_FLAGS);
+	if (container->fs_fd < 0)
+		return err_sys(err, "open the files of container '%s'", container->name);
+	container->work_fd = openat(container->dir_fd, "work", DIR_FLAGS);
+	if (container->work_fd < 0 && errno == ENOENT)
+		return make_dir(container->dir_fd, "work", &container->work_fd, err);
+	if (container->work_fd < 0)
+		return err_sys(err, "open 'work' of container '%s'", container->name);
+	return 0;
+}
+
+int container_check_unmounted(struct store *store, const struct container *container,
+			      struct err *err)
+{
+	auto_free char *path = NULL;
+
+	if (attach_sweep(store, err) < 0 ||
+	    attach_of_container(store, container->id, &path, err) < 0)
+		return -1;
+	if (!path)
+		return 0;
+	err_set(err, ERR_INPUT, "container '%s' is mounted at '%s'", container->name, path);
+	return err_detail(err, "imgstore umount %s ends that", container->name);
+}
+
+int container_open(struct store *store, const char *text, struct container *out, struct err *err)
+{
+	auto_container struct container container = CONTAINER_INIT;
+
+	if (container_lock(store, text, &container, err) < 0 ||
+	    container_check_unmounted(store, &container, err) < 0 ||
+	    container_open_files(&container, err) < 0)
+		return -1;
+	if (mount_recover(store, container.fs_fd, container.work_fd, err) < 0)
+		return err_prefix(err, "container '%s'", text);
 	*out = container;
 	container = (struct container)CONTAINER_INIT;
 	return 0;
@@ -315,7 +357,9 @@ int container_remove_named(struct store *store, const char *text, struct err *er
 	container.dir_fd = try_lock(store, container.id, &is_running, err);
 	if (is_running)
 		return err_set(err, ERR_INPUT, "container '%s' is running", text);
-	if (container.dir_fd < 0 && err->kind != ERR_NONE)
+	if ((container.dir_fd < 0 && err->kind != ERR_NONE) ||
+	    read_row(store, text, &container, err) < 0 ||
+	    container_check_unmounted(store, &container, err) < 0)
 		return -1;
 	return container_remove(store, &container, err);
 }

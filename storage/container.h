@@ -33,8 +33,11 @@ void container_release(struct container *container); /* closes; the files stay *
  * release. */
 int container_create(struct store *store, const struct image *image, const char *name,
 		     struct container *out, struct err *err);
-/* A stopped one, by name or unique ID prefix, to look at its files: locked until release, without
- * work and init. ERR_INPUT when unknown, or running. */
+/*
+ * A stopped one, by name or unique ID prefix, to look at its files, of which none are left
+ * elsewhere (mount_recover): locked until release, without init. ERR_INPUT when unknown, running,
+ * or mounted.
+ */
 int container_open(struct store *store, const char *text, struct container *out, struct err *err);
 /*
  * One in whatever state, not locked, and without its files: to read its state and talk to it.
@@ -44,9 +47,20 @@ int container_look(struct store *store, const char *text, struct container *out,
 		   struct err *err);
 /* One that is gone does not run. */
 int container_is_running(struct store *store, const char *id, bool *out, struct err *err);
+/*
+ * Show a stopped one's files as it saw them, to be written to, at the directory @target (NULL:
+ * where nothing can be mounted, then they are in a directory of the store). What is written stays
+ * the container's. Until container_detach, or the end of the mount namespace, it is in use.
+ * *out_path: where. One that is mounted there already is left as it is.
+ */
+int container_attach(struct store *store, const char *text, const char *target, char **out_path,
+		     struct err *err);
+/* Unmount it at all places of this mount namespace; *out_count of them. */
+int container_detach(struct store *store, const char *id, size_t *out_count, struct err *err);
+
 /* Remove files and row. */
 int container_remove(struct store *store, struct container *container, struct err *err);
-/* By name or unique ID prefix: ERR_INPUT when unknown, or running. */
+/* By name or unique ID prefix: ERR_INPUT when unknown, running, or mounted. */
 int container_remove_named(struct store *store, const char *text, struct err *err);
 
 struct container_summary {

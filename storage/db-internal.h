@@ -18,7 +18,7 @@
  */
 struct db;
 
-#define DB_VERSION 5
+#define DB_VERSION 6
 
 enum db_use {
 	DB_WRITE, /* made when it is not there */

@@ -104,6 +104,9 @@ static const char *const upgrades[DB_VERSION] = {
 
 	/* not NULL: what its manifests carry, whatever the kept one does; image-annotation.c's */
 	"ALTER TABLE images ADD COLUMN annotations TEXT;",
+
+	/* not NULL: it shows that container's files, which are written to */
+	"ALTER TABLE mounts ADD COLUMN container TEXT;",
 };
 
 static int say_frozen(struct err *err)

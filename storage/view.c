@@ -152,7 +152,8 @@ static int is_used(struct store *store, const char *name, bool *out, struct err 
 	*out = false;
 	if (name[0] == '.' || !dash || digest_parse_hex(dash + 1, &image, &ignored) < 0)
 		return 0;
-	if (query_open(&query, store->db, "SELECT 1 FROM mounts WHERE image=?", err) < 0)
+	if (query_open(&query, store->db,
+		       "SELECT 1 FROM mounts WHERE image=? AND container IS NULL", err) < 0)
 		return -1;
 	bind_digest(&query, &image);
 	return query_step(&query, out, err);

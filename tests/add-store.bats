@@ -174,7 +174,7 @@ marks() {
 	# all in one file, of the form before last
 	without_db "$who" "$T/user/copy"
 	as "$who" imgstore unshare sqlite3 "$T/user/copy/store.db" \
-		'DROP TABLE origins; ALTER TABLE layers DROP COLUMN place; ALTER TABLE images DROP COLUMN annotations; PRAGMA user_version=2'
+		'DROP TABLE origins; ALTER TABLE layers DROP COLUMN place; ALTER TABLE images DROP COLUMN annotations; ALTER TABLE mounts DROP COLUMN container; PRAGMA user_version=2'
 	without_db "$who" "$T/user/copy"
 	state_of "$who" "$T/user/copy" >"$T/before"
 	[ "$(as "$who" imgrun --add-store "$T/user/copy" --rm localhost/fresh cat /d/new)" = 2 ]

@@ -221,9 +221,9 @@ E
 	who=$(who_runs)
 	as "$who" imgpull -q "oci:$T/in:v1" localhost/one >&2
 	as "$who" imgstore unshare sqlite3 "$(store_of "$who")/store.db" \
-		'DROP TABLE indexes; DROP TABLE index_images; DROP TABLE index_blobs; DROP TABLE origins; ALTER TABLE layers DROP COLUMN place; ALTER TABLE images DROP COLUMN annotations; PRAGMA user_version=1'
+		'DROP TABLE indexes; DROP TABLE index_images; DROP TABLE index_blobs; DROP TABLE origins; ALTER TABLE layers DROP COLUMN place; ALTER TABLE images DROP COLUMN annotations; ALTER TABLE mounts DROP COLUMN container; PRAGMA user_version=1'
 	[ "$(as "$who" imgstore inspect localhost/one | jq -r '.[0].Id')" = "$(image_of "$NATIVE")" ]
-	[ "$(as "$who" imgstore info --format json | jq .StoreVersion)" = 5 ]
+	[ "$(as "$who" imgstore info --format json | jq .StoreVersion)" = 6 ]
 	as "$who" imgpull -q --all-platforms "oci:$T/in:v1" localhost/many >&2
 	[ "$(as "$who" imgstore ls -q | wc -l)" = 2 ]
 }

@@ -18,15 +18,17 @@ ladder_teardown() {
 	remove_scratch
 }
 
-# on RUNG CMD…: RUNG is root, user, lone (no subordinate ids) or chroot (root, by force)
+# on RUNG CMD…: RUNG is root, user, lone (no subordinate ids) or chroot (root, by force). Where nothing can be mounted,
+# the copy driver alone can be used, whichever the others are to use.
 on() {
 	local rung=$1
 	shift
 	case $rung in
 	root | user) as "$rung" "$@" ;;
 	lone) setpriv --reuid $LONE --regid $LONE --clear-groups env -i PATH="$PATH" HOME="$T/lone" \
-		SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH IMGBUILD_ROOT="$LONE_STORE" "$@" ;;
-	chroot) IMGBUILD_ISOLATION=chroot IMGBUILD_ROOT=$CHROOT_STORE "$@" ;;
+		SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH IMGBUILD_ROOT="$LONE_STORE" \
+		${IMGBUILD_STORAGE_DRIVER:+IMGBUILD_STORAGE_DRIVER=$IMGBUILD_STORAGE_DRIVER} "$@" ;;
+	chroot) IMGBUILD_STORAGE_DRIVER='' IMGBUILD_ISOLATION=chroot IMGBUILD_ROOT=$CHROOT_STORE "$@" ;;
 	podman | docker) "in_$rung" env PATH=/build:/bin SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH IMGBUILD_ROOT=/store "$@" ;;
 	esac
 }

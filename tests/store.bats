@@ -115,7 +115,7 @@ names() {
 		imgstore umount '"${id:7:12}"'
 		not grep -F "$IMGBUILD_ROOT" /proc/self/mountinfo
 		not imgstore umount "$T/here" 2>"$T/um.err"
-		grep -q "no image is mounted at" "$T/um.err"
+		grep -q "no image or container is mounted at" "$T/um.err"
 		imgstore mount '"${id:7:12}"'
 		imgstore prune
 	'

@@ -74,6 +74,7 @@ static void test_open_upgrades_a_store_without_indexes(void **state)
 	sql("DROP TABLE origins");
 	sql("ALTER TABLE layers DROP COLUMN place");
 	sql("ALTER TABLE images DROP COLUMN annotations");
+	sql("ALTER TABLE mounts DROP COLUMN container");
 	sql("PRAGMA user_version=1");
 	expect_image("old", "linux/s390x", "s390x");
 	store = open_store();
@@ -205,6 +206,7 @@ static void test_open_upgrades_a_store_without_places(void **state)
 	sql("DROP TABLE origins");
 	sql("ALTER TABLE layers DROP COLUMN place");
 	sql("ALTER TABLE images DROP COLUMN annotations");
+	sql("ALTER TABLE mounts DROP COLUMN container");
 	sql("PRAGMA user_version=2");
 	expect_image("old", "linux/s390x", "s390x");
 	store = open_store();
@@ -256,6 +258,7 @@ static void test_open_upgrades_a_store_without_annotations(void **state)
 	assert_ok(image_tag(store, &id, "old", &err));
 	store_close(store);
 	sql("ALTER TABLE images DROP COLUMN annotations");
+	sql("ALTER TABLE mounts DROP COLUMN container");
 	sql("PRAGMA user_version=4");
 	store = open_store();
 	expect_annotations(store, "old", "");
