@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -53,13 +54,25 @@ static struct json *caps_json(uint64_t caps)
 	return list;
 }
 
+/* A runtime fails where it is asked for what it has not got, and it has no more than we. */
+static uint64_t grantable(void)
+{
+	uint64_t set = 0;
+
+	for (int i = 0; i < 64; i++)
+		if (prctl(PR_CAPBSET_READ, i) == 1)
+			set |= CAPS_BIT(i);
+	return set;
+}
+
 /* A user who is not root has none at first, as with us. */
 static struct json *capabilities_json(const struct sandbox_description *description)
 {
 	struct json *sets = json_object();
-	uint64_t own = description->uid == 0 ? description->capabilities : 0;
+	const uint64_t bounding = description->capabilities & grantable();
+	uint64_t own = description->uid == 0 ? bounding : 0;
 
-	json_set(sets, "bounding", caps_json(description->capabilities));
+	json_set(sets, "bounding", caps_json(bounding));
 	json_set(sets, "effective", caps_json(own));
 	json_set(sets, "permitted", caps_json(own));
 	json_set(sets, "inheritable", json_array());
@@ -335,6 +348,25 @@ static struct json *any_device_json(void)
 	return list;
 }
 
+static void add_rule(struct json *list, const struct resource_device *device, char type)
+{
+	struct json *row = json_object();
+	const char type_text[2] = { type, '\0' };
+	char access[4] = "";
+
+	snprintf(access, sizeof(access), "%s%s%s", device->reads ? "r" : "",
+		 device->writes ? "w" : "", device->makes ? "m" : "");
+	json_set_bool(row, "allow", true);
+	json_set_string(row, "type", type_text);
+	if (device->major >= 0)
+		json_set_int(row, "major", device->major);
+	if (device->minor >= 0)
+		json_set_int(row, "minor", device->minor);
+	json_set_string(row, "access", access);
+	json_append(list, row);
+}
+
+/* Never a rule for "a": to runc that is all access to all devices, whatever else it says. */
 static struct json *device_rules_json(const struct resources *resources)
 {
 	struct json *list = json_array();
@@ -345,20 +377,10 @@ static struct json *device_rules_json(const struct resources *resources)
 	json_append(list, none);
 	for (size_t i = 0; i < resources->device_count; i++) {
 		const struct resource_device *device = &resources->devices[i];
-		char access[4] = "";
-		char type[2] = { device->type, '\0' };
-		struct json *row = json_object();
 
-		snprintf(access, sizeof(access), "%s%s%s", device->reads ? "r" : "",
-			 device->writes ? "w" : "", device->makes ? "m" : "");
-		json_set_bool(row, "allow", true);
-		json_set_string(row, "type", type);
-		if (device->major >= 0)
-			json_set_int(row, "major", device->major);
-		if (device->minor >= 0)
-			json_set_int(row, "minor", device->minor);
-		json_set_string(row, "access", access);
-		json_append(list, row);
+		for (const char *type = "bc"; *type; type++)
+			if (device->type == *type || device->type == 'a')
+				add_rule(list, device, *type);
 	}
 	return list;
 }

@@ -40,6 +40,14 @@ by() {
 	[ "$status" = 137 ]
 	run as root imgrun --rm --runtime "$1" localhost/bb mkdir /sys/kernel/x
 	[ "$status" = 1 ]
+	# nodes can be made and not opened, but by who is held back from nothing
+	run as root imgrun --rm --runtime "$1" localhost/bb sh -c 'mknod /loop b 7 0 && dd if=/loop of=/dev/null bs=1 count=1'
+	[ "$status" = 1 ]
+	[[ "$output" == *"Operation not permitted"* ]]
+	as root imgrun --rm --privileged localhost/bb grep CapEff /proc/self/status >"$T/ours"
+	as root imgrun --rm --runtime "$1" --privileged localhost/bb sh -c 'mknod /none b 4095 1048575; dd if=/none 2>&1 | grep "No such device" >&2; grep CapEff /proc/self/status' >"$T/theirs" 2>"$T/err"
+	diff -u "$T/ours" "$T/theirs"
+	grep "No such device" "$T/err"
 	# what it wrote can be kept
 	as root imgrun --rm --runtime "$1" --commit localhost/kept localhost/bb sh -c 'echo kept >/kept'
 	[ "$(as root imgrun --rm localhost/kept cat /kept)" = kept ]
