@@ -53,8 +53,8 @@ struct build_request {
 	const char *target; /* NULL: the last stage */
 	struct platforms platforms;
 	bool no_cache;
-	enum pull_when pull;                    /* images that are named */
-	const struct strlist *pull_arguments;   /* how to speak to where they are; or NULL */
+	enum pull_when pull;                  /* images that are named */
+	const struct strlist *pull_arguments; /* how to speak to where they are; or NULL */
 	bool is_quiet;
 	const struct grants *grants; /* what RUN --mount=type=secret and ssh may have */
 	unsigned allowed;            /* enum plan_allowed */
@@ -65,6 +65,7 @@ struct build_request {
 	enum squash_mode squash;
 	struct run_settings run_settings; /* of every RUN */
 	struct security security;         /* but of RUN --security=insecure */
+	const char *runtime;              /* an OCI runtime in our place, or NULL */
 	char *seccomp_text;               /* of the profile that it names, or NULL */
 	enum sandbox_network network;     /* of RUN without --network */
 	bool has_epoch;

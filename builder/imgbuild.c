@@ -25,6 +25,7 @@
 #include "common/mem.h"
 #include "common/userns.h"
 #include "sandbox/cgroup.h"
+#include "sandbox/runtime.h"
 #include "storage/mount.h"
 
 /* Signals that ask us to stop become readable; a step in a sandbox is stopped and nothing is left.
@@ -280,7 +281,9 @@ static int run(const struct options *options, const char *context_path,
 		call.method = CALL_CHECK;
 	if (call.method != CALL_BUILD)
 		return ask(options, &call, context_path, request, out_status, err);
-	if (userns_enter(&userns, err) < 0 || options_grants(options, &grants, err) < 0 ||
+	if (userns_enter(&userns, err) < 0 ||
+	    (request->runtime && runtime_check(request->runtime, err) < 0) ||
+	    options_grants(options, &grants, err) < 0 ||
 	    volumes_open(&request->run_settings.volumes, err) < 0)
 		return -1;
 	tell_rung(&userns);

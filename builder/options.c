@@ -190,6 +190,8 @@ int options_parse(int argc, char **argv, struct options *out, struct strlist *ou
 		{ 0, "isolation", OPTION_CHOICE, &out->isolation, "HOW",
 		  "how commands are kept apart (default: auto, the first that this host allows)",
 		  "auto|namespaces|single-id|chroot" },
+		{ 0, "runtime", OPTION_STRING, &out->runtime, "PROGRAM",
+		  "have an OCI runtime run the commands, as runc or crun", NULL },
 		{ 0, "rm", OPTION_IGNORED, NULL, NULL, "accepted; nothing is ever left", NULL },
 		{ 0, "force-rm", OPTION_IGNORED, NULL, NULL, "accepted; nothing is ever left",
 		  NULL },
@@ -429,5 +431,10 @@ int options_prepare(const struct options *options, struct strlist *build_args,
 		return -1;
 	if (take_security(&options->security, request, err) < 0)
 		return -1;
+	request->runtime = options->runtime;
+	if (request->runtime && request->security.seccomp)
+		return err_set(err, ERR_USAGE,
+			       "--runtime with a seccomp profile is not supported: that would need "
+			       "it in another form");
 	return run_settings_make(&options->run, request->network, &request->run_settings, err);
 }

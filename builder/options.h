@@ -55,6 +55,7 @@ struct options {
 	bool rewrite_timestamp;
 	bool verify;
 	const char *isolation;
+	const char *runtime;
 	bool report;
 	const char *report_file;
 	struct strlist output; /* texts; parsed into outputs */

@@ -1,34 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * RUN: a command in a sandbox above the stage's layers. Answers for what the command
- * sees (files, environment, user, network), for every byte that it writes being shown,
- * and for how its end is told. The sandbox itself is sandbox/'s.
+ * sees: files, environment, user, network. How it is run is said in step-command.c; the
+ * sandbox itself is sandbox/'s.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
+#include "builder/step-command.h"
 #include "builder/step-mount.h"
 #include "builder/step.h"
 #include "common/beneath.h"
 #include "common/fd.h"
 #include "common/mem.h"
-#include "sandbox/cgroup.h"
 #include "sandbox/description.h"
 #include "sandbox/device.h"
-#include "sandbox/launch.h"
 #include "sandbox/security.h"
 #include "sandbox/user.h"
-
-#define OUTPUT_BYTES 65536
-/* Of what a failed command wrote, this much and so many lines at its end go into the error. */
-#define TAIL_BYTES  2000
-#define TAIL_LINES  20
-#define TITLE_BYTES 100
 
 static enum sandbox_network network_of(const struct stage_run *run, const struct plan_run *plan)
 {
@@ -234,7 +224,9 @@ static int describe(struct stage_run *run, const struct plan_run *plan,
 	security_apply_rights(security, out);
 	if (plan->is_insecure)
 		open_up(out);
-	device_open_granted(out);
+	/* another runtime has groups of its own */
+	if (!run->build->request->runtime)
+		device_open_granted(out);
 	step_mounts_describe(mounts, out);
 	if (plan->is_insecure || security->is_unconfined)
 		return 0;
@@ -242,187 +234,19 @@ static int describe(struct stage_run *run, const struct plan_run *plan,
 	return out->seccomp_fd < 0 ? -1 : 0;
 }
 
-/* The end of what a command wrote. */
-struct tail {
-	struct strbuf text;
-};
-
-static void tail_add(struct tail *tail, const char *data, size_t len)
-{
-	struct strbuf *text = &tail->text;
-
-	if (len > TAIL_BYTES) {
-		data += len - TAIL_BYTES;
-		len = TAIL_BYTES;
-	}
-	if (text->len + len > TAIL_BYTES) {
-		size_t drop = text->len + len - TAIL_BYTES;
-
-		memmove(text->data, text->data + drop, text->len - drop);
-		strbuf_truncate(text, text->len - drop);
-	}
-	strbuf_add(text, data, len);
-}
-
-/* Whole lines, TAIL_LINES at most. */
-static const char *tail_lines(struct tail *tail)
-{
-	struct strbuf *text = &tail->text;
-	const char *at;
-
-	while (text->len > 0 && text->data[text->len - 1] == '\n')
-		strbuf_truncate(text, text->len - 1);
-	at = text->data + text->len;
-	for (int lines = 0; at > text->data; at--)
-		if (at[-1] == '\n' && ++lines == TAIL_LINES)
-			break;
-	/* the first line may have lost its beginning: only a whole one is shown */
-	if (at == text->data && text->len >= TAIL_BYTES - 1 && strchr(at, '\n'))
-		at = strchr(at, '\n') + 1;
-	return at;
-}
-
-struct watch {
-	struct stage_run *run;
-	unsigned progress_id;
-	struct tail *tail;
-	struct sandbox *sandbox;
-	int pipe_fd;
-	char *buffer;
-};
-
-/* What has come through the pipe; *out_open false at its end. */
-static int drain(struct watch *watch, bool *out_open, struct err *err)
-{
-	ssize_t n = read(watch->pipe_fd, watch->buffer, OUTPUT_BYTES);
-
-	if (n < 0)
-		return errno == EINTR || errno == EAGAIN
-			       ? 0
-			       : err_sys(err, "read what the command writes");
-	*out_open = n > 0;
-	progress_output(watch->run->build->request->progress, watch->progress_id, watch->buffer,
-			(size_t)n);
-	tail_add(watch->tail, watch->buffer, (size_t)n);
-	return 0;
-}
-
-/*
- * Read until nobody can write any more and the sandbox has ended. Both are waited for: the
- * pipe is closed early by a command that closes its output, late by none, since all its
- * processes end with the first one.
- */
-static int watch_output(struct watch *watch, struct err *err)
-{
-	auto_close int ended_fd = -1;
-	bool is_open = true;
-
-	ended_fd = (int)syscall(SYS_pidfd_open, watch->sandbox->child.pid, 0);
-	if (ended_fd < 0)
-		return err_sys(err, "watch the sandbox");
-	for (;;) {
-		struct pollfd fds[] = {
-			{ .fd = watch->run->build->request->interrupt_fd, .events = POLLIN },
-			{ .fd = is_open ? watch->pipe_fd : -1, .events = POLLIN },
-			{ .fd = is_open ? -1 : ended_fd, .events = POLLIN },
-		};
-
-		if (poll(fds, 3, -1) < 0) {
-			if (errno == EINTR)
-				continue;
-			return err_sys(err, "wait for the command");
-		}
-		if (fds[0].revents)
-			return err_set(err, ERR_INTERRUPTED, "interrupted");
-		if (fds[1].revents && drain(watch, &is_open, err) < 0)
-			return -1;
-		if (fds[2].revents)
-			return 0;
-	}
-}
-
-static int start(const struct sandbox_description *description, struct sandbox *out,
-		 int *out_pipe_fd, struct err *err)
-{
-	auto_close int null_fd = -1;
-	auto_close int read_fd = -1;
-	auto_close int write_fd = -1;
-	int exec_errno = 0;
-	int fds[2];
-
-	null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (null_fd < 0)
-		return err_sys(err, "open '/dev/null'");
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_sys(err, "make a pipe");
-	read_fd = fds[0];
-	write_fd = fds[1];
-	if (sandbox_start(description, (int[]){ null_fd, write_fd, write_fd }, out, &exec_errno,
-			  err) < 0)
-		return -1;
-	*out_pipe_fd = fd_steal(&read_fd);
-	return 0;
-}
-
-/* "Buildfile:7:1: RUN make: exit status 2", with the end of what was written. */
-static int fail(struct stage_run *run, const struct step *step, int status, unsigned memory_kills,
-		struct tail *tail, struct err *err)
-{
-	struct store *store = run->build->request->store;
-	struct position at = { step->instruction->line_start, step->instruction->column };
-	size_t len = strcspn(step->title, "\n");
-	auto_free char *title = NULL;
-	char text[64];
-
-	title = len > TITLE_BYTES ? str_format("%.*s...", TITLE_BYTES, step->title)
-				  : str_ndup(step->title, len);
-	err_set(err, ERR_STEP, "%s%s", proc_status_text(status, text),
-		memory_kills > 0 ? " (out of memory: --memory)" : "");
-	/* not the command's fault, whatever it says of it */
-	if (store_is_full(store))
-		err_set(err, ERR_SYSTEM, "%s: the store '%s' is full: No space left on device",
-			proc_status_text(status, text), store_root_path(store));
-	if (tail->text.len > 0)
-		err_detail(err, "what it wrote at last:\n%s", tail_lines(tail));
-	return source_locate(err, &step->ast->source, at, title);
-}
-
 /* Run the command on @root_fd to its end. */
 static int execute(struct stage_run *run, const struct step *step, const struct step_mounts *mounts,
 		   unsigned progress_id, int root_fd, struct err *err)
 {
 	auto_sandbox_description struct sandbox_description description = SANDBOX_DESCRIPTION_INIT;
-	auto_cgroup struct cgroup cgroup = CGROUP_INIT;
-	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
-	auto_free char *buffer = mem_alloc(OUTPUT_BYTES);
-	auto_close int pipe_fd = -1;
-	struct tail tail = { .text = STRBUF_INIT };
-	struct watch watch = { .run = run,
-			       .progress_id = progress_id,
-			       .tail = &tail,
-			       .sandbox = &sandbox,
-			       .buffer = buffer };
-	int status = 0;
-	int result;
+	const struct step_command command = {
+		.run = run, .step = step, .progress_id = progress_id, .description = &description
+	};
 
 	if (ensure_cwd(root_fd, step->run.cwd, err) < 0 ||
-	    describe(run, &step->run, mounts, root_fd, &description, err) < 0 ||
-	    cgroup_create(run->build->request->store, NULL, &description.resources, &cgroup, err) <
-		    0)
+	    describe(run, &step->run, mounts, root_fd, &description, err) < 0)
 		return step_locate(err, step, NULL);
-	cgroup_give(&cgroup, &description);
-	if (start(&description, &sandbox, &pipe_fd, err) < 0)
-		return step_locate(err, step, NULL);
-	watch.pipe_fd = pipe_fd;
-	result = layer_work_prepare(run, err);
-	if (result == 0)
-		result = watch_output(&watch, err);
-	if (result == 0)
-		result = sandbox_wait(&sandbox, &status, err);
-	if (result == 0 && status != 0)
-		result = fail(run, step, status, cgroup_memory_kills(&cgroup), &tail, err);
-	strbuf_release(&tail.text);
-	return result;
+	return step_command_run(&command, err);
 }
 
 /* Run the command above what the stage has, and make a layer of what it leaves. */

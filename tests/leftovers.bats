@@ -123,24 +123,34 @@ ends_network() { # WHO PROGRAM WHAT
 @test "root: a container with a network of its own by slirp4netns is ended" { ends_network root slirp4netns 'slirp4netns --configure'; }
 @test "user: a container with a network of its own by pasta is ended" { ends_network user pasta 'pasta --config-net'; }
 
-builds_end() {
-	local sig mark groups n=4 c=$T/context.$1
-	need_builder "$1"
+builds_end() { # WHO OPTIONS…
+	local sig mark groups n=4 who=$1 c=$T/context.$1
+	shift
+	need_builder "$who"
 	mkdir -p "$c"
-	for sig in INT TERM KILL; do
+	for sig in INT TERM KILL both; do
 		n=$((n + 1))
 		mark=$(marker $n)
 		printf 'FROM localhost/bb\nRUN --mount=type=tmpfs,target=/t echo half >/half && sleep %s\n' "$mark" >"$c/Buildfile"
-		as "$1" sh -c 'echo $$ >"$0"; exec imgbuild "$@"' "$T/user/pid.$1" -q -v "$T/shown:/s:O" "$c" 3>&- >"$T/said" 2>&1 &
+		as "$who" sh -c 'echo $$ >"$0"; exec imgbuild "$@"' "$T/user/pid.$who" -q "$@" -v "$T/shown:/s:O" "$c" 3>&- >"$T/said" 2>&1 &
 		until [ -n "$(pgrep -f "^sleep $mark\$" || true)" ]; do sleep 0.05; done
-		groups=$(groups_of "$1")
-		kill -$sig "$(cat "$T/user/pid.$1")"
+		groups=$(groups_of "$who")
+		local pid
+		pid=$(cat "$T/user/pid.$who")
+		if [ $sig = both ]; then kill -KILL "$pid" $(pgrep -P "$pid" -x sandbox); else kill -$sig "$pid"; fi
 		wait
-		is_clean "$1" "sleep $mark" "$groups"
+		is_clean "$who" "sleep $mark" "$groups"
 	done
 }
 @test "root: a build is ended" { builds_end root; }
 @test "user: a build is ended" { builds_end user; }
+builds_end_by_runc() { # WHO OPTIONS…
+	need_builder "$1"
+	command -v runc >/dev/null || skip "runc is not installed"
+	builds_end "$@" --runtime=runc
+}
+@test "root: a build by runc is ended" { builds_end_by_runc root --pids-limit=50; }
+@test "user: a build by runc is ended" { builds_end_by_runc user; }
 
 exec_ends() {
 	local sig mark n=8
