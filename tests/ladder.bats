@@ -200,7 +200,7 @@ write_mixed() {
 # in_chroot CMD…: in a directory that is no mount point; nothing is mounted there once this is over
 in_chroot() {
 	unshare -m sh -euc 'o=$1; shift; mount -t proc proc "$o/proc"; mount --bind /dev "$o/dev"
-		exec chroot "$o" env PATH=/build:/bin SOURCE_DATE_EPOCH='"$SOURCE_DATE_EPOCH"' "$@"' sh "$T/outer" "$@"
+		exec chroot "$o" env IMGBUILD_STORAGE_DRIVER= PATH=/build:/bin SOURCE_DATE_EPOCH='"$SOURCE_DATE_EPOCH"' "$@"' sh "$T/outer" "$@"
 }
 
 @test "in a chroot that is no mount point" {
@@ -316,7 +316,7 @@ doctor() {
 	busybox_tar "$T/context/base.tar"
 	printf 'FROM scratch\nADD base.tar /\nRUN id -u && touch /file && chown 5 /file\n' >"$T/context/Buildfile"
 	as_user imgbuild -q --isolation single-id "$T/context" >"$T/single-id.id"
-	IMGBUILD_ROOT=$T/by-chroot imgbuild -q --isolation chroot "$T/context" >"$T/chroot.id"
+	IMGBUILD_ROOT=$T/by-chroot IMGBUILD_STORAGE_DRIVER='' imgbuild -q --isolation chroot "$T/context" >"$T/chroot.id"
 	cmp "$T/single-id.id" "$T/chroot.id"
 	IMGBUILD_ROOT=$T/none run imgbuild --isolation single-id "$T/context"
 	[ "$status" = 5 ]
