@@ -178,3 +178,17 @@ is_refused() {
 		not grep -q libcurl <(ldd "$(command -v "$p")")
 	done
 }
+
+@test "4a.12: nothing is fetched later: when the registry is gone, all files can be read and sent on" {
+	need_root
+	registry_start gone plain
+	skopeo copy -q --dest-tls-verify=false "oci:$T/in:v1" "docker://$(registry_of gone)/a/b:v1"
+	as root imgpull -q --tls-verify=false "$(registry_of gone)/a/b:v1"
+	registry_stop gone
+	run -4 as root imgpull -q --retry=0 --tls-verify=false "$(registry_of gone)/a/b:v1"
+	# every byte of every file
+	IMGBUILD_ROOT=$ROOT_STORE unshare -m sh -euc 'm=$(imgstore mount "$1"); tar -C "$m" -cf - . | wc -c; imgstore umount "$1"' x "$(registry_of gone)/a/b:v1"
+	as root imgstore check --format json | jq -e '.Findings == []'
+	as root imgpush -q "$(registry_of gone)/a/b:v1" "oci:$OUT/on:v1"
+	[ "$(jq -r '.manifests[0].digest' "$OUT/on/index.json")" = "$MANIFEST" ]
+}

@@ -315,7 +315,7 @@ bytes_sent() { bad_registry_log bad '.in' | paste -sd+ | bc; }
 	[ -z "$(find "$ROOT_STORE/cache" -name 'upload-*')" ]
 }
 
-@test "refusals end the push with what the registry says" {
+@test "4a.11: refusals end the push with what the registry says" {
 	need_root
 	local status
 	for status in 403 413 507; do
