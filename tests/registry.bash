@@ -105,6 +105,7 @@ bad_registry_rules() {
 	printf '%s\n' "$2" | sed -e "s/OTHER/$(bad_registry_door "$1" other)/g; s/TLS/$(bad_registry_door "$1" tls)/g" >"$d/rules.new"
 	mv "$d/rules.new" "$d/rules.json"
 	: >"$d/log"
+	: >"$d/hellos"
 }
 # bad_registry_door NAME other|tls: its HOST:PORT
 bad_registry_door() { sed -n "s/^$2 //p" "$T/registry/$1/out"; }
