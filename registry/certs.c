@@ -63,7 +63,8 @@ static int read_pair(int dir_fd, const char *cert_name, struct certs *out, struc
 	if (faccessat(dir_fd, key_name, F_OK, 0) < 0)
 		return err_set(err, ERR_INPUT, "'%s' has no key '%s' beside it", cert_name,
 			       key_name);
-	if (read_pem(dir_fd, cert_name, &cert, err) < 0 || read_pem(dir_fd, key_name, &key, err) < 0)
+	if (read_pem(dir_fd, cert_name, &cert, err) < 0 ||
+	    read_pem(dir_fd, key_name, &key, err) < 0)
 		return -1;
 	out->cert = strbuf_steal(&cert);
 	out->key = strbuf_steal(&key);
@@ -160,5 +161,34 @@ int certs_load(const char *dir_path, const char *host, struct certs *out, struct
 		return err_prefix(err, "certificates in '%s'", path);
 	*out = certs;
 	certs = (struct certs)CERTS_INIT;
+	return 0;
+}
+
+int certs_add(const struct strlist *ca, const char *cert, const char *key, struct certs *certs,
+	      struct err *err)
+{
+	auto_certs struct certs ours = CERTS_INIT;
+	auto_strbuf struct strbuf all = STRBUF_INIT;
+	auto_strbuf struct strbuf cert_pem = STRBUF_INIT;
+	auto_strbuf struct strbuf key_pem = STRBUF_INIT;
+
+	if (certs->ca)
+		strbuf_puts(&all, certs->ca);
+	for (size_t i = 0; i < ca->count; i++)
+		if (read_pem(AT_FDCWD, ca->items[i], &all, err) < 0)
+			return -1;
+	if (ca->count > 0) {
+		free(certs->ca);
+		certs->ca = strbuf_steal(&all);
+	}
+	if (!cert)
+		return 0;
+	if (read_pem(AT_FDCWD, cert, &cert_pem, err) < 0 ||
+	    read_pem(AT_FDCWD, key, &key_pem, err) < 0)
+		return -1;
+	ours.cert = ptr_steal(&certs->cert);
+	ours.key = ptr_steal(&certs->key);
+	certs->cert = strbuf_steal(&cert_pem);
+	certs->key = strbuf_steal(&key_pem);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #define REGISTRY_CERTS_H
 
 #include "common/err.h"
+#include "common/strlist.h"
 
 /*
  * Certificates for one registry, as files in a directory that is named after it:
@@ -30,5 +31,12 @@ void certs_release(struct certs *certs); /* wipes the key */
  * read, ERR_INPUT when one of a pair is missing or a file is no PEM.
  */
 int certs_load(const char *dir, const char *host, struct certs *out, struct err *err);
+
+/*
+ * Add authorities, and ours in place of another (NULL: none), from files that hosts.toml names.
+ * ERR_INPUT when one is no PEM.
+ */
+int certs_add(const struct strlist *ca, const char *cert, const char *key, struct certs *certs,
+	      struct err *err);
 
 #endif

@@ -3,10 +3,14 @@
  * certificates put together. */
 #include "registry/endpoint.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/strbuf.h"
+#include "registry/hosts-toml.h"
 #include "registry/registries-conf.h"
 
 void endpoint_release(struct endpoint *endpoint)
@@ -14,6 +18,8 @@ void endpoint_release(struct endpoint *endpoint)
 	free(endpoint->host);
 	free(endpoint->repository);
 	free(endpoint->place);
+	free(endpoint->base);
+	free(endpoint->ns);
 	credentials_release(&endpoint->credentials);
 	strlist_release(&endpoint->headers);
 	certs_release(&endpoint->certs);
@@ -73,11 +79,93 @@ static int add(const struct registry_location *location, const struct access_opt
 	endpoint = &out->items[out->count++];
 	*endpoint = (struct endpoint){
 		.repository = str_dup(location->repository),
+		.base = str_dup("/v2"),
 		.place = str_format("docker://%s/%s", location->host, location->repository),
 		.is_mirror = location->is_mirror,
 		.is_insecure = is_insecure(options, location->host, location->is_insecure),
 	};
 	return fill(endpoint, location->host, options, !location->is_mirror, err);
+}
+
+/* ---- by hosts.toml ---- */
+
+/* What the entry says beside the place. */
+static int fill_by_entry(struct endpoint *endpoint, const struct hosts_entry *entry,
+			 struct err *err)
+{
+	free(endpoint->base);
+	endpoint->base = str_dup(entry->base);
+	for (size_t i = 0; i < entry->headers.count; i++)
+		strlist_add(&endpoint->headers, entry->headers.items[i]);
+	return certs_add(&entry->ca, entry->cert, entry->key, &endpoint->certs, err);
+}
+
+static int add_mirror(const struct hosts_entry *entry, const struct image_ref *ref,
+		      const struct access_options *options, struct endpoints *out, struct err *err)
+{
+	const struct registry_location location = {
+		.host = entry->host,
+		.repository = ref->path,
+		.is_insecure = entry->is_insecure,
+		.is_mirror = true,
+	};
+	struct endpoint *endpoint;
+
+	if (!entry->can_pull)
+		return 0;
+	if (add(&location, options, out, err) < 0)
+		return -1;
+	endpoint = &out->items[out->count - 1];
+	endpoint->by_digest_only = !entry->can_resolve;
+	endpoint->ns = str_dup(ref->host);
+	return fill_by_entry(endpoint, entry, err);
+}
+
+static int add_server(const struct hosts_entry *entry, const struct registry_location *itself,
+		      const struct access_options *options, struct endpoints *out, struct err *err)
+{
+	struct registry_location location = *itself;
+
+	/* people write the one for the other, and are known to it by the first name */
+	if (entry->host && strcmp(entry->host, "registry-1.docker.io") != 0)
+		location.host = entry->host;
+	location.is_insecure |= entry->is_insecure;
+	if (add(&location, options, out, err) < 0)
+		return -1;
+	return fill_by_entry(&out->items[out->count - 1], entry, err);
+}
+
+static int add_hosts(const struct hosts_toml *hosts, const struct registry_location *itself,
+		     const struct image_ref *ref, const struct access_options *options,
+		     enum endpoint_use use, struct endpoints *out, struct err *err)
+{
+	for (size_t i = 0; use == ENDPOINT_PULL && i < hosts->mirror_count; i++)
+		if (add_mirror(&hosts->mirrors[i], ref, options, out, err) < 0)
+			return -1;
+	return add_server(&hosts->server, itself, options, out, err);
+}
+
+/* registries.conf has no mirror and no other place for it. */
+static bool is_left_alone(const struct registry_locations *locations, const struct image_ref *ref)
+{
+	return locations->count == 1 && strcmp(locations->items[0].host, ref->host) == 0 &&
+	       strcmp(locations->items[0].repository, ref->path) == 0;
+}
+
+char *endpoint_path(const struct endpoint *endpoint, const char *fmt, ...)
+{
+	struct strbuf path = STRBUF_INIT;
+	auto_free char *rest = NULL;
+	va_list args;
+
+	va_start(args, fmt);
+	if (vasprintf(&rest, fmt, args) < 0)
+		mem_exhausted();
+	va_end(args);
+	strbuf_printf(&path, "%s/%s%s", endpoint->base, endpoint->repository, rest);
+	if (endpoint->ns)
+		strbuf_printf(&path, "%cns=%s", strchr(rest, '?') ? '&' : '?', endpoint->ns);
+	return strbuf_steal(&path);
 }
 
 int endpoints_find(const struct image_ref *ref, const struct access_options *options,
@@ -86,11 +174,16 @@ int endpoints_find(const struct image_ref *ref, const struct access_options *opt
 	auto_registries_conf struct registries_conf conf = REGISTRIES_CONF_INIT;
 	auto_registry_locations struct registry_locations locations = { .items = NULL };
 	auto_endpoints struct endpoints found = { .items = NULL };
+	auto_hosts_toml struct hosts_toml hosts = HOSTS_TOML_INIT;
 
 	if (registries_conf_load(&conf, err) < 0 ||
-	    registries_conf_locate(&conf, ref, use == ENDPOINT_PULL, &locations, err) < 0)
+	    registries_conf_locate(&conf, ref, use == ENDPOINT_PULL, &locations, err) < 0 ||
+	    (is_left_alone(&locations, ref) && hosts_toml_load(ref->host, &hosts, err) < 0))
 		return -1;
-	for (size_t i = 0; i < locations.count; i++)
+	if (hosts.what &&
+	    add_hosts(&hosts, &locations.items[0], ref, options, use, &found, err) < 0)
+		return err_prefix(err, "%s", hosts.what);
+	for (size_t i = 0; !hosts.what && i < locations.count; i++)
 		if (add(&locations.items[i], options, &found, err) < 0)
 			return -1;
 	*out = found;

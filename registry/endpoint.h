@@ -14,8 +14,9 @@
 
 /*
  * Where an image is, with all that one needs there: the registry and its mirrors by
- * registries.conf, credentials, certificates. A registry on this very machine (localhost,
- * 127.0.0.0/8, [::1]) need not have certificates that can be verified, or any, as with docker.
+ * registries.conf, or where that says nothing of the name by hosts.toml, credentials, certificates.
+ * A registry on this very machine (localhost, 127.0.0.0/8, [::1]) need not have certificates that
+ * can be verified, or any, as with docker.
  */
 struct access_options {
 	const char *creds;      /* --creds: for the registry named, not for its mirrors; or NULL */
@@ -28,8 +29,11 @@ struct access_options {
 struct endpoint {
 	char *host;       /* to talk to: "registry-1.docker.io" */
 	char *repository; /* there */
+	char *base;       /* what paths begin with: "/v2" */
+	char *ns;         /* whose mirror it is, when it is told: "docker.io"; or NULL */
 	char *place;      /* "docker://docker.io/library/debian", as storage/origin.h wants it */
 	bool is_mirror;
+	bool by_digest_only; /* it is not asked what a tag is */
 	bool is_insecure;
 	struct credentials credentials;
 	struct strlist headers; /* "Name: value", with every request to it */
@@ -53,6 +57,10 @@ enum endpoint_use {
  */
 int endpoints_find(const struct image_ref *ref, const struct access_options *options,
 		   enum endpoint_use use, struct endpoints *out, struct err *err);
+
+/* The path of a request there, for the image's repository, @fmt what follows: "/tags/list". */
+char *endpoint_path(const struct endpoint *endpoint, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* For a registry alone, to log in: repository and place are NULL. */
 int endpoint_of_host(const char *host, const struct access_options *options, struct endpoint *out,

@@ -147,9 +147,8 @@ int referrers_add(const struct repository *repository, const struct digest *subj
 		  const struct digest *digest, struct err *err)
 {
 	char hex[DIGEST_HEX_MAX];
-	auto_free char *path =
-		str_format("/v2/%s/manifests/sha256-%s", repository->endpoint->repository,
-			   digest_hex(subject, hex));
+	auto_free char *path = endpoint_path(repository->endpoint, "/manifests/sha256-%s",
+					     digest_hex(subject, hex));
 
 	for (int i = 0; i < TRIES; i++) {
 		auto_strbuf struct strbuf list = STRBUF_INIT;

@@ -12,7 +12,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 
-#define ACCEPT                                                                    \
+#define ACCEPT                                                                        \
 	"Accept: " MEDIA_OCI_MANIFEST ", " MEDIA_DOCKER_MANIFEST ", " MEDIA_OCI_INDEX \
 	", " MEDIA_DOCKER_LIST
 
@@ -28,7 +28,7 @@ struct registry_reader {
 	struct image_reader reader;
 	struct registry *registry;
 	struct strlist accept;
-	size_t serving; /* the endpoint that had the manifest */
+	size_t serving; /* the endpoint that had the manifest, or is asked before it for digests */
 	struct strbuf top;
 	struct digest top_digest;
 };
@@ -53,7 +53,7 @@ static int add_endpoints(struct registry *registry, struct err *err)
 }
 
 int registry_open(const char *place, const struct registry_options *options, struct registry **out,
-		struct err *err)
+		  struct err *err)
 {
 	auto_registry struct registry *registry = mem_alloc(sizeof(*registry));
 
@@ -105,9 +105,9 @@ static int begin(struct registry_source *source, struct err *err)
 	struct registry_reader *reader = source->reader;
 	const struct endpoint *endpoint = &reader->registry->endpoints.items[source->endpoint];
 	char digest[DIGEST_NAME_MAX];
-	auto_free char *path = str_format("/v2/%s/%s/%s", endpoint->repository,
-					  source->is_manifest ? "manifests" : "blobs",
-					  digest_name(&source->digest, digest));
+	auto_free char *path =
+		endpoint_path(endpoint, "/%s/%s", source->is_manifest ? "manifests" : "blobs",
+			      digest_name(&source->digest, digest));
 	struct client_request request = {
 		.endpoint = reader->registry->ids[source->endpoint],
 		.path = path,
@@ -171,7 +171,8 @@ static struct source *open_blob_at(struct image_reader *base, const struct descr
 	if (offset == 0 && digest_equal(&blob->digest, &reader->top_digest))
 		return source_from_memory(reader->top.data, reader->top.len);
 	source = mem_alloc(sizeof(*source));
-	source->source = (struct source){ .read = registry_source_read, .free = registry_source_free };
+	source->source =
+		(struct source){ .read = registry_source_read, .free = registry_source_free };
 	source->reader = reader;
 	source->endpoint = reader->serving;
 	source->done = offset;
@@ -215,7 +216,7 @@ static int ask_for_top(struct registry_reader *reader, size_t position,
 	const char *which = ref->has_digest ? digest_name(&ref->digest, digest)
 			    : ref->tag      ? ref->tag
 					    : "latest";
-	auto_free char *path = str_format("/v2/%s/manifests/%s", endpoint->repository, which);
+	auto_free char *path = endpoint_path(endpoint, "/manifests/%s", which);
 	auto_free char *what = str_format("manifest '%s' of '%s'", which, endpoint->place + 9);
 	struct client_request request = {
 		.endpoint = registry->ids[position],
@@ -250,13 +251,15 @@ static int check_top(struct registry_reader *reader, const struct client_respons
 	digest_of(response->body.data, response->body.len, &reader->top_digest);
 	digest_name(&reader->top_digest, name);
 	if (ref->has_digest && !digest_equal(&ref->digest, &reader->top_digest))
-		return err_set(err, ERR_INPUT,
-			       "the registry sent a manifest with the digest %s, not the one asked for",
-			       name);
+		return err_set(
+			err, ERR_INPUT,
+			"the registry sent a manifest with the digest %s, not the one asked for",
+			name);
 	/* another algorithm than ours is not compared */
 	if (said && strncmp(said, "sha256:", 7) == 0 && strcmp(said, name) != 0)
 		return err_set(err, ERR_INPUT,
-			       "the registry says that the manifest is %s, and sent %s", said, name);
+			       "the registry says that the manifest is %s, and sent %s", said,
+			       name);
 	return 0;
 }
 
@@ -276,6 +279,20 @@ static void take_top(struct registry_reader *reader, struct client_response *res
 	strlist_add(&reader->reader.names, name.data);
 }
 
+/* The first one that is not asked for tags, but would have been before @position; or that. */
+static size_t first_for_digests(const struct registry *registry, size_t position)
+{
+	for (size_t i = 0; i < position; i++)
+		if (registry->endpoints.items[i].by_digest_only)
+			return i;
+	return position;
+}
+
+static bool is_asked_for_top(const struct registry *registry, size_t position)
+{
+	return registry->ref.has_digest || !registry->endpoints.items[position].by_digest_only;
+}
+
 int registry_read(struct registry *registry, struct image_reader **out, struct err *err)
 {
 	struct registry_reader *reader = mem_alloc(sizeof(*reader));
@@ -291,7 +308,9 @@ int registry_read(struct registry *registry, struct image_reader **out, struct e
 	for (size_t i = 0; i < registry->endpoints.count && result < 0; i++) {
 		auto_client_response struct client_response response = CLIENT_RESPONSE_INIT;
 
-		if (i > 0) {
+		if (!is_asked_for_top(registry, i))
+			continue;
+		if (err->kind != ERR_NONE) {
 			if (err->kind == ERR_INTERRUPTED)
 				return -1;
 			log_info("%s; asking %s", err->text, registry->endpoints.items[i].host);
@@ -300,7 +319,7 @@ int registry_read(struct registry *registry, struct image_reader **out, struct e
 		if (ask_for_top(reader, i, &response, err) < 0 ||
 		    check_top(reader, &response, err) < 0)
 			continue;
-		reader->serving = i;
+		reader->serving = registry->ref.has_digest ? i : first_for_digests(registry, i);
 		take_top(reader, &response);
 		result = 0;
 	}

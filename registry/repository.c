@@ -50,8 +50,8 @@ int repository_has_blob(const struct repository *repository, const struct digest
 {
 	auto_client_response struct client_response response = CLIENT_RESPONSE_INIT;
 	char name[DIGEST_NAME_MAX];
-	auto_free char *path = str_format("/v2/%s/blobs/%s", repository->endpoint->repository,
-					  digest_name(digest, name));
+	auto_free char *path =
+		endpoint_path(repository->endpoint, "/blobs/%s", digest_name(digest, name));
 	const struct client_request request = request_to(repository, CLIENT_HEAD, path);
 
 	if (client_perform(repository->client, &request, &response, err) < 0)
@@ -165,8 +165,8 @@ static int try_mount(const struct repository *repository, const char *digest, co
 		     struct upload *out, bool *out_mounted, struct err *err)
 {
 	auto_client_response struct client_response response = CLIENT_RESPONSE_INIT;
-	auto_free char *path = str_format("/v2/%s/blobs/uploads/?mount=%s&from=%s",
-					  repository->endpoint->repository, digest, from);
+	auto_free char *path = endpoint_path(repository->endpoint,
+					     "/blobs/uploads/?mount=%s&from=%s", digest, from);
 	struct client_request request = request_to(repository, CLIENT_POST, path);
 
 	request.from_repository = from;
@@ -201,8 +201,7 @@ int repository_begin_upload(const struct repository *repository, const struct di
 {
 	auto_client_response struct client_response response = CLIENT_RESPONSE_INIT;
 	auto_strlist struct strlist sources = STRLIST_INIT;
-	auto_free char *path =
-		str_format("/v2/%s/blobs/uploads/", repository->endpoint->repository);
+	auto_free char *path = endpoint_path(repository->endpoint, "/blobs/uploads/");
 	const struct client_request request = request_to(repository, CLIENT_POST, path);
 	char name[DIGEST_NAME_MAX];
 
@@ -364,8 +363,7 @@ int repository_put_manifest(const struct repository *repository, const char *ref
 {
 	auto_client_response struct client_response response = CLIENT_RESPONSE_INIT;
 	auto_strlist struct strlist headers = STRLIST_INIT;
-	auto_free char *path =
-		str_format("/v2/%s/manifests/%s", repository->endpoint->repository, reference);
+	auto_free char *path = endpoint_path(repository->endpoint, "/manifests/%s", reference);
 	struct client_request request = request_to(repository, CLIENT_PUT, path);
 	char name[DIGEST_NAME_MAX];
 	const char *said;

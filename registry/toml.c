@@ -39,10 +39,9 @@ int toml_demand(const struct toml_value *value, enum toml_type type, const char 
 		struct err *err)
 {
 	static const char *const names[] = {
-		[TOML_STRING] = "a string",
-		[TOML_BOOL] = "true or false",
-		[TOML_INT] = "an integer",
-		[TOML_LIST] = "a list of strings",
+		[TOML_STRING] = "a string",       [TOML_BOOL] = "true or false",
+		[TOML_INT] = "an integer",        [TOML_LIST] = "a list of strings",
+		[TOML_LISTS] = "a list of lists",
 	};
 
 	if (value->type == type)
@@ -158,7 +157,8 @@ static int read_string(struct toml *toml, char **out, struct err *err)
 		const int c = peek(toml);
 
 		if (c < 0 || (c < ' ' && c != '\t') || c == 0x7f)
-			return err_set(err, ERR_INPUT, "a string has no end, or a control character");
+			return err_set(err, ERR_INPUT,
+				       "a string has no end, or a control character");
 		toml->at++;
 		if (c != '\\' || quote == '\'')
 			strbuf_putc(&text, (char)c);
@@ -186,25 +186,63 @@ static int read_name(struct toml *toml, char **out, struct err *err)
 
 /* ---- values ---- */
 
-static int read_list(struct toml *toml, struct strlist *out, struct err *err)
+/* Behind an item: what comes next. */
+static int read_comma(struct toml *toml, struct err *err)
 {
-	toml->at++; /* [ */
-	for (;;) {
+	skip_lines(toml);
+	if (!take(toml, ',') && peek(toml) != ']')
+		return err_set(err, ERR_INPUT,
+			       "a list needs ',' between its strings and "
+			       "']' at its end");
+	skip_lines(toml);
+	return 0;
+}
+
+/* From behind the "[". */
+static int read_strings(struct toml *toml, struct strlist *out, struct err *err)
+{
+	for (skip_lines(toml); !take(toml, ']');) {
 		char *item = NULL;
 
-		skip_lines(toml);
-		if (take(toml, ']'))
-			return 0;
 		if (peek(toml) != '"' && peek(toml) != '\'')
 			return err_set(err, ERR_INPUT, "only lists of strings are read here");
 		if (read_string(toml, &item, err) < 0)
 			return -1;
 		strlist_take(out, item);
-		skip_lines(toml);
-		if (!take(toml, ',') && peek(toml) != ']')
-			return err_set(err, ERR_INPUT, "a list needs ',' between its strings and "
-						       "']' at its end");
+		if (read_comma(toml, err) < 0)
+			return -1;
 	}
+	return 0;
+}
+
+/* The same, when what is in it begins with a "[", too. */
+static int read_lists(struct toml *toml, struct toml_value *out, struct err *err)
+{
+	while (!take(toml, ']')) {
+		const size_t before = out->list.count;
+
+		if (!take(toml, '['))
+			return err_set(err, ERR_INPUT, "a list is of strings, or of lists");
+		if (read_strings(toml, &out->list, err) < 0 || read_comma(toml, err) < 0)
+			return -1;
+		if (before > 0 && out->list.count - before != out->width)
+			return err_set(err, ERR_INPUT,
+				       "lists in a list are read here when all are as long");
+		out->width = out->list.count - before;
+		if (out->width == 0)
+			return err_set(err, ERR_INPUT, "an empty list in a list is not read here");
+	}
+	return 0;
+}
+
+static int read_list(struct toml *toml, struct toml_value *out, struct err *err)
+{
+	toml->at++; /* [ */
+	skip_lines(toml);
+	if (peek(toml) != '[')
+		return read_strings(toml, &out->list, err);
+	out->type = TOML_LISTS;
+	return read_lists(toml, out, err);
 }
 
 /* true, false, or a decimal integer. */
@@ -240,7 +278,7 @@ static int read_value(struct toml *toml, struct toml_value *out, struct err *err
 		return read_string(toml, &out->string, err);
 	case '[':
 		out->type = TOML_LIST;
-		return read_list(toml, &out->list, err);
+		return read_list(toml, out, err);
 	case '{':
 		return err_set(err, ERR_INPUT, "inline tables are not read here; use a [table]");
 	default:
@@ -308,9 +346,7 @@ static int read_line(struct toml *toml, struct err *err)
 int toml_parse(const char *text, size_t len, const char *what, const struct toml_reader *reader,
 	       struct err *err)
 {
-	auto_toml struct toml toml = {
-		.at = text, .end = text + len, .line = 1, .reader = reader
-	};
+	auto_toml struct toml toml = { .at = text, .end = text + len, .line = 1, .reader = reader };
 
 	if (memchr(text, '\0', len))
 		return err_set(err, ERR_INPUT, "'%s' is no text: it has a NUL byte", what);

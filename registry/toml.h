@@ -16,17 +16,20 @@
  *   line   = [ header | key "=" value ] [ "#" comment ]
  *   header = "[" name { "." name } "]" | "[[" name { "." name } "]]"
  *   key    = name = bare | string
- *   value  = string | "true" | "false" | integer | "[" [ string { "," string } [ "," ] ] "]"
+ *   value  = string | "true" | "false" | integer | list | "[" list { "," list } [ "," ] "]"
+ *   list   = "[" [ string { "," string } [ "," ] ] "]"
  *   string = '"' with escapes '"' | "'" as it is "'"       both on one line
  *
  * An array may go over several lines. Not read: dotted keys, inline tables, strings over several
- * lines, floats, dates, arrays of other things than strings.
+ * lines, floats, dates, arrays of other things than strings, or than arrays of as many strings
+ * each.
  */
 enum toml_type {
 	TOML_STRING,
 	TOML_BOOL,
 	TOML_INT,
 	TOML_LIST,
+	TOML_LISTS,
 };
 
 struct toml_value {
@@ -34,7 +37,8 @@ struct toml_value {
 	char *string;
 	bool boolean;
 	int64_t integer;
-	struct strlist list;
+	struct strlist list; /* of LISTS, the strings of all of them */
+	size_t width;        /* of LISTS, how many strings each has */
 };
 
 /* What a file says, from the top. Each may refuse; the error gets the place in front. */

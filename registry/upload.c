@@ -346,8 +346,8 @@ int upload_layer(const struct repository *repository, const struct layer *layer,
 		return -1;
 	if (sending.is_all) {
 		*out = *making_blob(making);
-		return send_stored(repository, &out->digest, out->size_bytes, what,
-				   out_sent_bytes, err);
+		return send_stored(repository, &out->digest, out->size_bytes, what, out_sent_bytes,
+				   err);
 	}
 	sending.name = name;
 	if (open_state(&sending, what, err) < 0)

@@ -345,6 +345,93 @@ mirrors() {
 	comes
 	[ -z "$(asked 'select(.door=="host")|.path')" ]
 }
+# hosts LINE...: hosts.toml for the registry "primary.invalid"; HOST and OTHER stand for those doors
+hosts() {
+	export XDG_CONFIG_HOME=$T/config CONTAINERS_REGISTRIES_CONF=$T/empty.conf
+	: >"$T/empty.conf"
+	HOSTS=$XDG_CONFIG_HOME/containerd/certs.d/primary.invalid
+	rm -rf "$XDG_CONFIG_HOME"
+	mkdir -p "$HOSTS"
+	printf '%s\n' "$@" | sed "s/HOST/$H/g; s/OTHER/$(bad_registry_door bad other)/g; s/TLS/$(bad_registry_door bad tls)/g" >"$HOSTS/hosts.toml"
+	IMAGE=primary.invalid/a/b:v1
+	rm -rf "$IMGBUILD_ROOT"
+}
+@test "a mirror of hosts.toml is asked first, and told whose it is" {
+	hosts 'server = "http://OTHER"' '[host."http://HOST"]' '[host."http://HOST".header]' 'X-Meta-Test = "for the mirror"'
+	rules '{}'
+	comes
+	[ "$(asked '[.door, .meta] | join(" ")' | sort -u)" = "host for the mirror" ]
+	[ "$(asked 'select(.path | endswith("ns=primary.invalid") | not)')" = "" ]
+	imgstore inspect primary.invalid/a/b:v1 >/dev/null
+	# for every registry that has none of its own, and not where registries.conf knows better
+	rm -rf "$IMGBUILD_ROOT"
+	mv "$HOSTS" "$(dirname "$HOSTS")/_default"
+	rules '{}'
+	comes
+	[ "$(asked .door | sort -u)" = host ]
+	rm -rf "$IMGBUILD_ROOT"
+	mirrors "$H" 'pull-from-mirror = "digest-only"'
+	rules '{}'
+	comes
+	[ "$(asked .door | sort -u)" = other ]
+}
+@test "what a mirror of hosts.toml has not comes from the server, which is told nothing of it" {
+	hosts 'server = "http://OTHER"' '[host."http://HOST"]' 'header = "not a table: passed over"' '[host."http://HOST".header]' 'X-Meta-Test = "m"'
+	rules '{"rules":[{"match":"^host .*'"$BIG"'","do":"cut","after":1000000}]}'
+	comes --retry=0
+	[ "$(asked "select(.path|contains(\"$BIG\"))|[.door,.range]|join(\" \")")" = $'host \nother bytes=1000000-' ]
+	[ "$(asked 'select(.door == "other") | [.meta, (.path | contains("ns="))] | tostring' | sort -u)" = '[null,false]' ]
+}
+@test "a mirror of hosts.toml does what it can: pull, resolve" {
+	hosts 'server = "http://OTHER"' '[host."http://HOST"]' 'capabilities = ["pull"]'
+	rules '{}'
+	comes
+	[ "$(asked 'select(.path | contains("/manifests/")) | .door' | sort -u)" = other ]
+	[ "$(asked 'select(.path | contains("/blobs/")) | .door' | sort -u)" = host ]
+	IMAGE=primary.invalid/a/b@$MANIFEST
+	rm -rf "$IMGBUILD_ROOT"
+	rules '{}'
+	comes
+	[ "$(asked .door | sort -u)" = host ]
+	hosts 'server = "http://OTHER"' '[host."http://HOST"]' 'capabilities = ["resolve", "push"]'
+	rules '{}'
+	comes
+	[ "$(asked .door | sort -u)" = other ]
+	# and a push goes to no mirror
+	rules '{}'
+	imgpush -q primary.invalid/a/b:v1 primary.invalid/pushed/b:v1
+	[ "$(asked .door | sort -u)" = other ]
+}
+@test "the path of a mirror stands before /v2, or in its place" {
+	skopeo copy -q --dest-tls-verify=false "oci:$T/in:v1" "docker://$H/cache/x/a/b:v1"
+	hosts 'server = "http://OTHER"' '[host."http://HOST/v2/cache/x/"]' 'override_path = true'
+	rules '{}'
+	comes
+	[ "$(asked .door | sort -u)" = host ]
+	[ "$(asked 'select(.path | startswith("/v2/cache/x/a/b/") | not)')" = "" ]
+	hosts 'server = "http://OTHER"' '[host."http://HOST/sub"]'
+	rules '{}'
+	comes
+	[ "$(asked 'select(.door == "host") | .path')" = "/sub/v2/a/b/manifests/v1?ns=primary.invalid" ]
+}
+@test "certificates of hosts.toml" {
+	hosts 'server = "https://TLS"' 'ca = "ours.crt"'
+	rules '{}'
+	fails 5 "hosts.toml: open '.*/primary.invalid/ours.crt': No such file" --tls-verify=true
+	cp "$T/registry/ca.crt" "$HOSTS/ours.crt"
+	comes --tls-verify=true
+	[ "$(asked .door | sort -u)" = tls ]
+	hosts 'server = "https://TLS"'
+	fails 4 "certificate" --tls-verify=true
+	hosts 'server = "https://TLS"' 'skip_verify = true'
+	comes
+}
+@test "a hosts.toml that cannot be understood ends the pull at its line" {
+	hosts 'server = "http://OTHER"' '[host."http://HOST"]' 'capabilities = ["pul"]'
+	fails 3 "hosts.toml:3: 'pul' is none of pull, resolve, push and referrers"
+	hosts '[host."ftp://HOST"]'
+	fails 3 "hosts.toml:1: 'ftp://.*' is no place: it begins with https:// or http://"
+}
 @test "through a proxy, but not to this machine" {
 	# our registry takes whole URLs, as a proxy does
 	export HTTP_PROXY=http://$(bad_registry_door bad other) HTTPS_PROXY=http://127.0.0.1:1

@@ -77,6 +77,17 @@ is_refused() {
 	is_refused "a client's certificate" --tls-verify=true --cert-dir "$CERTS" "$(registry_of client)/a/b:v1"
 	pulls root client --tls-verify=true --cert-dir "$CLIENT_CERTS"
 }
+@test "TLS with certificates that hosts.toml names" {
+	local host=$(registry_of client)
+	export XDG_CONFIG_HOME=$OUT/config
+	mkdir -p "$XDG_CONFIG_HOME/containerd/certs.d/$host"
+	cp "$T/registry/ca.crt" "$T/registry/client.crt" "$T/registry/client.key" "$XDG_CONFIG_HOME/containerd/certs.d/$host"
+	printf 'ca = "ca.crt"\n' >"$XDG_CONFIG_HOME/containerd/certs.d/$host/hosts.toml"
+	is_refused "a client's certificate" --tls-verify=true "$host/a/b:v1"
+	printf 'client = [["client.crt", "client.key"]]\n' >>"$XDG_CONFIG_HOME/containerd/certs.d/$host/hosts.toml"
+	chmod -R a+rX "$XDG_CONFIG_HOME"
+	pulls root client --tls-verify=true
+}
 @test "a password, and a wrong one" {
 	is_refused 'authentication required' "$(registry_of htpasswd)/a/b:v1"
 	is_refused 'authentication required' --creds "$REGISTRY_USER:other" "$(registry_of htpasswd)/a/b:v1"
