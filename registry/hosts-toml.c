@@ -16,7 +16,8 @@
 #define HOSTS_MAX_BYTES ((size_t)1 << 20)
 #define HOSTS_NAME      "hosts.toml"
 #define HOST_TABLE      "host."
-#define HEADER_TABLE    ".header"
+#define OWN_HEADERS     "header"
+#define HEADER_TABLE    "." OWN_HEADERS
 
 static void entry_release(struct hosts_entry *entry)
 {
@@ -254,7 +255,7 @@ static int any_table(void *context, const char *name, bool is_element, struct er
 		return err_set(err, ERR_INPUT, "[[%.100s]]: a host is written [host.\"URL\"]",
 			       name);
 	/* the server's own */
-	reading->in_header = strcmp(name, HEADER_TABLE + 1) == 0;
+	reading->in_header = strcmp(name, OWN_HEADERS) == 0;
 	if (reading->in_header) {
 		reading->entry = &reading->hosts->server;
 		return 0;
