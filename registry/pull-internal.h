@@ -25,8 +25,15 @@ struct pull {
 void pull_release(struct pull *pull);
 #define auto_pull __attribute__((cleanup(pull_release)))
 
+/* ---- pull-layers.c ---- */
 /* All layers, several at a time; after an error no further one is begun. */
 int pull_layers(struct pull *pull, struct err *err);
+
+/* ---- pull-layer.c ---- */
+/* The layer at @position. *out_is_put_off: its bytes are kept, and it waits for those below. */
+int pull_layer(struct pull *pull, size_t position, bool *out_is_put_off, struct err *err);
+/* One that was put off, once those below are there. */
+int pull_onto_below(struct pull *pull, size_t position, struct err *err);
 
 /* ---- pull.c ---- */
 /* Load the document that @blob names, checked. */

@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers for bringing layers into the store: in one pass the bytes are
+ * Answers for bringing one layer into the store: in one pass the bytes are
  * digested and kept as they came, decompressed, digested again as a tar, and
  * unpacked. What the store already has, and is known to be true, is not read
- * again. Several layers at a time, each by a thread.
+ * again.
  *
  * A layer that depends on those below (it has implicit parents, or devices that
  * a user may not make) shows itself when it is unpacked, perhaps before these
  * are there. Of such a one only the bytes are kept at first; when those below are
- * in the store, it is unpacked from these onto what they show, by whoever brought the last of
- * them. A thread holds one lock at a time, so nobody waits for a layer with the lock of another.
+ * in the store, it is unpacked from these onto what they show. A thread holds one lock at a
+ * time, so nobody waits for a layer with the lock of another. Which is brought when is
+ * pull-layers.c's.
  */
-#include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "common/crew.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -30,9 +27,6 @@
 #include "storage/blob.h"
 #include "storage/layer.h"
 #include "storage/mount.h"
-
-#define THREADS_MAX 16
-#define WORKERS_MAX 4 /* where nothing is waited for */
 
 /* One layer on its way. */
 struct arrival {
@@ -408,7 +402,7 @@ static int bring_whole(struct pull *pull, size_t position, bool *out_is_put_off,
 	return 0;
 }
 
-static int pull_layer(struct pull *pull, size_t position, bool *out_is_put_off, struct err *err)
+int pull_layer(struct pull *pull, size_t position, bool *out_is_put_off, struct err *err)
 {
 	auto_layer_lock struct layer_lock lock = LAYER_LOCK_INIT;
 	auto_arrival struct arrival arrival = arrival_of(pull, position);
@@ -462,7 +456,7 @@ static int open_below(struct pull *pull, size_t count, struct err *err)
 	return mount_view(pull->store, layers, count, err);
 }
 
-static int pull_onto_below(struct pull *pull, size_t position, struct err *err)
+int pull_onto_below(struct pull *pull, size_t position, struct err *err)
 {
 	auto_layer_lock struct layer_lock lock = LAYER_LOCK_INIT;
 	auto_arrival struct arrival arrival = arrival_of(pull, position);
@@ -478,106 +472,4 @@ static int pull_onto_below(struct pull *pull, size_t position, struct err *err)
 		return err_prefix(err, "%s: look at the layers below", arrival.what);
 	log_info("%s goes onto the layers below", arrival.what);
 	return bring(&arrival, err);
-}
-
-/* ---- several at a time ---- */
-
-enum progress { LAYER_TO_COME, LAYER_PUT_OFF, LAYER_THERE };
-
-struct layer_work {
-	struct pull *pull;
-	size_t *order;
-	pthread_mutex_t lock; /* protects what follows */
-	enum progress *layers;
-};
-
-static void note_progress(struct layer_work *work, size_t position, enum progress progress)
-{
-	pthread_mutex_lock(&work->lock);
-	work->layers[position] = progress;
-	pthread_mutex_unlock(&work->lock);
-}
-
-/* The lowest layer that is not there, if it was put off: it is the caller's now. */
-static bool take_put_off(struct layer_work *work, size_t *out)
-{
-	bool is_put_off;
-	size_t i = 0;
-
-	pthread_mutex_lock(&work->lock);
-	while (i < work->pull->manifest.layer_count && work->layers[i] == LAYER_THERE)
-		i++;
-	is_put_off = i < work->pull->manifest.layer_count && work->layers[i] == LAYER_PUT_OFF;
-	if (is_put_off)
-		work->layers[i] = LAYER_TO_COME;
-	pthread_mutex_unlock(&work->lock);
-	*out = i;
-	return is_put_off;
-}
-
-/* And those that waited for it alone. */
-static int pull_next(void *context, size_t index, struct err *err)
-{
-	struct layer_work *work = context;
-	size_t position = work->order[index];
-	bool is_put_off = false;
-
-	if (pull_layer(work->pull, position, &is_put_off, err) < 0)
-		return -1;
-	note_progress(work, position, is_put_off ? LAYER_PUT_OFF : LAYER_THERE);
-	while (take_put_off(work, &position)) {
-		if (pull_onto_below(work->pull, position, err) < 0)
-			return -1;
-		note_progress(work, position, LAYER_THERE);
-	}
-	return 0;
-}
-
-static int by_size(const void *a, const void *b, void *context)
-{
-	const struct descriptor *layers = context;
-	const size_t *x = a;
-	const size_t *y = b;
-
-	if (layers[*x].size_bytes != layers[*y].size_bytes)
-		return layers[*x].size_bytes > layers[*y].size_bytes ? -1 : 1;
-	return *x < *y ? -1 : *x > *y;
-}
-
-/* The largest first: at the end nobody waits for a large one that was begun last. */
-static size_t *make_order(const struct pull *pull)
-{
-	size_t count = pull->manifest.layer_count;
-	size_t *order = mem_array(count + 1, sizeof(*order));
-
-	for (size_t i = 0; i < count; i++)
-		order[i] = i;
-	qsort_r(order, count, sizeof(*order), by_size, pull->manifest.layers);
-	return order;
-}
-
-static size_t thread_count(unsigned jobs, size_t layers)
-{
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	size_t count = processors > 1 ? (size_t)processors : 1;
-
-	count = count < WORKERS_MAX ? count : WORKERS_MAX;
-	if (jobs > 0)
-		count = jobs < THREADS_MAX ? jobs : THREADS_MAX;
-	return count < layers ? count : layers;
-}
-
-int pull_layers(struct pull *pull, struct err *err)
-{
-	auto_free size_t *order = make_order(pull);
-	const size_t count = pull->manifest.layer_count;
-	auto_free enum progress *layers = mem_array(count + 1, sizeof(*layers));
-	struct layer_work work = {
-		.pull = pull,
-		.order = order,
-		.lock = PTHREAD_MUTEX_INITIALIZER,
-		.layers = layers,
-	};
-
-	return crew_run(count, thread_count(pull->reader->jobs, count), pull_next, &work, err);
 }
