@@ -2,13 +2,10 @@
 /* imgstore check: is the store what it says it is, and what is done when it is not. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "storage/check.h"
 #include "storage/cmd-internal.h"
-
-#define PROGRESS_INTERVAL_MS 200
+#include "storage/meter-internal.h"
 
 struct values {
 	const char *root;
@@ -16,34 +13,9 @@ struct values {
 	bool repair;
 };
 
-/* ---- progress ---- */
-
-struct progress {
-	int64_t last_ms;
-	bool is_shown;
-};
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void show_progress(void *context, uint64_t done_bytes, uint64_t all_bytes)
 {
-	struct progress *progress = context;
-	int64_t now = now_ms();
-	char done[16];
-	char all[16];
-
-	if (now - progress->last_ms < PROGRESS_INTERVAL_MS)
-		return;
-	progress->last_ms = now;
-	progress->is_shown = true;
-	fprintf(stderr, "\rchecked %s of %s \033[K", size_text(done_bytes, done),
-		size_text(all_bytes, all));
+	meter_show(context, done_bytes, all_bytes);
 }
 
 /* ---- what was found ---- */
@@ -142,20 +114,22 @@ static int check(const struct values *values, const struct strlist *images, stru
 {
 	auto_check_report struct check_report report = CHECK_REPORT_INIT;
 	auto_store struct store *store = NULL;
-	struct progress progress = { .last_ms = now_ms() };
-	struct check_options options = { .repair = values->repair, .images = images };
+	struct meter meter;
+	struct check_options options = { .repair = values->repair,
+					 .images = images,
+					 .progress = show_progress,
+					 .context = &meter };
 	size_t damage;
+	int result;
 
-	if (isatty(STDERR_FILENO)) {
-		options.progress = show_progress;
-		options.context = &progress;
-	}
 	if (userns_enter(&(struct userns){ 0 }, err) < 0 ||
-	    store_open_as_is(values->root, &store, err) < 0 ||
-	    store_check(store, &options, &report, err) < 0)
+	    store_open_as_is(values->root, &store, err) < 0)
 		return -1;
-	if (progress.is_shown)
-		fprintf(stderr, "\r\033[K");
+	meter_begin(&meter, "checked");
+	result = store_check(store, &options, &report, err);
+	meter_end(&meter);
+	if (result < 0)
+		return -1;
 	if (command_wants_json(values->format))
 		print_json(&report);
 	else

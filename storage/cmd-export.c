@@ -13,6 +13,7 @@
 #include "storage/cmd-internal.h"
 #include "storage/export.h"
 #include "storage/image-internal.h"
+#include "storage/meter-internal.h"
 
 struct values {
 	const char *root;
@@ -105,13 +106,20 @@ static int export(const struct values *values, const char *text, struct err *err
 	auto_target struct target target = TARGET_INIT;
 	auto_store struct store *store = NULL;
 	auto_sink struct sink *sink = NULL;
+	struct meter meter;
+	int result;
+	int fd;
 
 	if (target_open(&target, values->output, err) < 0 ||
 	    command_open_reading(values->root, NULL, &store, err) < 0)
 		return -1;
-	sink = sink_to_fd(target.fd >= 0 ? target.fd : target.tmp.fd,
-			  values->output ? values->output : "stdout");
-	if (export_named(store, values, text, sink, err) < 0)
+	fd = target.fd >= 0 ? target.fd : target.tmp.fd;
+	sink = sink_to_fd(fd, values->output ? values->output : "stdout");
+	meter_begin(&meter, "written");
+	meter_watch(&meter, fd, 0);
+	result = export_named(store, values, text, sink, err);
+	meter_end(&meter);
+	if (result < 0)
 		return -1;
 	return target.fd >= 0 ? 0 : tmpfile_replace(&target.tmp, target.name, err);
 }

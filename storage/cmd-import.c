@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include "layers/unpack.h"
 #include "storage/cmd-internal.h"
 #include "storage/image.h"
+#include "storage/meter-internal.h"
 
 static int created_epoch(int64_t *out, struct err *err)
 {
@@ -49,6 +51,22 @@ static int open_tar(const char *path, struct err *err)
 	return fd < 0 ? err_sys(err, "read stdin") : fd;
 }
 
+static int read_tar(struct store *store, int fd, const char *path,
+		    const struct import_options *options, struct digest *out, struct err *err)
+{
+	struct meter meter;
+	struct stat st;
+	int result;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "stat '%s'", path);
+	meter_begin(&meter, "read");
+	meter_watch(&meter, fd, S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0);
+	result = image_import_rootfs(store, fd, path, options, out, err);
+	meter_end(&meter);
+	return result;
+}
+
 static int import(const char *root, const char *path, const char *name, const char *message,
 		  struct err *err)
 {
@@ -68,7 +86,7 @@ static int import(const char *root, const char *path, const char *name, const ch
 		return -1;
 	fd = open_tar(path, err);
 	if (fd < 0 || command_open(root, NULL, &store, err) < 0 ||
-	    image_import_rootfs(store, fd, path, &options, &id, err) < 0)
+	    read_tar(store, fd, path, &options, &id, err) < 0)
 		return -1;
 	if ((name ? image_tag(store, &id, name, err) : store_sync(store, err)) < 0)
 		return -1;

@@ -286,3 +286,45 @@ RUN echo nameless >/n')
 	refused 3 "" imgpull --root "$T/lazy" "oci:$T/bad:x" localhost/bad
 	[ "$(as root imgstore --root "$T/lazy" ls -q | wc -l)" = 1 ]
 }
+
+@test "what takes long says on a terminal how far it is, and nothing elsewhere" {
+	need_root
+	command -v script >/dev/null || skip "needs script(1)"
+	mkdir "$T/wide"
+	head -c 300M /dev/zero >"$T/wide/zeros"
+	tar -C "$T/wide" -cf "$T/wide.tar" zeros
+	rm -r "$T/wide"
+	IMGBUILD_ROOT=$ROOT_STORE script -qec "imgstore import $T/wide.tar wide" /dev/null >"$T/said"
+	grep -aE $'\rread [0-9.]+MB of 315MB' "$T/said"
+	grep -aE $'\x1b\\[Ksha256:[0-9a-f]{64}' "$T/said" # where the line was
+	IMGBUILD_ROOT=$ROOT_STORE script -qec "imgstore export -o $T/out.tar wide" /dev/null >"$T/said"
+	grep -aE $'\rwritten [0-9.]+MB ' "$T/said"
+	IMGBUILD_ROOT=$ROOT_STORE script -qec "imgstore check" /dev/null >"$T/said"
+	grep -aE $'\rchecked [0-9.]+MB of ' "$T/said"
+	as root imgstore export wide >"$T/out.tar" 2>"$T/said"
+	[ ! -s "$T/said" ]
+	as root imgstore import - other <"$T/wide.tar" >"$T/id" 2>"$T/said"
+	[ ! -s "$T/said" ]
+	[ "$(wc -l <"$T/id")" = 1 ]
+	rm -f "$T/wide.tar" "$T/out.tar"
+}
+
+@test "nothing is put into TMPDIR" {
+	need_root
+	export TMPDIR=$T/tmpdir
+	mkdir "$TMPDIR"
+	touch -d @1000000000 "$TMPDIR"
+	fill root
+	as root imgpush -q built "oci:$T/on-$N"
+	as root imgpush -q built "docker-archive:$T/on-$N.tar"
+	as root imgpull -q "docker-archive:$T/on-$N.tar" back
+	as root imgrun --commit committed bb sh -c 'echo x >/x'
+	as root imgstore export built >"$T/export-$N.tar"
+	as root imgstore check --repair
+	as root imgbuild -q --verify -t verified --squash -o "type=oci,dest=$T/out-$N.tar" "$T/ctx"
+	as root imgstore prune --all --force
+	[ "$(stat -c %Y "$TMPDIR")" = 1000000000 ]
+	# and it need not be there
+	rmdir "$TMPDIR"
+	as root imgbuild -q --no-cache -t built "$T/ctx"
+}
