@@ -167,7 +167,7 @@ killed_leaves_no_group() {
 	need "$1"
 	local groups
 	limited "$1" sh -c 'echo $$ >"$0"; exec imgrun --rm --pids-limit 50 localhost/bb sleep 1000' "$T/user/pid.$1" &
-	until groups=$(groups_of "$1") && [ -n "$groups" ] && pgrep -P "$(pgrep -P "$(cat "$T/user/pid.$1")")" -x sleep >/dev/null; do sleep 0.05; done
+	until groups=$(groups_of "$1") && [ -n "$groups" ] && pgrep -P "$(pgrep -d, -P "$(cat "$T/user/pid.$1")")" -x sleep >/dev/null; do sleep 0.05; done
 	kill -KILL "$(cat "$T/user/pid.$1")"
 	wait || true
 	not groups_are_gone "$groups"
