@@ -219,7 +219,9 @@ leaving() {
 	open_terminal "$1"
 	enter_container "$1"
 	# the first of the keys alone is the command's
-	type_keys 'cat -v' Enter
+	# what is typed before the shell has given up the terminal is no key to it
+	type_keys 'echo now-$((1)); cat -v' Enter
+	shows '^now-1$'
 	type_keys C-p a Enter C-d
 	shows '^\^Pa$'
 	type_keys 'while :; do echo tick; sleep 0.1; done' Enter
