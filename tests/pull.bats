@@ -54,7 +54,7 @@ pulls() {
 is_refused() {
 	local text=$1
 	shift
-	run -4 imgpull -q --retry=0 "$@"
+	run -4 as root imgpull -q --retry=0 "$@"
 	grep -F -e "$text" <<<"$output"
 	[ "$(wc -l <<<"$output")" = 1 ]
 	not grep -F "$REGISTRY_PASSWORD" <<<"$output"
