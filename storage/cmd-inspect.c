@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * imgstore inspect and imgstore history: what an image says of itself, with the
+ * imgstore inspect and imgstore history: what an image or container says of itself, with the
  * member names of docker's commands of that name.
  */
 #include <inttypes.h>
@@ -11,6 +11,7 @@
 #include "layers/pairs.h"
 #include "layers/ref.h"
 #include "storage/cmd-internal.h"
+#include "storage/image-internal.h"
 #include "storage/image.h"
 
 #define CREATED_BY_MAX 45
@@ -141,6 +142,29 @@ static struct json *image_json(struct store *store, const struct image *image, s
 	return ptr_steal(&json);
 }
 
+/* An image; a container when no image is called so. */
+static struct json *named_json(struct store *store, const char *text, const char *platform,
+			       struct err *err)
+{
+	auto_image struct image image = IMAGE_INIT;
+	auto_image_match struct image_match match = IMAGE_MATCH_INIT;
+	struct err no_container = ERR_INIT;
+	struct err no_image = ERR_INIT;
+	struct json *json;
+	bool found = false;
+
+	/* a container's name may be none for an image ("Web") */
+	if (image_resolve(store, text, &found, &match, &no_image) == 0 && found)
+		return image_get_for(store, text, platform, &image, err) < 0
+			       ? NULL
+			       : image_json(store, &image, err);
+	json = platform ? NULL : command_container_json(store, text, &no_container);
+	/* what is nothing is said to be no image */
+	if (!json)
+		image_get_for(store, text, platform, &image, err);
+	return json;
+}
+
 static int inspect(const char *root, const struct strlist *names, const char *platform,
 		   struct err *err)
 {
@@ -150,12 +174,8 @@ static int inspect(const char *root, const struct strlist *names, const char *pl
 	if (command_open_reading(root, NULL, &store, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names->count; i++) {
-		auto_image struct image image = IMAGE_INIT;
-		struct json *json;
+		struct json *json = named_json(store, names->items[i], platform, err);
 
-		if (image_get_for(store, names->items[i], platform, &image, err) < 0)
-			return -1;
-		json = image_json(store, &image, err);
 		if (!json)
 			return -1;
 		json_append(array, json);
@@ -171,9 +191,9 @@ int cmd_inspect(int argc, char **argv)
 	const struct cmdline_option options[] = { OPTION_PLATFORM(&platform), OPTION_ROOT(&root),
 						  OPTION_END };
 	const struct cmdline cmdline = { .program = "imgstore inspect",
-					 .synopsis = "[OPTIONS] IMAGE...",
-					 .summary = "Print all that is known of images, as a JSON "
-						    "array.",
+					 .synopsis = "[OPTIONS] IMAGE|CONTAINER...",
+					 .summary = "Print all that is known of images or "
+						    "containers, as a JSON array.",
 					 .options = options,
 					 .min_args = 1,
 					 .max_args = SIZE_MAX };

@@ -92,6 +92,9 @@ int amount_whole(const char *option, const char *text, int64_t max, int64_t *out
 /* Kill a running one, and wait for its end (cmd-stop.c). */
 int command_kill(struct store *store, const struct container *container, struct err *err);
 
+/* One as imgstore ps --format json has it (cmd-ps.c). */
+struct json *command_container_json(struct store *store, const char *text, struct err *err);
+
 /* ---- tables for people ----------------------------------------------------- */
 
 /* Rows of cells, printed in columns as wide as their widest cell. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* imgstore ps: what containers there are. */
 #include <stdio.h>
+#include <string.h>
 
 #include "storage/cmd-internal.h"
 #include "storage/container-state.h"
@@ -33,26 +34,44 @@ static const char *status_text(struct store *store, const struct container_summa
 	return buf;
 }
 
+static struct json *container_json(struct store *store, const struct container_summary *item)
+{
+	auto_container_state struct container_state state = { .pid = 0 };
+	struct json *json = json_object();
+	char id[DIGEST_NAME_MAX];
+
+	json_set_string(json, "Id", item->id);
+	json_set_string(json, "Name", item->name);
+	json_set_string(json, "Image", digest_name(&item->image_id, id));
+	json_set_string(json, "Created", item->created);
+	json_set_bool(json, "Running", item->running);
+	load_state(store, item, &state);
+	json_set(json, "State", container_state_json(&state));
+	return json;
+}
+
 static struct json *containers_json(struct store *store, const struct container_list *list)
 {
 	struct json *array = json_array();
-	char id[DIGEST_NAME_MAX];
 
-	for (size_t i = 0; i < list->count; i++) {
-		const struct container_summary *item = &list->items[i];
-		auto_container_state struct container_state state = { .pid = 0 };
-		struct json *json = json_object();
-
-		json_set_string(json, "Id", item->id);
-		json_set_string(json, "Name", item->name);
-		json_set_string(json, "Image", digest_name(&item->image_id, id));
-		json_set_string(json, "Created", item->created);
-		json_set_bool(json, "Running", item->running);
-		load_state(store, item, &state);
-		json_set(json, "State", container_state_json(&state));
-		json_append(array, json);
-	}
+	for (size_t i = 0; i < list->count; i++)
+		json_append(array, container_json(store, &list->items[i]));
 	return array;
+}
+
+struct json *command_container_json(struct store *store, const char *text, struct err *err)
+{
+	auto_container_list struct container_list list = CONTAINER_LIST_INIT;
+	auto_container struct container container = CONTAINER_INIT;
+
+	if (container_look(store, text, &container, NULL, err) < 0 ||
+	    container_list(store, &list, err) < 0)
+		return NULL;
+	for (size_t i = 0; i < list.count; i++)
+		if (strcmp(list.items[i].id, container.id) == 0)
+			return container_json(store, &list.items[i]);
+	err_set(err, ERR_INPUT, "there is no container '%s'", text); /* any more */
+	return NULL;
 }
 
 static void print_containers(struct store *store, const struct container_list *list)

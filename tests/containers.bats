@@ -33,6 +33,8 @@ background() {
 	until_says "$1" '^err$' imgstore logs web
 	as "$1" imgstore ps | grep -q "^${id:0:12} .* running  *web$"
 	[ "$(as "$1" imgstore ps --format json | jq -r '.[0].State.Labels[0]')" = kind=test ]
+	as "$1" imgstore inspect web "${id:0:12}" localhost/bb | jq -e '.[0].Name == "web" and .[0].Running and .[0] == .[1] and .[2].RepoTags == ["localhost/bb:latest"]'
+	refused "$1" 3 "not in the store" imgstore inspect --platform linux/amd64 web
 	refused "$1" 3 "container 'web' is running" imgstore rm web
 	as "$1" imgstore stop web
 	as "$1" imgstore ps | grep -q 'exited (7)  *web$'
