@@ -27,8 +27,11 @@
 
 struct pack {
 	struct sink *sink;
-	char *buffer; /* headers and small files are written together */
+	/* where headers and small files are put together: the sink's own memory, if it has any */
+	char *buffer;
+	size_t size;
 	size_t used;
+	char *own; /* BUFFER_BYTES; or NULL, not needed yet */
 	struct strbuf header;
 	struct strbuf name;
 	uint64_t entries;
@@ -49,7 +52,6 @@ struct pack *pack_new(struct sink *sink)
 	struct pack *pack = mem_alloc(sizeof(*pack));
 
 	pack->sink = sink;
-	pack->buffer = mem_alloc(BUFFER_BYTES);
 	pack->header = (struct strbuf)STRBUF_INIT;
 	pack->name = (struct strbuf)STRBUF_INIT;
 	return pack;
@@ -59,7 +61,7 @@ void pack_free(struct pack *pack)
 {
 	if (!pack)
 		return;
-	free(pack->buffer);
+	free(pack->own);
 	strbuf_release(&pack->header);
 	strbuf_release(&pack->name);
 	free(pack);
@@ -75,21 +77,42 @@ static int flush(struct pack *pack, struct err *err)
 	size_t len = pack->used;
 
 	pack->used = 0;
+	pack->size = 0;
 	return len ? sink_write(pack->sink, pack->buffer, len, err) : 0;
+}
+
+/* More bytes are to come: at least one has a place in the buffer afterwards. */
+static int make_room(struct pack *pack, struct err *err)
+{
+	if (pack->used < pack->size)
+		return 0;
+	if (flush(pack, err) < 0 || sink_room(pack->sink, &pack->buffer, &pack->size, err) < 0)
+		return -1;
+	if (pack->buffer && pack->size <= BUFFER_BYTES)
+		return 0;
+	pack->size = BUFFER_BYTES;
+	if (pack->buffer)
+		return 0;
+	if (!pack->own)
+		pack->own = mem_alloc(BUFFER_BYTES);
+	pack->buffer = pack->own;
+	return 0;
 }
 
 static int put(struct pack *pack, const char *data, size_t len, struct err *err)
 {
 	while (len > 0) {
-		size_t room = BUFFER_BYTES - pack->used;
-		size_t part = len < room ? len : room;
+		size_t part;
 
+		if (make_room(pack, err) < 0)
+			return -1;
+		part = pack->size - pack->used;
+		if (part > len)
+			part = len;
 		memcpy(pack->buffer + pack->used, data, part);
 		pack->used += part;
 		data += part;
 		len -= part;
-		if (pack->used == BUFFER_BYTES && flush(pack, err) < 0)
-			return -1;
 	}
 	return 0;
 }
@@ -127,14 +150,15 @@ static ssize_t read_some(const struct pack *pack, const struct entry *entry, int
 static int put_file(struct pack *pack, const struct entry *entry, int fd, uint64_t left,
 		    bool is_to_end, struct err *err)
 {
-	for (;;) {
-		size_t want = BUFFER_BYTES - pack->used;
+	while (left + is_to_end > 0) {
+		size_t want;
 		ssize_t n;
 
+		if (make_room(pack, err) < 0)
+			return -1;
+		want = pack->size - pack->used;
 		if (want > left + is_to_end)
 			want = (size_t)(left + is_to_end);
-		if (want == 0)
-			return 0;
 		n = read_some(pack, entry, fd, pack->buffer + pack->used, want);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -146,11 +170,10 @@ static int put_file(struct pack *pack, const struct entry *entry, int fd, uint64
 			return changed(entry, "shrank", err);
 		left -= (uint64_t)n;
 		pack->used += (size_t)n;
-		if (pack->used == BUFFER_BYTES && flush(pack, err) < 0)
-			return -1;
 		if (left == 0 && (size_t)n < want)
-			return 0;
+			break;
 	}
+	return 0;
 }
 
 /* It takes a second for each 1 or 2 GB: said before, so that nobody wonders. */

@@ -2,8 +2,9 @@
 /*
  * Answers for a cut in a chain of sources: what comes before it runs in a thread of its
  * own, so that bytes are read, digested and decompressed while the reader works on those
- * before. A ring of buffers lies between the two; who finds it full, or empty, waits. The
- * end, and an error, come in their place: after all bytes that were read before.
+ * before. A ring of buffers lies between the two; who finds it empty waits, and who finds it full
+ * waits until half of it is free, since to be woken for each buffer would cost more than to fill
+ * it. The end, and an error, come in their place: after all bytes that were read before.
  */
 #include "layers/stream.h"
 
@@ -15,7 +16,7 @@
 #include "common/thread.h"
 
 #define BUFFER_BYTES ((size_t)256 * 1024)
-#define BUFFER_COUNT 4
+#define BUFFER_COUNT 8
 
 struct buffer {
 	char *data;
@@ -24,16 +25,17 @@ struct buffer {
 
 struct ahead_source {
 	struct source source;
-	struct source *from; /* the thread's while it runs */
+	struct source *from;                 /* the thread's while it runs */
 	struct buffer buffers[BUFFER_COUNT]; /* a ring */
 	uint64_t passed_bytes;               /* without a thread */
 	size_t offset;                       /* in the buffer at [taken] */
 	pthread_t thread;
 	bool is_running;
-	bool is_alone;        /* the host gave no thread */
-	pthread_mutex_t lock; /* the members below; nothing else is locked under it */
-	pthread_cond_t changed;
-	size_t filled; /* buffers so far; the thread's is the one at [filled] */
+	bool is_alone;           /* the host gave no thread */
+	pthread_mutex_t lock;    /* the members below; nothing else is locked under it */
+	pthread_cond_t is_there; /* a buffer, or the end: for the reader */
+	pthread_cond_t is_free;  /* half of the ring, or nobody reads on: for the thread */
+	size_t filled;           /* buffers so far; the thread's is the one at [filled] */
 	size_t taken;
 	bool is_unwanted; /* nobody will read on */
 	bool has_ended;
@@ -70,8 +72,9 @@ static void *run(void *arg)
 		struct err err = ERR_INIT;
 		int result;
 
-		while (self->filled - self->taken == BUFFER_COUNT && !self->is_unwanted)
-			pthread_cond_wait(&self->changed, &self->lock);
+		if (self->filled - self->taken == BUFFER_COUNT)
+			while (self->filled - self->taken > BUFFER_COUNT / 2 && !self->is_unwanted)
+				pthread_cond_wait(&self->is_free, &self->lock);
 		if (self->is_unwanted)
 			break;
 		pthread_mutex_unlock(&self->lock);
@@ -81,7 +84,7 @@ static void *run(void *arg)
 		self->has_failed = result < 0;
 		self->err = err;
 		self->has_ended = result < 0 || buffer->len < BUFFER_BYTES;
-		pthread_cond_signal(&self->changed);
+		pthread_cond_signal(&self->is_there);
 	}
 	pthread_mutex_unlock(&self->lock);
 	return NULL;
@@ -107,7 +110,7 @@ static int wait_for_buffer(struct ahead_source *self, struct buffer **out, struc
 	*out = NULL;
 	pthread_mutex_lock(&self->lock);
 	while (self->filled == self->taken && !self->has_ended)
-		pthread_cond_wait(&self->changed, &self->lock);
+		pthread_cond_wait(&self->is_there, &self->lock);
 	if (self->filled > self->taken) {
 		*out = &self->buffers[self->taken % BUFFER_COUNT];
 	} else if (self->has_failed) {
@@ -123,7 +126,8 @@ static void give_back(struct ahead_source *self)
 	self->offset = 0;
 	pthread_mutex_lock(&self->lock);
 	self->taken++;
-	pthread_cond_signal(&self->changed);
+	if (self->filled - self->taken == BUFFER_COUNT / 2)
+		pthread_cond_signal(&self->is_free);
 	pthread_mutex_unlock(&self->lock);
 }
 
@@ -158,13 +162,14 @@ static void ahead_source_free(struct source *source)
 	if (self->is_running) {
 		pthread_mutex_lock(&self->lock);
 		self->is_unwanted = true;
-		pthread_cond_signal(&self->changed);
+		pthread_cond_signal(&self->is_free);
 		pthread_mutex_unlock(&self->lock);
 		pthread_join(self->thread, NULL);
 	}
 	for (size_t i = 0; i < BUFFER_COUNT; i++)
 		free(self->buffers[i].data);
-	pthread_cond_destroy(&self->changed);
+	pthread_cond_destroy(&self->is_there);
+	pthread_cond_destroy(&self->is_free);
 	pthread_mutex_destroy(&self->lock);
 	source_free(self->from);
 	free(self);
@@ -177,6 +182,7 @@ struct source *source_ahead(struct source *from)
 	self->source = (struct source){ .read = ahead_source_read, .free = ahead_source_free };
 	self->from = from;
 	pthread_mutex_init(&self->lock, NULL);
-	pthread_cond_init(&self->changed, NULL);
+	pthread_cond_init(&self->is_there, NULL);
+	pthread_cond_init(&self->is_free, NULL);
 	return &self->source;
 }

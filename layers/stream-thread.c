@@ -2,8 +2,9 @@
 /*
  * Answers for a cut in a chain of sinks: what comes after it runs in a thread of
  * its own, so that to write and digest costs the writer nothing. A ring of
- * buffers lies between the two; who finds it full, or empty, waits. An error behind the
- * cut is told by the next write, or at the end.
+ * buffers lies between the two; who finds it full waits until half of it is free, since to be
+ * woken for each buffer would cost more than to fill it; who finds it empty waits. An error
+ * behind the cut is told by the next write, or at the end.
  */
 #include "layers/stream.h"
 
@@ -15,7 +16,7 @@
 #include "common/thread.h"
 
 #define BUFFER_BYTES ((size_t)256 * 1024)
-#define BUFFER_COUNT 4
+#define BUFFER_COUNT 8
 
 struct buffer {
 	char *data;
@@ -28,9 +29,10 @@ struct thread_sink {
 	struct buffer buffers[BUFFER_COUNT]; /* a ring */
 	pthread_t thread;
 	bool is_running;
-	bool is_alone;        /* the host gave no thread */
-	pthread_mutex_t lock; /* the members below; nothing else is locked under it */
-	pthread_cond_t changed;
+	bool is_alone;           /* the host gave no thread */
+	pthread_mutex_t lock;    /* the members below; nothing else is locked under it */
+	pthread_cond_t is_there; /* a buffer, or the end: for the thread */
+	pthread_cond_t is_free;  /* half of the ring: for the writer */
 	size_t filled; /* buffers given away so far; the one at [filled] is being filled */
 	size_t passed; /* and of these, those that have been passed on */
 	bool is_ending;
@@ -63,14 +65,15 @@ static void *run(void *arg)
 	pthread_mutex_lock(&self->lock);
 	for (;;) {
 		while (self->passed == self->filled && !self->is_ending)
-			pthread_cond_wait(&self->changed, &self->lock);
+			pthread_cond_wait(&self->is_there, &self->lock);
 		if (self->passed == self->filled)
 			break;
 		pthread_mutex_unlock(&self->lock);
 		pass_on(self, buffer_at(self, self->passed));
 		pthread_mutex_lock(&self->lock);
 		self->passed++;
-		pthread_cond_signal(&self->changed);
+		if (self->filled - self->passed == BUFFER_COUNT / 2)
+			pthread_cond_signal(&self->is_free);
 	}
 	pthread_mutex_unlock(&self->lock);
 	return NULL;
@@ -95,9 +98,10 @@ static int give_away(struct thread_sink *self, struct err *err)
 	}
 	pthread_mutex_lock(&self->lock);
 	self->filled++;
-	pthread_cond_signal(&self->changed);
-	while (self->filled - self->passed == BUFFER_COUNT)
-		pthread_cond_wait(&self->changed, &self->lock);
+	pthread_cond_signal(&self->is_there);
+	if (self->filled - self->passed == BUFFER_COUNT)
+		while (self->filled - self->passed > BUFFER_COUNT / 2)
+			pthread_cond_wait(&self->is_free, &self->lock);
 	has_failed = self->has_failed;
 	if (has_failed)
 		*err = self->err;
@@ -106,27 +110,41 @@ static int give_away(struct thread_sink *self, struct err *err)
 	return has_failed ? -1 : 0;
 }
 
+static int thread_sink_room(struct sink *sink, char **out, size_t *out_len, struct err *err)
+{
+	struct thread_sink *self = (struct thread_sink *)sink;
+	struct buffer *buffer = buffer_at(self, self->filled);
+
+	if (buffer->len == BUFFER_BYTES) {
+		if (give_away(self, err) < 0)
+			return -1;
+		buffer = buffer_at(self, self->filled);
+	}
+	if (!buffer->data)
+		buffer->data = mem_alloc(BUFFER_BYTES);
+	*out = buffer->data + buffer->len;
+	*out_len = BUFFER_BYTES - buffer->len;
+	return 0;
+}
+
 static int thread_sink_write(struct sink *sink, const void *data, size_t len, struct err *err)
 {
 	struct thread_sink *self = (struct thread_sink *)sink;
 	const char *from = data;
 
 	while (len > 0) {
-		struct buffer *buffer = buffer_at(self, self->filled);
-		size_t room = BUFFER_BYTES - buffer->len;
-		size_t part = len < room ? len : room;
+		size_t room;
+		char *to;
 
-		if (room == 0) {
-			if (give_away(self, err) < 0)
-				return -1;
-			continue;
-		}
-		if (!buffer->data)
-			buffer->data = mem_alloc(BUFFER_BYTES);
-		memcpy(buffer->data + buffer->len, from, part);
-		buffer->len += part;
-		from += part;
-		len -= part;
+		if (thread_sink_room(sink, &to, &room, err) < 0)
+			return -1;
+		if (room > len)
+			room = len;
+		if (to != from)
+			memcpy(to, from, room);
+		buffer_at(self, self->filled)->len += room;
+		from += room;
+		len -= room;
 	}
 	return 0;
 }
@@ -137,7 +155,7 @@ static void stop(struct thread_sink *self)
 		return;
 	pthread_mutex_lock(&self->lock);
 	self->is_ending = true;
-	pthread_cond_signal(&self->changed);
+	pthread_cond_signal(&self->is_there);
 	pthread_mutex_unlock(&self->lock);
 	pthread_join(self->thread, NULL);
 	self->is_running = false;
@@ -165,7 +183,8 @@ static void thread_sink_free(struct sink *sink)
 	stop(self);
 	for (size_t i = 0; i < BUFFER_COUNT; i++)
 		free(self->buffers[i].data);
-	pthread_cond_destroy(&self->changed);
+	pthread_cond_destroy(&self->is_there);
+	pthread_cond_destroy(&self->is_free);
 	pthread_mutex_destroy(&self->lock);
 	sink_free(self->next);
 	free(self);
@@ -179,9 +198,11 @@ struct sink *sink_thread(struct sink *next)
 		.write = thread_sink_write,
 		.finish = thread_sink_finish,
 		.free = thread_sink_free,
+		.room = thread_sink_room,
 	};
 	self->next = next;
 	pthread_mutex_init(&self->lock, NULL);
-	pthread_cond_init(&self->changed, NULL);
+	pthread_cond_init(&self->is_there, NULL);
+	pthread_cond_init(&self->is_free, NULL);
 	return &self->sink;
 }

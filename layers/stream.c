@@ -17,6 +17,12 @@
 #define FD_BUFFER_BYTES   ((size_t)128 * 1024)
 #define COPY_BUFFER_BYTES ((size_t)256 * 1024)
 
+int sink_room(struct sink *sink, char **out, size_t *out_len, struct err *err)
+{
+	*out = NULL;
+	return sink->room ? sink->room(sink, out, out_len, err) : 0;
+}
+
 void sink_free(struct sink *sink)
 {
 	if (sink)
@@ -199,6 +205,11 @@ static int digest_sink_write(struct sink *sink, const void *data, size_t len, st
 	return sink_write(self->next, data, len, err);
 }
 
+static int digest_sink_room(struct sink *sink, char **out, size_t *out_len, struct err *err)
+{
+	return sink_room(((struct digest_sink *)sink)->next, out, out_len, err);
+}
+
 static int digest_sink_finish(struct sink *sink, struct err *err)
 {
 	struct digest_sink *self = (struct digest_sink *)sink;
@@ -231,6 +242,7 @@ struct sink *sink_digest(struct sink *next, struct digest *out_digest, uint64_t 
 		.write = digest_sink_write,
 		.finish = digest_sink_finish,
 		.free = digest_sink_free,
+		.room = digest_sink_room,
 	};
 	self->next = next;
 	self->out_digest = out_digest;

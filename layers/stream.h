@@ -23,6 +23,8 @@ struct sink {
 	int (*write)(struct sink *sink, const void *data, size_t len, struct err *err);
 	int (*finish)(struct sink *sink, struct err *err);
 	void (*free)(struct sink *sink);
+	/* NULL: it has none */
+	int (*room)(struct sink *sink, char **out, size_t *out_len, struct err *err);
 };
 
 static inline int sink_write(struct sink *sink, const void *data, size_t len, struct err *err)
@@ -33,6 +35,11 @@ static inline int sink_finish(struct sink *sink, struct err *err)
 {
 	return sink->finish(sink, err);
 }
+/*
+ * Memory of a stage to put the next bytes into: to write some of them from its beginning copies
+ * nothing. *out NULL: there is none. Who asks writes at least one byte next; until then it is good.
+ */
+int sink_room(struct sink *sink, char **out, size_t *out_len, struct err *err);
 void sink_free(struct sink *sink); /* NULL is fine */
 #define auto_sink __attribute__((cleanup(sink_auto_free)))
 void sink_auto_free(struct sink **sink);
@@ -55,7 +62,7 @@ struct sink *sink_digest(struct sink *next, struct digest *out_digest, uint64_t 
 struct sink *sink_tee(struct sink *first, struct sink *second);
 /*
  * Pass on to @next (taken) in a thread of its own, so that what is slow there holds nobody up.
- * Keeps 1 MiB at the most; a short stream starts no thread. What fails behind it is told by a
+ * Keeps 2 MiB at the most; a short stream starts no thread. What fails behind it is told by a
  * later write, or at finish.
  */
 struct sink *sink_thread(struct sink *next);
@@ -93,7 +100,7 @@ struct source_digest_options {
 };
 struct source *source_digest(struct source *from, const struct source_digest_options *options);
 /*
- * Read @from (taken) ahead in a thread of its own: 1 MiB at the most; a short stream starts none.
+ * Read @from (taken) ahead in a thread of its own: 2 MiB at the most; a short stream starts none.
  * What the sources before it set at their end is set when a read gave 0, and they are left alone
  * once it is freed.
  */
