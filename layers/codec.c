@@ -137,7 +137,7 @@ struct sink *codec_compress(struct sink *next, enum codec codec, int level, stru
 {
 	switch (codec) {
 	case CODEC_NONE:
-		return next;
+		return sink_thread(next);
 	case CODEC_GZIP:
 		if (level_check(codec, &level, GZIP_LEVEL_DEFAULT, err) < 0)
 			break;
@@ -145,7 +145,7 @@ struct sink *codec_compress(struct sink *next, enum codec codec, int level, stru
 	case CODEC_ZSTD:
 		if (level_check(codec, &level, ZSTD_LEVEL_DEFAULT, err) < 0)
 			break;
-		return codec_zstd(next, level);
+		return codec_zstd(sink_thread(next), level);
 	case CODEC_BZIP2:
 	case CODEC_XZ:
 		err_set(err, ERR_USAGE, "layers are not written with %s (known: none, gzip, zstd)",

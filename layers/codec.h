@@ -36,7 +36,11 @@ int codec_level_parse(const char *text, enum codec codec, int *out, struct err *
 /* Which codec the first bytes of a stream belong to (needs 6 bytes; fewer: NONE). */
 enum codec codec_detect(const void *head, size_t len);
 
-/* Compress what is written and pass it on to @next (taken). NULL on a level out of range. */
+/*
+ * Compress what is written and pass it on to @next (taken). To write it there takes as long as to
+ * compress, so of a long stream that is done in a thread of its own: what fails there is told by a
+ * later write, or at finish. NULL on a level out of range.
+ */
 struct sink *codec_compress(struct sink *next, enum codec codec, int level, struct err *err);
 
 /*

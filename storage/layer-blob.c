@@ -98,6 +98,11 @@ static int borrowed_write(struct sink *sink, const void *data, size_t len, struc
 	return sink_write(borrowed->next, data, len, err);
 }
 
+static int borrowed_room(struct sink *sink, char **out, size_t *out_len, struct err *err)
+{
+	return sink_room(((struct borrowed_sink *)sink)->next, out, out_len, err);
+}
+
 static int borrowed_finish(struct sink *sink, struct err *err)
 {
 	return 0;
@@ -114,7 +119,8 @@ static struct sink *sink_borrowed(struct sink *next)
 
 	borrowed->sink = (struct sink){ .write = borrowed_write,
 					.finish = borrowed_finish,
-					.free = borrowed_free };
+					.free = borrowed_free,
+					.room = borrowed_room };
 	borrowed->next = next;
 	return &borrowed->sink;
 }
@@ -247,8 +253,7 @@ static int make_blob(struct store *store, const struct layer *layer,
 	if (blob_writer_open(store, &writer, err) < 0)
 		return -1;
 	sink = sink_digest(sink_watched(writer.tmp.fd, watch), &blob->digest, &blob->size_bytes);
-	/* to write takes as long as to compress: both at the same time */
-	sink = codec_compress(sink_thread(sink), blob->codec, blob->level, err);
+	sink = codec_compress(sink, blob->codec, blob->level, err);
 	if (!sink)
 		return -1;
 	if (layer_write_tar(store, layer, sink, err) < 0 || sink_finish(sink, err) < 0)

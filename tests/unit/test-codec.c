@@ -2,6 +2,7 @@
 /* Codecs: round trips, members and frames in a row, streams cut and damaged, stable bytes. */
 #include <config.h>
 
+#include <dirent.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 #ifdef HAVE_ISAL
 #include <isa-l.h>
@@ -176,6 +178,54 @@ static void sizes_around_a_chunk(void **state)
 			make_text(&text, chunks * DEFLATE_CHUNK_BYTES + (size_t)d);
 			round_trip(CODEC_GZIP, 1, &text);
 		}
+	}
+}
+
+/* Into memory that the stages themselves have, with a write from elsewhere now and then. */
+static void pack_into_room(enum codec codec, const struct strbuf *in, struct strbuf *out)
+{
+	struct err err = ERR_INIT;
+	struct digest digest;
+	struct digest want;
+	auto_sink struct sink *sink =
+		codec_compress(sink_to_strbuf(out), codec, CODEC_LEVEL_DEFAULT, &err);
+	size_t n;
+
+	sink = sink_digest(sink, &digest, NULL);
+	for (size_t pos = 0; pos < in->len; pos += n) {
+		size_t room;
+		char *to;
+
+		n = in->len - pos < 200000 ? in->len - pos : 200000;
+		if (pos % 3 == 0) {
+			assert_int_equal(sink_write(sink, in->data + pos, n, &err), 0);
+			continue;
+		}
+		assert_int_equal(sink_room(sink, &to, &room, &err), 0);
+		assert_non_null(to);
+		assert_true(room > 0);
+		n = room < n ? room : n;
+		memcpy(to, in->data + pos, n);
+		assert_int_equal(sink_write(sink, to, n, &err), 0);
+	}
+	assert_int_equal(sink_finish(sink, &err), 0);
+	digest_of(in->data, in->len, &want);
+	assert_true(digest_equal(&digest, &want));
+}
+
+static void what_is_put_into_a_stage_itself_is_the_same(void **state)
+{
+	static const enum codec codecs[] = { CODEC_GZIP, CODEC_NONE };
+	auto_strbuf struct strbuf text = STRBUF_INIT;
+
+	make_text(&text, 11 * DEFLATE_CHUNK_BYTES);
+	for (size_t c = 0; c < 2; c++) {
+		auto_strbuf struct strbuf written = STRBUF_INIT;
+		auto_strbuf struct strbuf put = STRBUF_INIT;
+
+		pack_into(codecs[c], CODEC_LEVEL_DEFAULT, &text, 65536, &written);
+		pack_into_room(codecs[c], &text, &put);
+		assert_same(&written, &put);
 	}
 }
 
@@ -464,9 +514,9 @@ static void a_frame_gives_what_its_header_promises(void **state)
 		make_frame(&packed, haves[i]);
 		assert_int_equal(decompress(&packed, CODEC_ZSTD, &got, &err), want);
 		strbuf_truncate(&got, 0);
-		assert_int_equal(read_all(codec_unzstd(slow_source(&packed), "blob"), &got, 100,
-					  &err),
-				 want);
+		assert_int_equal(
+			read_all(codec_unzstd(slow_source(&packed), "blob"), &got, 100, &err),
+			want);
 		if (i == 0)
 			assert_string_equal(got.data, "eight by");
 		else
@@ -610,11 +660,11 @@ static void failing_free(struct sink *sink)
 
 static void a_full_disk_stops_it(void **state)
 {
-	static const enum codec codecs[] = { CODEC_GZIP, CODEC_ZSTD };
+	static const enum codec codecs[] = { CODEC_GZIP, CODEC_ZSTD, CODEC_NONE };
 	auto_strbuf struct strbuf noise = STRBUF_INIT;
 
-	make_noise(&noise, 12 * DEFLATE_CHUNK_BYTES);
-	for (size_t c = 0; c < 2; c++) {
+	make_noise(&noise, 24 * DEFLATE_CHUNK_BYTES);
+	for (size_t c = 0; c < 3; c++) {
 		struct failing_sink *full = mem_alloc(sizeof(*full));
 		struct err err = ERR_INIT;
 		auto_sink struct sink *sink = NULL;
@@ -635,11 +685,50 @@ static void a_full_disk_stops_it(void **state)
 	}
 }
 
+static size_t count_threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	size_t count = 0;
+
+	assert_non_null(dir);
+	for (const struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
+		count += entry->d_name[0] != '.';
+	closedir(dir);
+	return count;
+}
+
+static void what_is_given_up_ends(void **state)
+{
+	static const enum codec codecs[] = { CODEC_GZIP, CODEC_ZSTD, CODEC_NONE };
+	auto_strbuf struct strbuf noise = STRBUF_INIT;
+	size_t threads = count_threads();
+
+	make_noise(&noise, 24 * DEFLATE_CHUNK_BYTES);
+	for (size_t c = 0; c < 3; c++) {
+		for (size_t chunks = 0; chunks <= 24; chunks += 6) {
+			auto_strbuf struct strbuf packed = STRBUF_INIT;
+			struct err err = ERR_INIT;
+			struct sink *sink = codec_compress(sink_to_strbuf(&packed), codecs[c],
+							   CODEC_LEVEL_DEFAULT, &err);
+
+			assert_int_equal(
+				sink_write(sink, noise.data, chunks * DEFLATE_CHUNK_BYTES, &err),
+				0);
+			sink_free(sink);
+			/* one that was waited for is to be seen for a moment more */
+			for (int i = 0; i < 1000 && count_threads() > threads; i++)
+				usleep(1000);
+			assert_int_equal(count_threads(), threads);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_level_gives_back_what_it_got),
 		cmocka_unit_test(sizes_around_a_chunk),
+		cmocka_unit_test(what_is_put_into_a_stage_itself_is_the_same),
 		cmocka_unit_test(one_processor_writes_the_same_bytes),
 		cmocka_unit_test(the_header_tells_nothing),
 		cmocka_unit_test(golden_bytes),
@@ -656,6 +745,7 @@ int main(void)
 		cmocka_unit_test(plain_data_passes_unchanged),
 		cmocka_unit_test(levels_out_of_range_are_refused),
 		cmocka_unit_test(a_full_disk_stops_it),
+		cmocka_unit_test(what_is_given_up_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
