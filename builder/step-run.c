@@ -48,6 +48,8 @@ static void volumes_key(const struct volumes *volumes, struct cachekey *key)
  */
 static void settings_key(const struct run_settings *settings, struct cachekey *key)
 {
+	auto_strlist struct strlist devices = STRLIST_INIT;
+
 	for (size_t i = 0; i < settings->host_names.count; i++)
 		cachekey_string(key, "host", settings->host_names.items[i]);
 	for (size_t i = 0; i < settings->limits.count; i++) {
@@ -66,6 +68,9 @@ static void settings_key(const struct run_settings *settings, struct cachekey *k
 	if (settings->no_resolv_conf)
 		cachekey_number(key, "no resolv.conf", 1);
 	volumes_key(&settings->volumes, key);
+	device_grants_inside(&settings->devices, &devices);
+	if (devices.count > 0)
+		cachekey_list(key, "device", &devices);
 }
 
 /* Nothing where nothing was said, so that what is in the cache stays there. */
@@ -185,6 +190,7 @@ static void open_up(struct sandbox_description *out)
 {
 	out->capabilities = UINT64_MAX;
 	out->opens_devices = true;
+	out->resources.confines_devices = false;
 	/* nor is a filter left by which devices would be recorded: a command may want its own */
 	if (out->supervision == SANDBOX_SUPERVISED_DEVICES)
 		out->supervision = SANDBOX_UNSUPERVISED;
@@ -196,24 +202,33 @@ static void open_up(struct sandbox_description *out)
 			out->mounts[i].flags &= ~(unsigned)SANDBOX_MOUNT_READ_ONLY;
 }
 
-static int describe(struct stage_run *run, const struct plan_run *plan,
-		    const struct step_mounts *mounts, int root_fd, struct sandbox_description *out,
-		    struct err *err)
+/* What a command is described by. */
+struct place {
+	struct stage_run *run;
+	const struct plan_run *plan;
+	const struct step_mounts *mounts;
+	int root_fd;
+	struct device_grants *devices;
+};
+
+static int describe(const struct place *place, struct sandbox_description *out, struct err *err)
 {
-	const struct security *security = &run->build->request->security;
+	const struct build_request *request = place->run->build->request;
+	const struct plan_run *plan = place->plan;
+	const struct security *security = &request->security;
 	auto_user_ids struct user_ids ids = USER_IDS_INIT;
 
 	sandbox_description_defaults(out);
-	if (user_resolve(root_fd, plan->user, &ids, err) < 0 ||
-	    run_settings_apply(&run->build->request->run_settings, root_fd, &ids, out, err) < 0)
+	if (user_resolve(place->root_fd, plan->user, &ids, err) < 0 ||
+	    run_settings_apply(&request->run_settings, place->root_fd, &ids, out, err) < 0)
 		return -1;
-	out->root_fd = root_fd;
-	out->hostname = str_dup(run->build->plan->hostname);
-	if (network_of(run, plan) == SANDBOX_NETWORK_NONE)
+	out->root_fd = place->root_fd;
+	out->hostname = str_dup(place->run->build->plan->hostname);
+	if (network_of(place->run, plan) == SANDBOX_NETWORK_NONE)
 		out->namespaces |= SANDBOX_NS_NET;
 	strlist_copy(&out->argv, &plan->argv);
-	set_env(run, plan, &ids, &out->env);
-	add_env(&mounts->env, &out->env);
+	set_env(place->run, plan, &ids, &out->env);
+	add_env(&place->mounts->env, &out->env);
 	free(out->cwd);
 	out->cwd = str_dup(plan->cwd);
 	out->uid = ids.uid;
@@ -222,15 +237,18 @@ static int describe(struct stage_run *run, const struct plan_run *plan,
 	out->group_count = ids.group_count;
 	out->is_32bit = plan->is_32bit;
 	security_apply_rights(security, out);
+	strlist_copy(&place->devices->texts, &request->run_settings.devices);
+	if (device_grants_apply(place->devices, false, out, err) < 0)
+		return -1;
 	if (plan->is_insecure)
 		open_up(out);
 	/* another runtime has groups of its own */
-	if (!run->build->request->runtime)
+	if (!request->runtime)
 		device_open_granted(out);
-	step_mounts_describe(mounts, out);
+	step_mounts_describe(place->mounts, out);
 	if (plan->is_insecure || security->is_unconfined)
 		return 0;
-	out->seccomp_fd = open_seccomp(run->build, out->capabilities, err);
+	out->seccomp_fd = open_seccomp(place->run->build, out->capabilities, err);
 	return out->seccomp_fd < 0 ? -1 : 0;
 }
 
@@ -239,12 +257,17 @@ static int execute(struct stage_run *run, const struct step *step, const struct 
 		   unsigned progress_id, int root_fd, struct err *err)
 {
 	auto_sandbox_description struct sandbox_description description = SANDBOX_DESCRIPTION_INIT;
+	auto_device_grants struct device_grants devices = { .fds = NULL };
+	const struct place place = { .run = run,
+				     .plan = &step->run,
+				     .mounts = mounts,
+				     .root_fd = root_fd,
+				     .devices = &devices };
 	const struct step_command command = {
 		.run = run, .step = step, .progress_id = progress_id, .description = &description
 	};
 
-	if (ensure_cwd(root_fd, step->run.cwd, err) < 0 ||
-	    describe(run, &step->run, mounts, root_fd, &description, err) < 0)
+	if (ensure_cwd(root_fd, step->run.cwd, err) < 0 || describe(&place, &description, err) < 0)
 		return step_locate(err, step, NULL);
 	return step_command_run(&command, err);
 }

@@ -58,6 +58,10 @@ static int parse(const char *text, struct grant *out, struct err *err)
 		third = second;
 		second = NULL;
 	}
+	if (strchr(text, '=') && host[0] != '/')
+		return err_set(err, ERR_USAGE,
+			       "--device '%s': names of CDI are not supported, name its files",
+			       text);
 	if (host[0] != '/' || (second && second[0] != '/') || (third && !is_access(third)))
 		return err_set(err, ERR_USAGE, "--device '%s' is not HOST[:CONTAINER][:rwm]", text);
 	out->host = str_dup(host);
@@ -75,6 +79,17 @@ int device_grants_check(const struct strlist *texts, struct err *err)
 			return -1;
 	}
 	return 0;
+}
+
+void device_grants_inside(const struct strlist *texts, struct strlist *out)
+{
+	for (size_t i = 0; i < texts->count; i++) {
+		auto_grant struct grant grant = { .host = NULL };
+		struct err ignored = ERR_INIT; /* they were checked */
+
+		if (parse(texts->items[i], &grant, &ignored) == 0)
+			strlist_addf(out, "%s:%s", grant.container, grant.access);
+	}
 }
 
 /* ---- nodes of its own ---- */
@@ -111,7 +126,8 @@ static int show(struct device_grants *grants, const struct grant *grant,
 		struct sandbox_description *out, struct err *err)
 {
 	int fd = open(grant->host, O_PATH | O_CLOEXEC);
-	unsigned flags = SANDBOX_MOUNT_NOSUID | SANDBOX_MOUNT_NOEXEC | SANDBOX_MOUNT_MAKE_TARGET;
+	unsigned flags = SANDBOX_MOUNT_NOSUID | SANDBOX_MOUNT_NOEXEC | SANDBOX_MOUNT_MAKE_TARGET |
+			 SANDBOX_MOUNT_RECURSIVE;
 
 	if (fd < 0)
 		return err_sys(err, "open '%s'", grant->host);
@@ -121,29 +137,7 @@ static int show(struct device_grants *grants, const struct grant *grant,
 	return 0;
 }
 
-static int apply_one(struct device_grants *grants, const char *text, bool is_all,
-		     struct sandbox_description *out, struct err *err)
-{
-	auto_grant struct grant grant = { .host = NULL };
-	struct stat st;
-
-	if (parse(text, &grant, err) < 0)
-		return -1;
-	if (stat(grant.host, &st) < 0)
-		return err_sys(err, "--device: stat '%s'", grant.host);
-	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
-		return err_set(err, ERR_USAGE, "--device: '%s' is no device", grant.host);
-	if (is_all && !out->nested && strcmp(grant.host, grant.container) == 0 &&
-	    strncmp(grant.host, DEV, strlen(DEV)) == 0)
-		return 0; /* it is there */
-	if (out->nested || strncmp(grant.container, DEV, strlen(DEV)) != 0)
-		return show(grants, &grant, out, err);
-	add_node(grant.container + strlen(DEV), &st, out);
-	add_rule(&grant, &st, out);
-	return 0;
-}
-
-/* ---- all ---- */
+/* ---- many ---- */
 
 /* What every container has, or its own instance of. */
 static bool is_the_containers(const char *name)
@@ -157,7 +151,9 @@ static bool is_the_containers(const char *name)
 	return false;
 }
 
-static void add_all(int dir_fd, const char *prefix, int depth, struct sandbox_description *out)
+/* Devices in a directory and below; @grant: its rules for them, NULL for none. */
+static void add_all(int dir_fd, const char *prefix, int depth, const struct grant *grant,
+		    struct sandbox_description *out)
 {
 	DIR *dir = fdopendir(dir_fd);
 	const struct dirent *entry;
@@ -171,19 +167,61 @@ static void add_all(int dir_fd, const char *prefix, int depth, struct sandbox_de
 		if (entry->d_name[0] == '.' || is_the_containers(name) ||
 		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
+		if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {
 			add_node(name, &st, out);
+			if (grant)
+				add_rule(grant, &st, out);
+		}
 		if (!S_ISDIR(st.st_mode) || depth >= DEPTH_MAX)
 			continue;
 		fd = openat(dirfd(dir), entry->d_name,
 			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd >= 0)
-			add_all(fd, below, depth + 1, out);
+			add_all(fd, below, depth + 1, grant, out);
 	}
 	if (dir)
 		closedir(dir);
 	else
 		close(dir_fd);
+}
+
+static int add_directory(const struct grant *grant, struct sandbox_description *out,
+			 struct err *err)
+{
+	auto_free char *prefix = str_format("%s/", grant->container + strlen(DEV));
+	const size_t before = out->device_count;
+	int fd = open(grant->host, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "--device: open '%s'", grant->host);
+	add_all(fd, prefix, 0, grant, out);
+	if (out->device_count > before)
+		return 0;
+	return err_set(err, ERR_USAGE, "--device: there is no device in '%s'", grant->host);
+}
+
+static int apply_one(struct device_grants *grants, const char *text, bool is_all,
+		     struct sandbox_description *out, struct err *err)
+{
+	auto_grant struct grant grant = { .host = NULL };
+	struct stat st;
+
+	if (parse(text, &grant, err) < 0)
+		return -1;
+	if (stat(grant.host, &st) < 0)
+		return err_sys(err, "--device: stat '%s'", grant.host);
+	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode) && !S_ISDIR(st.st_mode))
+		return err_set(err, ERR_USAGE, "--device: '%s' is no device", grant.host);
+	if (is_all && !out->nested && strcmp(grant.host, grant.container) == 0 &&
+	    strncmp(grant.host, DEV, strlen(DEV)) == 0)
+		return 0; /* it is there */
+	if (out->nested || strncmp(grant.container, DEV, strlen(DEV)) != 0)
+		return show(grants, &grant, out, err);
+	if (S_ISDIR(st.st_mode))
+		return add_directory(&grant, out, err);
+	add_node(grant.container + strlen(DEV), &st, out);
+	add_rule(&grant, &st, out);
+	return 0;
 }
 
 int device_grants_apply(struct device_grants *grants, bool is_all, struct sandbox_description *out,
@@ -195,10 +233,15 @@ int device_grants_apply(struct device_grants *grants, bool is_all, struct sandbo
 
 		if (fd < 0)
 			return err_sys(err, "open '/dev'");
-		add_all(fd, "", 0, out);
+		add_all(fd, "", 0, NULL, out);
 	}
 	if (grants->texts.count > 0 && !is_all && !out->nested)
 		resources_confine_devices(&out->resources);
+	if (grants->texts.count > 0 && sandbox_is_chroot(out))
+		return err_set(err, ERR_SYSTEM,
+			       "--device '%s': a chroot gets no device of the host, for nothing "
+			       "can be mounted in it",
+			       grants->texts.items[0]);
 	for (size_t i = 0; i < grants->texts.count; i++)
 		if (apply_one(grants, grants->texts.items[i], is_all, out, err) < 0)
 			return -1;

@@ -11,6 +11,7 @@
  *
  *   device = HOST [ ":" CONTAINER ] [ ":" { "r" | "w" | "m" } ]
  *
+ * A directory is all devices in it and below.
  * Real root makes nodes of the container's own below /dev, with the host's mode and owner, and
  * confines it to those; an ordinary user has the host's shown, as far as he may open them.
  */
@@ -19,10 +20,13 @@ struct device_grants {
 	int *fds; /* of the host's, for those that are shown */
 	size_t fd_count;
 };
+#define auto_device_grants __attribute__((cleanup(device_grants_release)))
 void device_grants_release(struct device_grants *grants);
 
 /* ERR_USAGE for one that is not written so. */
 int device_grants_check(const struct strlist *texts, struct err *err);
+/* Where they are in the container, and what may be done with them: "/dev/x:rwm". */
+void device_grants_inside(const struct strlist *texts, struct strlist *out);
 /* Into a description with all defaults; @is_all: every device of the host, too. */
 int device_grants_apply(struct device_grants *grants, bool is_all, struct sandbox_description *out,
 			struct err *err);

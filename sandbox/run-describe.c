@@ -95,7 +95,7 @@ int run_describe(struct run *run, struct sandbox_description *out, struct err *e
 		return -1;
 	describe_process(run, out);
 	container_volumes_describe(run->volumes, out);
-	strlist_copy(&run->devices.texts, &options->devices);
+	strlist_copy(&run->devices.texts, &run->settings->devices);
 	if (security_apply(&options->security, run->store, out, &run->seccomp_fd, err) < 0 ||
 	    device_grants_apply(&run->devices, options->security.is_privileged, out, err) < 0)
 		return -1;

@@ -10,7 +10,6 @@
 #include "common/cmdline.h"
 #include "common/lines.h"
 #include "common/signals.h"
-#include "sandbox/device.h"
 #include "sandbox/network.h"
 #include "sandbox/run-plan.h"
 #include "storage/image-pull.h"
@@ -25,7 +24,6 @@ void run_options_release(struct run_options *options)
 	strlist_release(&options->env);
 	strlist_release(&options->labels);
 	strlist_release(&options->ports);
-	strlist_release(&options->devices);
 	run_settings_release(&options->settings);
 	security_release(&options->security);
 	namespaces_release(&options->namespaces);
@@ -145,8 +143,6 @@ static int parse_table(int argc, char **argv, struct run_options *run, struct te
 		SECURITY_OPTIONS(&texts->security),
 		{ 0, "privileged", OPTION_FLAG, &texts->security.is_privileged, NULL,
 		  "hold nothing back: all capabilities, devices and paths, no filter", NULL },
-		{ 0, "device", OPTION_LIST, &run->devices, "HOST[:CONTAINER][:rwm]",
-		  "a device of the host", NULL },
 		{ 0, "init", OPTION_FLAG, &run->has_init, NULL,
 		  "a first process that hands on signals and takes in orphans", NULL },
 		{ 0, "stop-signal", OPTION_STRING, &texts->stop_signal, "SIGNAL",
@@ -344,7 +340,7 @@ static int check(struct run_options *run, struct err *err)
 			       "--userns with namespaces of container '%s' is not supported: they "
 			       "belong to its own ids",
 			       namespaces_container(&run->namespaces));
-	return device_grants_check(&run->devices, err);
+	return 0;
 }
 
 int run_options_parse(int argc, char **argv, struct run_options *out, struct err *err)

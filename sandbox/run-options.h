@@ -31,7 +31,6 @@ struct run_options {
 	struct strlist env;     /* "K=V", the later one wins */
 	struct strlist labels;
 	struct strlist ports; /* as given */
-	struct strlist devices;
 	struct run_settings settings;
 	struct security security;
 	const char *commit_name; /* its changes become an image of this name */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/size.h"
+#include "sandbox/device.h"
 
 static void dns_release(struct initlayer_dns *dns)
 {
@@ -25,6 +26,7 @@ void run_setting_texts_release(struct run_setting_texts *texts)
 	strlist_release(&texts->ulimits);
 	strlist_release(&texts->groups);
 	strlist_release(&texts->volumes);
+	strlist_release(&texts->devices);
 	resource_texts_release(&texts->resources);
 }
 
@@ -36,6 +38,7 @@ void run_settings_release(struct run_settings *settings)
 	limits_release(&settings->limits);
 	strlist_release(&settings->groups);
 	volumes_release(&settings->volumes);
+	strlist_release(&settings->devices);
 	resources_release(&settings->resources);
 	*settings = (struct run_settings){ .shm_bytes = 0 };
 }
@@ -105,8 +108,10 @@ int run_settings_make(const struct run_setting_texts *texts, enum sandbox_networ
 	if (take_hosts(texts, network, out, err) < 0 || take_dns(texts, network, out, err) < 0 ||
 	    take_shm(texts->shm_size, &out->shm_bytes, err) < 0 ||
 	    take_groups(&texts->groups, &out->groups, err) < 0 ||
-	    resources_parse(&texts->resources, &out->resources, err) < 0)
+	    resources_parse(&texts->resources, &out->resources, err) < 0 ||
+	    device_grants_check(&texts->devices, err) < 0)
 		return -1;
+	strlist_copy(&out->devices, &texts->devices);
 	for (size_t i = 0; i < texts->ulimits.count; i++)
 		if (limits_add(&out->limits, texts->ulimits.items[i], err) < 0)
 			return -1;

@@ -23,6 +23,7 @@ struct run_setting_texts {
 	struct strlist ulimits;
 	struct strlist groups;
 	struct strlist volumes;
+	struct strlist devices;
 	struct resource_texts resources;
 	const char *shm_size;
 	bool no_hosts;
@@ -80,6 +81,13 @@ void run_setting_texts_release(struct run_setting_texts *texts);
 		  OPTION_LIST, &(texts)->groups,                                 \
 		  "GROUP",     "one more group for the processes",               \
 		  NULL },                                                        \
+		{ 0,                                                             \
+		  "device",                                                      \
+		  OPTION_LIST,                                                   \
+		  &(texts)->devices,                                             \
+		  "HOST[:CONTAINER][:rwm]",                                      \
+		  "a device of the host, or all in a directory",                 \
+		  NULL },                                                        \
 		RESOURCE_OPTIONS(&(texts)->resources)
 
 /* The same, looked at. All zero is what a step has when nothing is said. */
@@ -90,6 +98,7 @@ struct run_settings {
 	struct limits limits;
 	struct strlist groups; /* beside those of its user, by name or number */
 	struct volumes volumes;
+	struct strlist devices; /* as given */
 	struct resources resources;
 	uint64_t shm_bytes; /* 0: as always */
 	bool no_hosts;      /* the image's /etc/hosts is what it sees */
@@ -103,8 +112,8 @@ int run_settings_make(const struct run_setting_texts *texts, enum sandbox_networ
 		      struct run_settings *out, struct err *err);
 
 /*
- * Into a description, but for hosts, volumes and resources, which are others' affair. Groups are
- * looked up in the root and added to @ids.
+ * Into a description, but for hosts, volumes, devices and resources, which are others' affair.
+ * Groups are looked up in the root and added to @ids.
  */
 int run_settings_apply(const struct run_settings *settings, int root_fd, struct user_ids *ids,
 		       struct sandbox_description *out, struct err *err);

@@ -447,6 +447,18 @@ no_helper() {
 	# nodes of others that it makes beside them do not open
 	run as root imgrun --rm --device /dev/fuse localhost/bb sh -c 'mknod /dev/m c 1 11; mknod /m c 1 11; head -c 1 /dev/m || head -c 1 /m || echo closed'
 	[[ "$output" == *closed ]]
+	# all in a directory: this host's have nodes of their own beside them
+	[ ! -d /dev/input ] && [ ! -d /dev/mapper ] || {
+		local dir
+		dir=$(ls -d /dev/mapper /dev/input 2>/dev/null | head -1)
+		run as root imgrun --rm --device "$dir:/dev/all:r" localhost/bb sh -c 'ls /dev/all | sort'
+		[ "$output" = "$(find "$dir" -maxdepth 1 \( -type c -o -type b \) -printf '%f\n' | sort)" ]
+	}
+	mkdir -p "$T/none.d"
+	refused root 125 "there is no device in '$T/none.d'" imgrun --rm --device "$T/none.d:/dev/none" localhost/bb true
+	refused root 125 "names of CDI are not supported" imgrun --rm --device vendor.com/class=all localhost/bb true
+	IMGBUILD_ISOLATION=chroot imgstore --root "$T/chroot-store" import "$T/bb.tar" localhost/bb
+	refused root 125 "a chroot gets no device of the host" imgrun --root "$T/chroot-store" --rm --isolation chroot --device /dev/fuse localhost/bb true
 	refused root 125 "'/etc/passwd' is no device" imgrun --rm --device /etc/passwd localhost/bb true
 	refused root 125 "is not HOST[:CONTAINER][:rwm]" imgrun --rm --device fuse localhost/bb true
 }
@@ -489,6 +501,40 @@ no_helper() {
 	[ -c /dev/fuse ] || skip "this host has no /dev/fuse"
 	run as user imgrun --rm --device /dev/fuse localhost/bb sh -c ': </dev/fuse && echo opened'
 	[ "$output" = opened ]
+}
+
+devices_of_steps() { # WHO OPTIONS…: steps have them, the layer has not, and the cache knows
+	local who=$1 said id
+	shift
+	need "$who"
+	[ -c /dev/fuse ] || skip "this host has no /dev/fuse"
+	mkdir -p "$T/devices.d"
+	printf 'FROM localhost/bb\nRUN test ! -e /dev/sub && { : </dev/fuse; } && echo ope""ned && ls /dev >/list # %s\n' "$who $*" >"$T/devices.d/Buildfile"
+	not as "$who" imgbuild "$@" "$T/devices.d"
+	said=$(as "$who" imgbuild "$@" --device /dev/fuse "$T/devices.d" 2>&1)
+	[[ "$said" == *opened* ]]
+	said=$(as "$who" imgbuild "$@" --device /dev/fuse "$T/devices.d" 2>&1)
+	[[ "$said" == *CACHED* ]]
+	not as "$who" imgbuild "$@" --device /dev/fuse:/dev/sub/fuse "$T/devices.d"
+	id=$(as "$who" imgbuild -q "$@" --device /dev/fuse "$T/devices.d")
+	as "$who" imgrun --rm "$id" grep fuse /list
+	not as "$who" imgrun --rm "$id" test -e /dev/fuse
+	refused "$who" 2 "is not HOST[:CONTAINER][:rwm]" imgbuild --device fuse "$T/devices.d"
+	refused "$who" 5 "stat '/dev/no-such'" imgbuild --no-cache --device /dev/no-such "$T/devices.d"
+}
+@test "root: devices of steps" { devices_of_steps root; }
+@test "user: devices of steps" { devices_of_steps user; }
+by_runc() { # WHO
+	command -v runc >/dev/null || skip "runc is not installed"
+	devices_of_steps "$1" --runtime=runc
+}
+@test "root: devices of steps by runc" { by_runc root; }
+@test "user: devices of steps by runc" { by_runc user; }
+@test "root: --device for steps that are confined in no group, or privileged" {
+	need root
+	[ -c /dev/fuse ] || skip "this host has no /dev/fuse"
+	printf 'FROM localhost/bb\nRUN --security=insecure : </dev/fuse && mknod /none b 4095 1048575 && ! dd if=/none 2>/said; grep "No such device" /said\n' >"$T/insecure"
+	as root imgbuild --allow security.insecure --device /dev/fuse -f "$T/insecure" "$T/none.d"
 }
 
 names_and_files() {
