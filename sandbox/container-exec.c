@@ -178,28 +178,58 @@ static int describe(struct visit *visit, struct sandbox_description *out, struct
 	return security_apply(&security, visit->store, out, &visit->seccomp_fd, err);
 }
 
+/* What is needed when its terminal is left. */
+struct leaving {
+	const struct run_observer *observer;
+	const char *container;
+	int null_fd;
+};
+
+static int leave(void *context, int *out_fd, struct err *err)
+{
+	struct leaving *leaving = context;
+
+	(void)err; /* nothing can fail */
+	*out_fd = leaving->null_fd;
+	leaving->observer->left(leaving->observer->context, leaving->container);
+	return 0;
+}
+
 static int run(const struct visit *visit, const struct sandbox_description *description,
-	       struct run_outcome *out, struct err *err)
+	       const struct run_observer *observer, struct run_outcome *out, struct err *err)
 {
 	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
-	auto_close int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	auto_close int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	const bool interactive = visit->options->interactive;
 	const int stdio[3] = { interactive ? STDIN_FILENO : null_fd, STDOUT_FILENO, STDERR_FILENO };
-	const struct attend_options attending = { .interactive = interactive,
-						  .out_fd = STDOUT_FILENO,
-						  .control_fd = -1 };
+	struct leaving leaving = { .observer = observer,
+				   .container = visit->options->container,
+				   .null_fd = null_fd };
+	const bool can_leave = observer && observer->left;
+	const struct attend_options attending = {
+		.interactive = interactive,
+		.out_fd = STDOUT_FILENO,
+		.control_fd = -1,
+		.detach_keys = can_leave ? &visit->options->detach_keys : NULL,
+		.leave = leave,
+		.context = &leaving,
+	};
 
 	if (null_fd < 0)
 		return err_sys(err, "open '/dev/null'");
 	attend_hold();
 	if (sandbox_start(description, description->terminal ? NULL : stdio, &sandbox,
-			  &out->exec_errno, err) < 0 ||
-	    attend(&sandbox, &attending, err) < 0)
+			  &out->exec_errno, err) < 0)
+		return -1;
+	if (observer && observer->started)
+		observer->started(observer->context, visit->options->container);
+	if (attend(&sandbox, &attending, err) < 0)
 		return -1;
 	return sandbox_wait(&sandbox, &out->status, err);
 }
 
-int container_exec(const struct exec_options *options, struct run_outcome *out, struct err *err)
+int container_exec(const struct exec_options *options, const struct run_observer *observer,
+		   struct run_outcome *out, struct err *err)
 {
 	auto_sandbox_description struct sandbox_description description = SANDBOX_DESCRIPTION_INIT;
 	auto_visit struct visit visit = { .options = options,
@@ -214,5 +244,5 @@ int container_exec(const struct exec_options *options, struct run_outcome *out, 
 	    store_open(options->root, &visit.store, err) < 0 || open_all(&visit, err) < 0 ||
 	    resolve_user(&visit, err) < 0 || describe(&visit, &description, err) < 0)
 		return -1;
-	return run(&visit, &description, out, err);
+	return run(&visit, &description, observer, out, err);
 }

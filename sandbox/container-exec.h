@@ -7,6 +7,7 @@
 #include "common/err.h"
 #include "common/strlist.h"
 #include "sandbox/container-run.h"
+#include "sandbox/detach-keys.h"
 
 /* One more command in a container that runs. Texts and lists are the caller's. */
 struct exec_options {
@@ -19,12 +20,15 @@ struct exec_options {
 	bool interactive;
 	bool terminal;
 	bool is_privileged;
+	struct detach_keys detach_keys; /* by which its terminal is left; none: by no keys */
 };
 
 /*
  * To its end. It is in all of the container's namespaces and groups, with its rights and under its
- * filter. Enters the user namespace by itself: nothing may have been entered before.
+ * filter. Enters the user namespace by itself: nothing may have been entered before. @observer may
+ * be NULL; when its terminal is left the command goes on, and nobody sees what it shows.
  */
-int container_exec(const struct exec_options *options, struct run_outcome *out, struct err *err);
+int container_exec(const struct exec_options *options, const struct run_observer *observer,
+		   struct run_outcome *out, struct err *err);
 
 #endif

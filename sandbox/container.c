@@ -7,6 +7,7 @@
 #include "common/cmdline.h"
 #include "common/log.h"
 #include "sandbox/container-exec.h"
+#include "sandbox/front.h"
 #include "sandbox/run-plan.h"
 
 #define EXIT_OURS      125
@@ -25,6 +26,35 @@ static int take_words(const struct strlist *args, const struct strlist *env,
 	return 0;
 }
 
+/* ---- at a terminal, until it is left ---- */
+
+static void hold_front(void *context, const char *id)
+{
+	(void)id;
+	front_hold(context);
+}
+
+static void leave_front(void *context, const char *name)
+{
+	log_info("the command in container '%s' goes on in the background", name);
+	front_leave(context);
+}
+
+static int run(struct exec_options *exec, const char *keys, struct run_outcome *out,
+	       struct err *err)
+{
+	struct front front;
+	const struct run_observer observer = { .started = hold_front,
+					       .left = leave_front,
+					       .context = &front };
+
+	if (detach_keys_parse(keys ? keys : DETACH_KEYS_DEFAULT, &exec->detach_keys, err) < 0)
+		return err_prefix(err, "--detach-keys");
+	if (!exec->terminal || !exec->interactive || exec->detach_keys.count == 0)
+		return container_exec(exec, NULL, out, err);
+	return front_make(&front, err) < 0 ? -1 : container_exec(exec, &observer, out, err);
+}
+
 static int end(const struct run_outcome *outcome, const struct err *err)
 {
 	if (err->kind == ERR_NONE)
@@ -39,10 +69,15 @@ static int cmd_exec(int argc, char **argv)
 {
 	struct exec_options exec = { .root = NULL };
 	auto_strlist struct strlist env = STRLIST_INIT;
+	const char *detach_keys = NULL;
 	const struct cmdline_option options[] = {
 		{ 'i', "interactive", OPTION_FLAG, &exec.interactive, NULL,
 		  "the command reads our standard input", NULL },
 		{ 't', "tty", OPTION_FLAG, &exec.terminal, NULL, "it gets a terminal of its own",
+		  NULL },
+		{ 0, "detach-keys", OPTION_STRING, &detach_keys, "KEYS",
+		  "with -it: what is typed to leave it to itself (default: " DETACH_KEYS_DEFAULT
+		  ")",
 		  NULL },
 		{ 'e', "env", OPTION_LIST, &env, "KEY[=VALUE]", "set a variable, or hand on ours",
 		  NULL },
@@ -73,7 +108,7 @@ static int cmd_exec(int argc, char **argv)
 
 	if (cmdline_parse(&cmdline, argc, argv, &args, &is_done, &err) == 0 && !is_done &&
 	    take_words(&args, &env, &exec, &err) == 0)
-		(void)container_exec(&exec, &outcome, &err); /* told by err */
+		(void)run(&exec, detach_keys, &outcome, &err); /* told by err */
 	status = end(&outcome, &err);
 	strlist_release(&exec.env);
 	strlist_release(&exec.command);

@@ -281,3 +281,51 @@ front_ends() { # the process that the shell waits for
 }
 @test "root: a container ends with the process that was called" { front_ends root; }
 @test "user: a container ends with the process that was called" { front_ends user; }
+
+leaving_a_command() {
+	local who=$1 i
+	open_terminal "$who"
+	as "$who" imgrun -d --name term localhost/bb sleep 1000 3>&-
+	type_keys "as $who imgstore exec -it -e PS1='entered> ' term sh" Enter
+	shows '^entered> $|^entered>$'
+	type_keys 'cat -v' Enter
+	type_keys C-p a Enter C-d
+	shows '^\^Pa$'
+	type_keys 'i=0; while :; do echo tick; i=$((i+1)); echo $i >/ticks; sleep 0.1; done' Enter
+	shows '^tick$'
+	type_keys C-p C-q
+	shows "^imgstore: the command in container 'term' goes on in the background\$"
+	type_keys 'echo left-$?' Enter
+	shows '^left-0$'
+	is_as_before
+	tm kill-server
+	i=$(as "$who" imgstore exec term cat /ticks)
+	for _ in $(seq 100); do [ "$(as "$who" imgstore exec term cat /ticks)" -le "$((i + 2))" ] || break; sleep 0.05; done
+	[ "$(as "$who" imgstore exec term cat /ticks)" -gt "$((i + 2))" ]
+	as "$who" imgstore rm -f term
+	is_gone "$who"
+	refused "$who" 125 "--detach-keys: 'ab' is no key" imgstore exec --detach-keys ab term true
+}
+@test "root: a command in a container is left to itself" { leaving_a_command root; }
+@test "user: a command in a container is left to itself" { leaving_a_command user; }
+command_ends() { # the process that the shell waits for
+	local pid sig who=$1 mark
+	open_terminal "$who"
+	as "$who" imgrun -d --name term localhost/bb sleep 1000 3>&-
+	for sig in TERM KILL; do
+		type_keys "as $who imgstore exec -it -e PS1='entered-$sig> ' term sh" Enter
+		shows "^entered-$sig>\$"
+		type_keys 'trap "" TERM HUP; echo $$ >/pid' Enter
+		sleep 0.2
+		pid=$(pgrep -o -f "exec -it -e PS1=entered-$sig>")
+		for _ in 1 2 3; do kill -$sig "$pid" 2>/dev/null || break; sleep 0.2; done
+		shows 'outer>$'
+		for _ in $(seq 100); do as "$who" imgstore exec term sh -c 'kill -0 $(cat /pid)' 2>/dev/null || break; sleep 0.05; done
+		not as "$who" imgstore exec term sh -c 'kill -0 $(cat /pid)'
+		type_keys 'reset -I; clear' Enter
+	done
+	as "$who" imgstore rm -f term
+	is_gone "$who"
+}
+@test "root: a command in a container ends with the process that was called" { command_ends root; }
+@test "user: a command in a container ends with the process that was called" { command_ends user; }
