@@ -33,6 +33,7 @@ void sandbox_description_release(struct sandbox_description *description)
 	free(description->rlimits);
 	strlist_release(&description->masked_paths);
 	strlist_release(&description->read_only_paths);
+	strlist_release(&description->sysctls);
 	strlist_release(&description->argv);
 	strlist_release(&description->env);
 	*description = (struct sandbox_description)SANDBOX_DESCRIPTION_INIT;
@@ -279,6 +280,7 @@ void sandbox_description_print(const struct sandbox_description *description, st
 	print_devices(out, description);
 	print_list(out, "masked", &description->masked_paths);
 	print_list(out, "read-only", &description->read_only_paths);
+	print_list(out, "sysctl", &description->sysctls);
 	print_ids(out, description);
 	for (size_t i = 0; i < description->rlimit_count; i++)
 		strbuf_printf(out, "rlimit %d %" PRIu64 " %" PRIu64 "\n",

@@ -139,7 +139,8 @@ struct sandbox_description {
 	/* Files get /dev/null over them, directories an empty tmpfs; absent ones are skipped. */
 	struct strlist masked_paths;
 	struct strlist read_only_paths; /* absent: skipped */
-	struct strlist argv; /* argv[0] is looked up in the PATH of env, inside the root */
+	struct strlist sysctls; /* "net/ipv4/ip_forward=1": of its own namespaces (sysctl.h) */
+	struct strlist argv;    /* argv[0] is looked up in the PATH of env, inside the root */
 	struct strlist env;
 	char *cwd; /* absolute; resolved in the root; must exist */
 	uid_t uid;

@@ -15,6 +15,7 @@
 #include "common/mem.h"
 #include "sandbox/caps.h"
 #include "sandbox/limits.h"
+#include "sandbox/sysctl.h"
 
 static void add_string(struct json *array, const char *text)
 {
@@ -434,6 +435,18 @@ static struct json *devices_json(const struct sandbox_description *description)
 	return list;
 }
 
+static struct json *sysctls_json(const struct sandbox_description *description)
+{
+	struct json *json = json_object();
+
+	for (size_t i = 0; i < description->sysctls.count; i++) {
+		auto_free char *name = sysctl_name(description->sysctls.items[i]);
+
+		json_set_string(json, name, strchr(description->sysctls.items[i], '=') + 1);
+	}
+	return json;
+}
+
 static struct json *linux_json(const struct sandbox_description *description,
 			       const struct oci_config_options *options)
 {
@@ -450,6 +463,8 @@ static struct json *linux_json(const struct sandbox_description *description,
 	}
 	json_set(json, "resources", resources_json(description));
 	json_set(json, "devices", devices_json(description));
+	if (description->sysctls.count > 0)
+		json_set(json, "sysctl", sysctls_json(description));
 	json_set_strlist(json, "maskedPaths", &description->masked_paths);
 	json_set_strlist(json, "readonlyPaths", &description->read_only_paths);
 	if (options->has_filter)

@@ -449,7 +449,7 @@ int perform_mounts(const struct sandbox_description *description, struct perform
 		if (perform_mount(description, mount, out, err) < 0)
 			return err_prefix(err, "mount '%s'", mount->target);
 	}
-	if (hide(description, err) < 0)
+	if (perform_sysctls(description, err) < 0 || hide(description, err) < 0)
 		return -1;
 	return enter_root(description->root_fd, err);
 }

@@ -103,6 +103,10 @@ int run_describe(struct run *run, struct sandbox_description *out, struct err *e
 	if (!options->runtime && !options->bundle)
 		device_open_granted(out);
 	namespaces_describe(&options->namespaces, out);
+	strlist_copy(&out->sysctls, &options->sysctls);
+	if (out->sysctls.count > 0 && sandbox_is_chroot(out))
+		return err_set(err, ERR_SYSTEM,
+			       "--sysctl: a chroot has no settings of the kernel of its own");
 	if (out->namespaces & SANDBOX_NS_UTS)
 		out->hostname = str_dup(run->hostname);
 	if (describe_workdir(run, out, err) < 0)

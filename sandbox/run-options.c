@@ -12,6 +12,7 @@
 #include "common/signals.h"
 #include "sandbox/network.h"
 #include "sandbox/run-plan.h"
+#include "sandbox/sysctl.h"
 #include "storage/image-pull.h"
 
 #define TIMEOUT_MAX_S        86400
@@ -24,6 +25,7 @@ void run_options_release(struct run_options *options)
 	strlist_release(&options->env);
 	strlist_release(&options->labels);
 	strlist_release(&options->ports);
+	strlist_release(&options->sysctls);
 	run_settings_release(&options->settings);
 	security_release(&options->security);
 	namespaces_release(&options->namespaces);
@@ -41,6 +43,7 @@ struct texts {
 	struct strlist volumes;
 	struct strlist tmpfs;
 	struct strlist mounts;
+	struct strlist sysctls;
 	struct strlist args;
 	const char *network;
 	const char *stop_signal;
@@ -61,6 +64,7 @@ static void texts_release(struct texts *texts)
 	strlist_release(&texts->volumes);
 	strlist_release(&texts->tmpfs);
 	strlist_release(&texts->mounts);
+	strlist_release(&texts->sysctls);
 	strlist_release(&texts->args);
 }
 
@@ -143,6 +147,8 @@ static int parse_table(int argc, char **argv, struct run_options *run, struct te
 		SECURITY_OPTIONS(&texts->security),
 		{ 0, "privileged", OPTION_FLAG, &texts->security.is_privileged, NULL,
 		  "hold nothing back: all capabilities, devices and paths, no filter", NULL },
+		{ 0, "sysctl", OPTION_LIST, &texts->sysctls, "NAME=VALUE",
+		  "a setting of the kernel that it has of its own, as net.ipv4.ip_forward", NULL },
 		{ 0, "init", OPTION_FLAG, &run->has_init, NULL,
 		  "a first process that hands on signals and takes in orphans", NULL },
 		{ 0, "stop-signal", OPTION_STRING, &texts->stop_signal, "SIGNAL",
@@ -295,6 +301,47 @@ static int take_network(const struct texts *texts, struct run_options *out, stru
 	return namespaces_parse(&out->namespaces, err);
 }
 
+static bool is_own(const struct run_options *run, size_t kind)
+{
+	return run->namespaces.items[kind].choice == NAMESPACE_OWN;
+}
+
+/* Where it has no such namespace of its own the setting would be somebody else's. */
+static int check_sysctl(const char *text, unsigned ns, const struct run_options *run,
+			struct err *err)
+{
+	const bool has_net = run->network != SANDBOX_NETWORK_HOST && is_own(run, NAMESPACE_NET);
+
+	if (ns == SANDBOX_NS_NET && !has_net)
+		return err_set(err, ERR_USAGE,
+			       "--sysctl '%s' needs a network of its own: --network=private or "
+			       "--network=none",
+			       text);
+	if (ns == SANDBOX_NS_NET && run->network == SANDBOX_NETWORK_PRIVATE && run->runtime)
+		return err_set(err, ERR_USAGE,
+			       "--sysctl '%s' with --network=private is not supported by other "
+			       "runtimes",
+			       text);
+	if (ns == SANDBOX_NS_IPC && !is_own(run, NAMESPACE_IPC))
+		return err_set(err, ERR_USAGE, "--sysctl '%s' needs --ipc=private", text);
+	if (ns == SANDBOX_NS_UTS && !is_own(run, NAMESPACE_UTS))
+		return err_set(err, ERR_USAGE, "--sysctl '%s' needs --uts=private", text);
+	return 0;
+}
+
+static int take_sysctls(const struct texts *texts, struct run_options *out, struct err *err)
+{
+	for (size_t i = 0; i < texts->sysctls.count; i++) {
+		const char *text = texts->sysctls.items[i];
+		unsigned ns = 0;
+
+		if (sysctl_parse(text, &out->sysctls, &ns, err) < 0 ||
+		    check_sysctl(text, ns, out, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int take_keys(const struct texts *texts, struct run_options *out, struct err *err)
 {
 	const char *text = texts->detach_keys ? texts->detach_keys : DETACH_KEYS_DEFAULT;
@@ -325,9 +372,9 @@ static int check(struct run_options *run, struct err *err)
 		return err_set(err, ERR_USAGE,
 			       "--limits-in-proc with --time-offset: its boot clock begins with "
 			       "the container");
-	if (run->hostname && run->namespaces.items[NAMESPACE_UTS].choice != NAMESPACE_OWN)
+	if (run->hostname && !is_own(run, NAMESPACE_UTS))
 		return err_set(err, ERR_USAGE, "--hostname needs --uts=private");
-	if (run->has_init && run->namespaces.items[NAMESPACE_PID].choice != NAMESPACE_OWN)
+	if (run->has_init && !is_own(run, NAMESPACE_PID))
 		return err_set(err, ERR_USAGE, "--init needs --pid=private");
 	run->settings.resources.are_shown = run->shows_limits;
 	if (run->ids.is_wanted && (run->runtime || run->bundle))
@@ -356,8 +403,8 @@ int run_options_parse(int argc, char **argv, struct run_options *out, struct err
 	    take_volumes(&texts, &out->settings.volumes, err) < 0 ||
 	    security_parse(&texts.security, &out->security, err) < 0 ||
 	    take_numbers(&texts, out, err) < 0 || take_env(&texts, &out->env, err) < 0 ||
-	    take_labels(&texts, &out->labels, err) < 0 || take_keys(&texts, out, err) < 0 ||
-	    check(out, err) < 0)
+	    take_labels(&texts, &out->labels, err) < 0 || take_sysctls(&texts, out, err) < 0 ||
+	    take_keys(&texts, out, err) < 0 || check(out, err) < 0)
 		return -1;
 	/* what is in argv outlives the list of it */
 	out->image = argv[argc - (int)texts.args.count];

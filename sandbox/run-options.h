@@ -30,7 +30,8 @@ struct run_options {
 	struct strlist command; /* empty: the image's, unless entrypoint is given */
 	struct strlist env;     /* "K=V", the later one wins */
 	struct strlist labels;
-	struct strlist ports; /* as given */
+	struct strlist ports;   /* as given */
+	struct strlist sysctls; /* as sysctl_parse has them */
 	struct run_settings settings;
 	struct security security;
 	const char *commit_name; /* its changes become an image of this name */

@@ -35,6 +35,7 @@ enum wire_tag {
 	WIRE_TIME_OFFSET,
 	WIRE_DEVICE,
 	WIRE_BOOT_OFFSET,
+	WIRE_SYSCTL,
 };
 
 enum wire_flag {
@@ -178,6 +179,7 @@ static void put_fields(struct strbuf *out, const struct sandbox_description *des
 		put_mount(out, &description->mounts[i], fds);
 	put_list(out, WIRE_MASKED, &description->masked_paths);
 	put_list(out, WIRE_READ_ONLY, &description->read_only_paths);
+	put_list(out, WIRE_SYSCTL, &description->sysctls);
 	put_list(out, WIRE_ARG, &description->argv);
 	put_list(out, WIRE_ENV, &description->env);
 	put_text(out, WIRE_CWD, description->cwd);
@@ -498,6 +500,10 @@ static int take_field(const struct field *field, const struct wire_head *head,
 		return take_item(field, &out->masked_paths, err);
 	case WIRE_READ_ONLY:
 		return take_item(field, &out->read_only_paths, err);
+	case WIRE_SYSCTL:
+		if (!memchr(field->data, '=', field->len))
+			return broken(err, "a setting without a value");
+		return take_item(field, &out->sysctls, err);
 	case WIRE_ARG:
 		return take_item(field, &out->argv, err);
 	case WIRE_ENV:

@@ -503,6 +503,33 @@ no_helper() {
 	[ "$output" = opened ]
 }
 
+sysctls() { # WHO
+	need "$1"
+	local before
+	before=$(cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmax /proc/sys/kernel/domainname)
+	run as "$1" imgrun --rm --network none --sysctl kernel.shmmax=12345678 --sysctl kernel.domainname=dom.example --sysctl fs.mqueue.msg_max=20 \
+		--sysctl net.ipv4.ip_forward=1 --sysctl net/ipv4/conf/lo/rp_filter=2 localhost/bb \
+		sh -c 'cd /proc/sys; cat kernel/shmmax kernel/domainname fs/mqueue/msg_max net/ipv4/ip_forward net/ipv4/conf/lo/rp_filter; echo 3 >kernel/shmmax || echo closed'
+	[ "${lines[*]:0:5}" = "12345678 dom.example 20 1 2" ]
+	[ "${lines[-1]}" = closed ]
+	[ "$(cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmax /proc/sys/kernel/domainname)" = "$before" ]
+	if command -v runc >/dev/null; then
+		run as "$1" imgrun --rm --runtime runc --network none --sysctl net.ipv4.conf.lo.rp_filter=2 localhost/bb cat /proc/sys/net/ipv4/conf/lo/rp_filter
+		[[ "$output" == *2 ]]
+		refused "$1" 125 "is not supported by other runtimes" imgrun --rm --runtime runc --network private --sysctl net.ipv4.ip_forward=1 localhost/bb true
+	fi
+	refused "$1" 125 "--sysctl 'net.ipv4.ip_forward=1' needs a network of its own: --network=private or --network=none" imgrun --rm --sysctl net.ipv4.ip_forward=1 localhost/bb true
+	refused "$1" 125 "needs --ipc=private" imgrun --rm --ipc=host --sysctl kernel.sem=1 localhost/bb true
+	refused "$1" 125 "needs --uts=private" imgrun --rm --uts=host --sysctl kernel.domainname=1 localhost/bb true
+	refused "$1" 125 "--sysctl 'kernel.panic=1': no container has that of its own" imgrun --rm --sysctl kernel.panic=1 localhost/bb true
+	refused "$1" 125 "--hostname gives a host name" imgrun --rm --sysctl kernel.hostname=x localhost/bb true
+	refused "$1" 125 "--sysctl 'net/../kernel/panic=1' is not NAME=VALUE" imgrun --rm --network none --sysctl net/../kernel/panic=1 localhost/bb true
+	refused "$1" 125 "this kernel has no '/proc/sys/net/no/such'" imgrun --rm --network none --sysctl net.no.such=1 localhost/bb true
+	refused "$1" 125 "write 'x' into '/proc/sys/kernel/shmmax'" imgrun --rm --sysctl kernel.shmmax=x localhost/bb true
+}
+@test "root: settings of the kernel" { sysctls root; }
+@test "user: settings of the kernel" { sysctls user; }
+
 devices_of_steps() { # WHO OPTIONS…: steps have them, the layer has not, and the cache knows
 	local who=$1 said id
 	shift

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Limits from the command line, and what a host says of its cgroups: a first byte chooses. A rule
- * for devices that was taken is one again when it was written; no plan has a value of two lines.
+ * Limits and settings of the kernel from the command line, and what a host says of its cgroups: a
+ * first byte chooses. A rule for devices that was taken is one again when it was written, and so is
+ * a setting; no plan has a value of two lines, and no path of a setting leads out of /proc/sys.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/strlist.h"
 #include "sandbox/cgroup-internal.h"
+#include "sandbox/sysctl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -46,6 +49,24 @@ static void check_numbers(const char *text)
 	resources_release(&resources);
 }
 
+static void check_sysctl(const char *text)
+{
+	auto_strlist struct strlist items = STRLIST_INIT;
+	struct err err = ERR_INIT;
+	auto_free char *again = NULL;
+	auto_free char *name = NULL;
+	unsigned ns;
+
+	if (sysctl_parse(text, &items, &ns, &err) < 0)
+		return;
+	name = sysctl_name(items.items[0]);
+	again = str_format("%s%s", name, strchr(items.items[0], '='));
+	if (!ns || items.items[0][0] == '/' || strstr(items.items[0], "../") == items.items[0] ||
+	    sysctl_parse(again, &items, &ns, &err) < 0 ||
+	    strcmp(items.items[0], items.items[1]) != 0)
+		abort();
+}
+
 static void check_host(char *text)
 {
 	auto_cgroup_host struct cgroup_host host = { .items = NULL };
@@ -67,6 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (data[0] == 'd')
 		check_device(text);
+	else if (data[0] == 's')
+		check_sysctl(text);
 	else if (data[0] == 'h')
 		check_host(text);
 	else

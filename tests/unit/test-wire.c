@@ -31,6 +31,7 @@ static void fill(struct sandbox_description *out)
 				      SANDBOX_MOUNT_RECURSIVE | SANDBOX_MOUNT_READ_ONLY, 11, NULL);
 	strlist_add(&out->masked_paths, "/proc/kcore");
 	strlist_add(&out->read_only_paths, "/proc/sys");
+	strlist_add(&out->sysctls, "net/ipv4/ip_forward=1");
 	strlist_add(&out->argv, "sh");
 	strlist_add(&out->argv, "");
 	strlist_add(&out->argv, "-c\n\xff");
@@ -58,6 +59,7 @@ static const char golden[] =
 	"mount bind ro rbind \"/da\\\"ta\"\n"
 	"masked \"/proc/kcore\"\n"
 	"read-only \"/proc/sys\"\n"
+	"sysctl \"net/ipv4/ip_forward=1\"\n"
 	"uid 4294967294\n"
 	"gid 7\n"
 	"groups 5 100000\n"
