@@ -336,6 +336,11 @@ ADD $URL/b /timeout"
 	done
 	started=$(pgrep -P "$pid")
 	[ -n "$started" ]
+	# what is on the network has nothing to lose
+	grep -qE '^NoNewPrivs:\s+1$' "/proc/$(pgrep -P "$pid" -x fetch)/status"
+	for set in CapInh CapPrm CapEff CapBnd CapAmb; do
+		grep -qE "^$set:\s+0+$" "/proc/$(pgrep -P "$pid" -x fetch)/status"
+	done
 	kill -TERM "$pid"
 	status=0
 	wait "$pid" || status=$?

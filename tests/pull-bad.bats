@@ -238,6 +238,37 @@ big_bytes() { jq -s "map(select(.path|endswith(\"$BIG\"))|.out)|add" "$T/registr
 	rules '{"digest_header":false,"rules":[{"match":"GET .*manifests","do":"bytes","body":"{\"schemaVersion\":1,\"name\":\"a/b\",\"tag\":\"v1\",\"fsLayers\":[]}"}]}'
 	fails 3 'schema'
 }
+@test "a bomb: some kilobytes that would be gigabytes" {
+	command -v zstd >/dev/null || skip "zstd is not installed"
+	local d=$T/bomb
+	mkdir -p "$d/tree"
+	truncate -s 2G "$d/tree/zeros"
+	tar -C "$d/tree" -cf - zeros | tee >(sha256sum | cut -d' ' -f1 >"$d/diff-id") | zstd -q -T1 >"$d/layer"
+	[ "$(stat -c %s "$d/layer")" -lt 300000 ]
+	python3 - "$d" <<-'END'
+		import hashlib, json, os, sys
+		d = sys.argv[1]
+		out = d + '/oci/blobs/sha256/'
+		os.makedirs(out)
+		def put(kind, body):
+		    digest = hashlib.sha256(body).hexdigest()
+		    open(out + digest, 'wb').write(body)
+		    return {'mediaType': 'application/vnd.oci.image.' + kind, 'digest': 'sha256:' + digest, 'size': len(body)}
+		layer = open(d + '/layer', 'rb').read()
+		tar = open(d + '/diff-id').read().strip()
+		config = put('config.v1+json', json.dumps({'architecture': 'amd64', 'os': 'linux', 'config': {},
+		    'rootfs': {'type': 'layers', 'diff_ids': ['sha256:' + tar]}}).encode())
+		manifest = put('manifest.v1+json', json.dumps({'schemaVersion': 2, 'mediaType': 'application/vnd.oci.image.manifest.v1+json',
+		    'config': config, 'layers': [put('layer.v1.tar+zstd', layer)]}).encode())
+		json.dump({'schemaVersion': 2, 'manifests': [manifest]}, open(d + '/oci/index.json', 'w'))
+		json.dump({'imageLayoutVersion': '1.0.0'}, open(d + '/oci/oci-layout', 'w'))
+	END
+	rules '{}'
+	skopeo copy -q --dest-tls-verify=false "oci:$d/oci" "docker://$H/bomb/a:v1"
+	IMAGE=$H/bomb/a:v1
+	fails 3 'unpacks to more than 1100 times its size: if it may, give --unpack-limit ratio=NUMBER'
+	[ "$(du -sm "$IMGBUILD_ROOT" | cut -f1)" -lt 100 ]
+}
 @test "lengths that are wrong" {
 	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"length","add":1000}]}'
 	fails 4 "$BIG.*bytes" --retry=1
@@ -279,6 +310,27 @@ big_bytes() { jq -s "map(select(.path|endswith(\"$BIG\"))|.out)|add" "$T/registr
 	run -0 pull "$IMAGE"
 	[ "$(grep -c 'this is old' <<<"$output")" = 1 ]
 }
+@test "the program on the network has no capability while it works, and ends with the pull" {
+	local pid child
+	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"drip","bytes":100000,"seconds":0.2}]}'
+	imgpull -q "$IMAGE" & pid=$!
+	for _ in $(seq 100); do
+		[ -z "$(asked "select(.path|contains(\"manifests\"))|.path")" ] || break
+		sleep 0.1
+	done
+	child=$(pgrep -P "$pid" courier)
+	for set in CapInh CapPrm CapEff CapBnd CapAmb; do
+		grep -qE "^$set:\s+0+$" "/proc/$child/status"
+	done
+	grep -qE '^NoNewPrivs:\s+1$' "/proc/$child/status"
+	kill "$pid"
+	wait "$pid" || true
+	for _ in $(seq 50); do
+		[ -e "/proc/$child" ] || break
+		sleep 0.1
+	done
+	[ ! -e "/proc/$child" ]
+}
 @test "Ctrl-C ends it at once" {
 	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"hang","seconds":30}]}'
 	imgpull -q "$IMAGE" & pid=$!
@@ -300,6 +352,26 @@ big_bytes() { jq -s "map(select(.path|endswith(\"$BIG\"))|.out)|add" "$T/registr
 	cmp "$T/1" "$T/3"
 	sleep 0.5 # it writes its log when the last drop has fallen
 	[ "$(asked "select(.path|endswith(\"$BIG\"))|.out")" = "$SIZE" ]
+}
+
+@test "after one was killed three at once go on with what it left" {
+	local pid pids= have
+	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"drip","bytes":400000,"seconds":0.3}]}'
+	imgpull -q "$IMAGE" & pid=$!
+	sleep 1.5
+	kill -9 "$pid"
+	wait "$pid" || true
+	have=$(stat -c %s "$IMGBUILD_ROOT"/blobs/sha256/.part-*)
+	[ "$have" -gt 0 ]
+	rules '{"rules":[{"match":"GET .*'"$BIG"'","do":"drip","bytes":500000,"seconds":0.1}]}'
+	for pid in 1 2 3; do
+		pull "$IMAGE" >"$T/$pid" & pids="$pids $!"
+	done
+	for pid in $pids; do wait "$pid"; done
+	[ "$(cat "$T/1" "$T/2" "$T/3" | sort -u)" = "$WANT" ]
+	sleep 0.5 # it writes its log when the last drop has fallen
+	[ "$(asked "select((.path|endswith(\"$BIG\")) and .range)|[.range, .out]|join(\" \")")" = "bytes=$have- $((SIZE - have))" ]
+	imgstore check >/dev/null
 }
 
 # ---- by way of others ----

@@ -182,6 +182,49 @@ bytes_sent() { bad_registry_log bad '.in' | paste -sd+ | bc; }
 	refused root 2 "exclude each other" imgpush --all-platforms --platform linux/arm64 multi:1 "$ref:x"
 }
 
+# index_travels WHO: to a registry of every kind, and back into an empty store, with the same bytes
+index_travels() {
+	local who=$1 kind ref digest options back
+	printf 'FROM scratch\nARG TARGETARCH\nCOPY big-$TARGETARCH /\n' >"$T/ctx/Multi"
+	echo amd64 >"$T/ctx/big-amd64"
+	echo arm64 >"$T/ctx/big-arm64"
+	back=$T/back-$who
+	mkdir "$back"
+	[ "$who" = root ] || chown "$TEST_USER:" "$back"
+	as "$who" imgbuild -q -f "$T/ctx/Multi" --platform linux/amd64,linux/arm64 -t many:1 "$T/ctx"
+	for kind in plain tls client htpasswd token; do
+		ref=$(registry_of $kind)/$REPO/$who:1
+		case $kind in
+		plain) options= ;;
+		tls) options="--tls-verify --cert-dir $CERTS" ;;
+		client) options="--tls-verify --cert-dir $CLIENT_CERTS" ;;
+		htpasswd) options="--tls-verify --cert-dir $CERTS --authfile $T/authfile" ;;
+		token) options="--authfile $T/authfile" ;;
+		esac
+		jq -n --arg h "$(registry_of htpasswd)" --arg t "$(registry_of token)" --arg a "$(printf %s "$CREDS" | base64 -w0)" \
+			'{auths: {($h): {auth: $a}, ($t): {auth: $a}}}' >"$T/authfile"
+		# shellcheck disable=SC2086
+		digest=$(as "$who" imgpush -q $options many:1 "$ref")
+		# shellcheck disable=SC2086
+		[ "$(as "$who" imgpull -q --root "$back/$kind" --all-platforms $options "$ref")" = "$digest" ]
+		as "$who" imgpush -q --root "$back/$kind" --all-platforms "$ref" "oci:$back/$kind.oci:1"
+		[ "$(jq -r '.manifests[0].digest' "$back/$kind.oci/index.json")" = "$digest" ]
+		as "$who" imgstore --root "$back/$kind" reset -f
+	done
+	(cd "$back/plain.oci/blobs/sha256" && sha256sum *) >"$T/want"
+	for kind in tls client htpasswd token; do
+		(cd "$back/$kind.oci/blobs/sha256" && sha256sum *) | diff "$T/want" -
+	done
+}
+@test "an index goes to every kind of registry and comes back" {
+	need_root
+	index_travels root
+}
+@test "an index goes to every kind of registry and comes back, as a user" {
+	need_builder user
+	index_travels user
+}
+
 @test "a layer that is compressed on the way is the one that a layout gets" {
 	need_root
 	local digest

@@ -86,6 +86,24 @@ ours() {
 	ours "$P:next" "$(cat "$T/buildah.digest")"
 	[ "$(as root imgrun --rm "$P:next" cat /new)" = new ]
 }
+@test "podman and docker run their image of our index, and we run ours of podman's" {
+	local digest
+	printf 'FROM scratch\nADD rootfs.tar /\nARG TARGETARCH\nENV ARCH=$TARGETARCH\nCMD ["sh", "-c", "echo $ARCH"]\n' >"$T/ctx/Multi"
+	as root imgbuild -q -f "$T/ctx/Multi" --platform linux/amd64,linux/arm64 -t many:1 "$T/ctx"
+	digest=$(as root imgpush -q many:1 "$P:many")
+	p_podman pull -q --tls-verify=false "$P:many"
+	[ "$(p_podman run --rm --network none "$P:many")" = amd64 ]
+	if command -v dockerd >/dev/null; then
+		p_docker pull -q "$P:many"
+		[ "$(docker_digest "$P:many")" = "$digest" ]
+		[ "$(p_docker run --rm --network none "$P:many")" = amd64 ]
+	fi
+	p_podman manifest create theirs:1
+	p_podman manifest add --all --tls-verify=false theirs:1 "docker://$P:many"
+	p_podman manifest push -q --all --tls-verify=false --digestfile "$T/many.digest" theirs:1 "docker://$P:theirs"
+	[ "$(as root imgpull -q --all-platforms "$P:theirs")" = "$(cat "$T/many.digest")" ]
+	[ "$(as root imgrun --rm "$P:theirs")" = amd64 ]
+}
 @test "skopeo copies what we push, with tokens, and we what it copies" {
 	local digest ref
 	ref=$(registry_of token)/r/a
