@@ -31,6 +31,7 @@ static void run_release(struct run *run)
 	fd_close(&run->log_fd);
 	fd_close(&run->control_fd);
 	device_grants_release(&run->devices);
+	strlist_release(&run->ports);
 	network_release(&run->network);
 	procview_release(&run->procview);
 	container_state_release(&run->state);

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -217,6 +218,44 @@ static const char *port_of_line(const char *line, const struct strlist *ports)
 	return NULL;
 }
 
+/* "default" in version 4: its destination and mask are 0. */
+static bool is_v4_default(const char *line)
+{
+	char to[16];
+	char mask[16];
+
+	return sscanf(line, "%*s %15s %*s %*s %*s %*s %*s %15s", to, mask) == 2 &&
+	       strcmp(to, "00000000") == 0 && strcmp(mask, "00000000") == 0;
+}
+
+/* In version 6 that of the loopback, which is always there, leads nowhere. */
+static bool is_v6_default(const char *line)
+{
+	const char *device = strrchr(line, ' ');
+
+	return strncmp(line, "00000000000000000000000000000000 00 ", 36) == 0 && device &&
+	       strcmp(device, " lo\n") != 0;
+}
+
+static bool has_route(const char *path, bool (*is_default)(const char *line))
+{
+	FILE *file = fopen(path, "re");
+	bool found = false;
+	char line[512];
+
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = is_default(line);
+	if (file)
+		fclose(file);
+	return found;
+}
+
+static bool has_way_out(void)
+{
+	return has_route("/proc/net/route", is_v4_default) ||
+	       has_route("/proc/net/ipv6_route", is_v6_default);
+}
+
 static int fail(int log_fd, const struct strlist *ports, struct err *err)
 {
 	auto_strbuf struct strbuf said = STRBUF_INIT;
@@ -227,8 +266,14 @@ static int fail(int log_fd, const struct strlist *ports, struct err *err)
 	port = port_of_line(line, ports);
 	if (port)
 		return err_set(err, ERR_SYSTEM, "--publish '%s': " HELPER ": %s", port, line);
-	err_set(err, ERR_SYSTEM, HELPER " could not set up the network");
-	return err_detail(err, "%s", line);
+	if (has_way_out()) {
+		err_set(err, ERR_SYSTEM, HELPER " could not set up the network");
+		return err_detail(err, "%s", line);
+	}
+	err_set(err, ERR_SYSTEM,
+		HELPER " could not set up the network: this host has no default route: %s", line);
+	return err_detail(err, "give it one (ip route add default ...), or use "
+			       "--network=slirp4netns, which needs none, or --network=none");
 }
 
 int network_pasta_start(struct network *network, const struct strlist *ports, struct err *err)

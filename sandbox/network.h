@@ -34,6 +34,11 @@ void network_release(struct network *network);
 
 /* ERR_USAGE. */
 int network_ports_check(const struct strlist *ports, struct err *err);
+/*
+ * What of @exposed ("80/tcp") @ports does not lead to already, added to it with ports of the host
+ * that are free. ERR_SYSTEM when there are none.
+ */
+int network_ports_publish(const struct strlist *exposed, struct strlist *ports, struct err *err);
 /* @text as the name of such a program, or NULL. */
 const char *network_helper_name(const char *text);
 /*

@@ -52,8 +52,12 @@ static int describe_network(struct run *run, struct sandbox_description *out, st
 	}
 	if (run->options->print_description)
 		return 0; /* it would have one, made for it */
-	if (network_start(run->options->network_helper, &run->options->ports,
-			  run->ids->owners.userns_fd, &run->network, err) < 0)
+	strlist_copy(&run->ports, &run->options->ports);
+	if (run->options->publishes_all &&
+	    network_ports_publish(&run->image.config.config.exposed_ports, &run->ports, err) < 0)
+		return -1;
+	if (network_start(run->options->network_helper, &run->ports, run->ids->owners.userns_fd,
+			  &run->network, err) < 0)
 		return -1;
 	sandbox_description_add_join(out, SANDBOX_NS_NET, run->network.ns_fd);
 	return 0;

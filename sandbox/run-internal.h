@@ -39,6 +39,7 @@ struct run {
 	int log_fd;      /* of one that runs in the background */
 	int control_fd;
 	struct device_grants devices;
+	struct strlist ports; /* of the host, that lead into it */
 	struct network network;
 	struct procview procview;
 	struct container_state state;

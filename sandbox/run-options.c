@@ -116,6 +116,8 @@ static int parse_table(int argc, char **argv, struct run_options *run, struct te
 		  NULL },
 		{ 'p', "publish", OPTION_LIST, &run->ports, "[IP:]HOST:CONTAINER[/udp]",
 		  "with --network=private: a port of the host that leads into it", NULL },
+		{ 'P', "publish-all", OPTION_FLAG, &run->publishes_all, NULL,
+		  "the same for each port that the image exposes, from one that is free", NULL },
 		{ 0, "pid", OPTION_STRING, &run->namespaces.items[NAMESPACE_PID].text,
 		  "private|host|container:NAME", "whose processes it sees (default: its own)",
 		  NULL },
@@ -293,6 +295,10 @@ static int take_network(const struct texts *texts, struct run_options *out, stru
 		return -1;
 	else if (text)
 		out->network_helper = network_helper_name(text);
+	if (out->publishes_all && out->network != SANDBOX_NETWORK_PRIVATE)
+		return err_set(err, ERR_USAGE,
+			       "--publish-all needs --network=private: on the host's network each "
+			       "port is the host's already");
 	if (out->ports.count > 0 && out->network != SANDBOX_NETWORK_PRIVATE)
 		return err_set(err, ERR_USAGE,
 			       "--publish '%s' needs --network=private: on the host's network each "

@@ -45,6 +45,7 @@ struct run_options {
 	int64_t stop_timeout_s;
 	int64_t time_offset_s;
 	bool has_time_offset;
+	bool publishes_all; /* that the image exposes */
 	bool has_init;
 	bool shows_limits; /* in its /proc */
 	bool is_detached;

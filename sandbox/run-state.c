@@ -53,7 +53,7 @@ void run_fill_state(struct run *run, const struct sandbox_description *descripti
 		str_dup(options->security.is_unconfined ? "unconfined" : options->security.seccomp);
 	strlist_copy(&state->labels, &options->labels);
 	strlist_copy(&state->cgroups, &cgroup->dirs);
-	strlist_copy(&state->ports, &options->ports);
+	strlist_copy(&state->ports, &run->ports);
 	state->stop_signal = stop_signal(run);
 	state->stop_timeout_s = options->stop_timeout_s;
 	state->is_detached = options->is_detached;

@@ -19,19 +19,23 @@ static void load_state(struct store *store, const struct container_summary *item
 }
 
 /* "running", "exited (3)"; one of which nobody saw the end is "stopped". */
-static const char *status_text(struct store *store, const struct container_summary *item, char *buf,
+static const char *status_text(bool is_running, const struct container_state *state, char *buf,
 			       size_t size)
 {
-	auto_container_state struct container_state state = { .pid = 0 };
-
-	if (item->running)
+	if (is_running)
 		return "running";
-	load_state(store, item, &state);
-	if (!state.ended)
+	if (!state->ended)
 		return "stopped";
-	snprintf(buf, size, "exited (%jd)%s", (intmax_t)state.exit_status,
-		 state.was_short_of_memory ? ", out of memory" : "");
+	snprintf(buf, size, "exited (%jd)%s", (intmax_t)state->exit_status,
+		 state->was_short_of_memory ? ", out of memory" : "");
 	return buf;
+}
+
+/* As they were asked for, while they lead anywhere. */
+static void ports_text(bool is_running, const struct container_state *state, struct strbuf *out)
+{
+	for (size_t i = 0; is_running && i < state->ports.count; i++)
+		strbuf_printf(out, "%s%s", i ? ", " : "", state->ports.items[i]);
 }
 
 static struct json *container_json(struct store *store, const struct container_summary *item)
@@ -76,22 +80,28 @@ struct json *command_container_json(struct store *store, const char *text, struc
 
 static void print_containers(struct store *store, const struct container_list *list)
 {
-	auto_table struct table table = { .columns = 5 };
+	auto_table struct table table = { .columns = 6 };
 	char buf[40];
 
 	table_add(&table, "CONTAINER ID");
 	table_add(&table, "IMAGE");
 	table_add(&table, "CREATED");
 	table_add(&table, "STATUS");
+	table_add(&table, "PORTS");
 	table_add(&table, "NAME");
 	for (size_t i = 0; i < list->count; i++) {
 		const struct container_summary *item = &list->items[i];
+		auto_container_state struct container_state state = { .pid = 0 };
+		auto_strbuf struct strbuf ports = STRBUF_INIT;
 
+		load_state(store, item, &state);
+		ports_text(item->running, &state, &ports);
 		snprintf(buf, sizeof(buf), "%.12s", item->id);
 		table_add(&table, buf);
 		table_add(&table, short_id(&item->image_id, buf));
 		table_add(&table, age_text(item->created, buf));
-		table_add(&table, status_text(store, item, buf, sizeof(buf)));
+		table_add(&table, status_text(item->running, &state, buf, sizeof(buf)));
+		table_add(&table, ports.data);
 		table_add(&table, item->name);
 	}
 	table_print(&table);

@@ -322,6 +322,44 @@ own_network() {
 @test "user: a network of its own by pasta, with ports of the host" { own_network user pasta; }
 @test "user: a network of its own by slirp4netns, with ports of the host" { own_network user slirp4netns; }
 
+publish_all() { # WHO PROGRAM
+	need_helper "$1" "$2"
+	command -v curl >/dev/null || skip "curl is not installed"
+	local port i
+	mkdir -p "$T/exposes"
+	printf 'FROM localhost/bb\nEXPOSE 80 53/udp 9999\nCMD echo served >/index.html; httpd -f -p 80 -h /\n' >"$T/exposes/Buildfile"
+	as "$1" imgbuild -q -t localhost/exposes "$T/exposes"
+	as "$1" imgrun -d --name net --network="$2" -P -p 127.0.0.1:$((20000 + RANDOM % 10000)):9999 localhost/exposes
+	run as "$1" imgstore inspect net
+	port=$(jq -r '.[0].State.Ports[] | select(test(":80$")) | split(":")[0]' <<<"$output")
+	[ "$(jq '.[0].State.Ports | length' <<<"$output")" = 3 ]
+	jq -e '[.[0].State.Ports[] | select(test("^[0-9]+:53/udp$"))] | length == 1' <<<"$output"
+	as "$1" imgstore ps | grep -F ":80 "
+	for i in $(seq 50); do [ "$(curl -s -m 2 "http://127.0.0.1:$port/")" = served ] && break; sleep 0.1; done
+	[ "$(curl -s -m 2 "http://127.0.0.1:$port/")" = served ]
+	as "$1" imgstore stop -t 0 net
+	not grep -F ":80" <(as "$1" imgstore ps)
+	as "$1" imgstore rm -f net
+}
+@test "root: all ports that an image exposes by pasta" { publish_all root pasta; }
+@test "root: all ports that an image exposes by slirp4netns" { publish_all root slirp4netns; }
+@test "user: all ports that an image exposes by pasta" { publish_all user pasta; }
+@test "ports that an image exposes need a private network" {
+	need_user
+	refused user 125 "--publish-all needs --network=private" imgrun --rm -P localhost/bb true
+}
+@test "root: pasta where this host has no default route" {
+	need root
+	command -v pasta >/dev/null || skip "pasta is not installed"
+	run -125 as root unshare -n sh -c 'ip link set lo up; exec imgrun --rm --network=private localhost/bb true'
+	echo "$output"
+	[[ "$output" == *"pasta could not set up the network: this host has no default route: "* ]]
+	[[ "$output" == *"ip route add default"*"--network=slirp4netns"* ]]
+	if [ -w /dev/net/tun ] && command -v slirp4netns >/dev/null; then
+		as root unshare -n sh -c 'ip link set lo up; exec imgrun --rm --network=slirp4netns localhost/bb true'
+	fi
+}
+
 # ask_udp PORT: the answer of the host's outer address
 ask_udp() {
 	python3 - "$1" <<-'E'
