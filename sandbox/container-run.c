@@ -18,6 +18,7 @@
 #include "sandbox/procview.h"
 #include "sandbox/run-internal.h"
 #include "sandbox/run-plan.h"
+#include "sandbox/volume-lent.h"
 #include "storage/commit.h"
 #include "storage/container-control.h"
 #include "storage/mount.h"
@@ -75,6 +76,7 @@ static int prepare(struct run *run, struct err *err)
 	const struct run_options *options = run->options;
 
 	if (check_terminal(options, err) < 0 || network_ports_check(&options->ports, err) < 0 ||
+	    volumes_add_from(run->volumes, &options->volumes_from, run->store, err) < 0 ||
 	    volumes_open(run->volumes, err) < 0 ||
 	    image_get_for(run->store, options->image, options->platform, &run->image, err) < 0)
 		return -1;

@@ -123,6 +123,8 @@ int container_volumes_open(const struct volume_room *room, struct volumes *volum
 			continue;
 		if (volume->kind == VOLUME_BIND)
 			fd = open_overlay(room, volume, i, err);
+		else if (volume->kind == VOLUME_LENT)
+			fd = container_open_lent(room->store, volume->source, err);
 		else if (volume->source)
 			fd = open_named(room, volume, err);
 		else
@@ -144,7 +146,7 @@ void container_volumes_describe(const struct volumes *volumes, struct sandbox_de
 		const unsigned ro = volume->read_only ? SANDBOX_MOUNT_READ_ONLY : 0U;
 		/* what is in the store has an image's owners */
 		const unsigned owned =
-			has_own_ids && volume->kind == VOLUME_NAMED ? SANDBOX_MOUNT_OWNED : 0U;
+			has_own_ids && volume->kind != VOLUME_BIND ? SANDBOX_MOUNT_OWNED : 0U;
 
 		if (volume->kind == VOLUME_TMPFS)
 			sandbox_description_add_mount(out, SANDBOX_MOUNT_TMPFS, volume->target,

@@ -13,6 +13,7 @@
 #include "sandbox/network.h"
 #include "sandbox/run-plan.h"
 #include "sandbox/sysctl.h"
+#include "sandbox/volume-lent.h"
 #include "storage/image-pull.h"
 
 #define TIMEOUT_MAX_S        86400
@@ -26,6 +27,7 @@ void run_options_release(struct run_options *options)
 	strlist_release(&options->labels);
 	strlist_release(&options->ports);
 	strlist_release(&options->sysctls);
+	strlist_release(&options->volumes_from);
 	run_settings_release(&options->settings);
 	security_release(&options->security);
 	namespaces_release(&options->namespaces);
@@ -108,6 +110,8 @@ static int parse_table(int argc, char **argv, struct run_options *run, struct te
 		  "a file system in memory, as in /run:size=64m,mode=0755", NULL },
 		{ 0, "mount", OPTION_LIST, &texts->mounts, "type=bind|volume|tmpfs,...",
 		  "the same in words: source=, target=, readonly, tmpfs-size=, tmpfs-mode=", NULL },
+		{ 0, "volumes-from", OPTION_LIST, &run->volumes_from, "CONTAINER[:ro|rw]",
+		  "the volumes of another container, at the same places", NULL },
 		{ 0, "entrypoint", OPTION_STRING, &run->entrypoint, "COMMAND",
 		  "run this instead of the image's entrypoint", NULL },
 		{ 0, "network", OPTION_STRING, &texts->network, "host|none|private|container:NAME",
@@ -407,6 +411,7 @@ int run_options_parse(int argc, char **argv, struct run_options *out, struct err
 	if (take_network(&texts, out, err) < 0 || own_ids_parse(&out->ids, err) < 0 ||
 	    run_settings_make(&texts.settings, out->network, &out->settings, err) < 0 ||
 	    take_volumes(&texts, &out->settings.volumes, err) < 0 ||
+	    volumes_from_check(&out->volumes_from, err) < 0 ||
 	    security_parse(&texts.security, &out->security, err) < 0 ||
 	    take_numbers(&texts, out, err) < 0 || take_env(&texts, &out->env, err) < 0 ||
 	    take_labels(&texts, &out->labels, err) < 0 || take_sysctls(&texts, out, err) < 0 ||

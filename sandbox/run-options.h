@@ -31,6 +31,7 @@ struct run_options {
 	struct strlist env;     /* "K=V", the later one wins */
 	struct strlist labels;
 	struct strlist ports;   /* as given */
+	struct strlist volumes_from; /* containers, as given */
 	struct strlist sysctls; /* as sysctl_parse has them */
 	struct run_settings settings;
 	struct security security;

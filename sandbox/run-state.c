@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/signals.h"
+#include "sandbox/volume-lent.h"
 
 static int stop_signal(const struct run *run)
 {
@@ -54,6 +55,7 @@ void run_fill_state(struct run *run, const struct sandbox_description *descripti
 	strlist_copy(&state->labels, &options->labels);
 	strlist_copy(&state->cgroups, &cgroup->dirs);
 	strlist_copy(&state->ports, &run->ports);
+	volumes_lend(run->volumes, run->container.id, &state->volumes);
 	state->stop_signal = stop_signal(run);
 	state->stop_timeout_s = options->stop_timeout_s;
 	state->is_detached = options->is_detached;

@@ -27,7 +27,9 @@ enum volume_kind {
 	VOLUME_BIND,
 	VOLUME_NAMED, /* source: its name; NULL for one that nobody named */
 	VOLUME_TMPFS, /* data: for the file system; flags: of the mount */
+	VOLUME_LENT,  /* source: "ID/DIRECTORY" of another container (volume-lent.h) */
 };
+#define VOLUME_OWN_FORMAT "volume-%zu" /* the directory of one without a name */
 struct volume {
 	enum volume_kind kind;
 	char *source;

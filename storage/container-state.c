@@ -33,6 +33,7 @@ static const struct row {
 	{ "Privileged", ROW_BOOL, AT(is_privileged) },
 	{ "Seccomp", ROW_TEXT, AT(seccomp) },
 	{ "Labels", ROW_LIST, AT(labels) },
+	{ "Volumes", ROW_LIST, AT(volumes) },
 	{ "Cgroups", ROW_LIST, AT(cgroups) },
 	{ "Stubs", ROW_LIST, AT(stubs) },
 	{ "Bundle", ROW_TEXT, AT(bundle) },

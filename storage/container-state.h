@@ -26,6 +26,7 @@ struct container_state {
 	bool no_new_privileges;
 	bool is_privileged;
 	char *seccomp;          /* a profile's path, "unconfined", or NULL for our own */
+	struct strlist volumes; /* for others: sandbox/volume-lent.h */
 	struct strlist labels;  /* "K=V" */
 	struct strlist cgroups; /* directories that its processes are in */
 	struct strlist stubs;   /* where the files lie that are made for it ("etc/hosts") */

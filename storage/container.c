@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/beneath.h"
 #include "common/fd.h"
 #include "common/mem.h"
 #include "common/tmpfile.h"
@@ -112,6 +113,16 @@ static int insert_row(struct store *store, const struct container *container, st
 	bind_digest(&query, &container->image_id);
 	bind_text(&query, image_time_format(now, created));
 	return query_run(&query, err);
+}
+
+int container_open_lent(struct store *store, const char *path, struct err *err)
+{
+	int fd = beneath_open(store->containers_fd, path, BENEATH_NO_LINKS, O_RDONLY | O_DIRECTORY,
+			      err);
+
+	if (fd < 0 && errno == ENOENT)
+		return err_set(err, ERR_INPUT, "the container that it is of was removed");
+	return fd;
 }
 
 static int delete_row(struct store *store, const char *id, struct err *err)

@@ -45,6 +45,8 @@ int container_open(struct store *store, const char *text, struct container *out,
  */
 int container_look(struct store *store, const char *text, struct container *out, bool *out_running,
 		   struct err *err);
+/* A directory in another one's: "ID/NAME". ERR_INPUT when that container is gone. */
+int container_open_lent(struct store *store, const char *path, struct err *err);
 /* One that is gone does not run. */
 int container_is_running(struct store *store, const char *id, bool *out, struct err *err);
 /*

@@ -541,6 +541,47 @@ no_helper() {
 	[ "$output" = opened ]
 }
 
+volumes_from() { # WHO OPTIONS…
+	local who=$1 dir
+	shift
+	need "$who"
+	dir="$T/user/lent dir of $who"
+	as "$who" mkdir -p "$dir"
+	as "$who" sh -c 'echo of-the-host >"$0/f"' "$dir"
+	as "$who" imgrun "$@" --name lender -v "$dir:/a b" -v "lent-$who:/named" -v /own --tmpfs /gone -v "$dir:/over:O" -v "$dir/f:/file:ro" localhost/bb \
+		sh -c 'echo named >/named/f; echo own >/own/f; chown 3:4 /own/f; echo gone >/gone/f'
+	# stopped as it is
+	run as "$who" imgrun "$@" --rm --volumes-from lender localhost/bb \
+		sh -c 'cat "/a b/f" /named/f /own/f /file; stat -c %u:%g /own/f; ls -d /gone /over; echo more >/own/g; echo x >/file || echo closed'
+	echo "$output"
+	[ "${lines[*]:0:5}" = "of-the-host named own of-the-host 3:4" ]
+	[[ "$output" == *"ls: /gone: No such"*"ls: /over: No such"*closed ]]
+	# handed on, to be read alone; an own one goes before
+	as "$who" imgrun "$@" -d --name second --volumes-from lender:ro -v "lent-$who:/own" localhost/bb sleep 1000 3>&-
+	run as "$who" imgrun "$@" --rm --volumes-from second localhost/bb sh -c 'cat /own/f /named/f; echo x >"/a b/g" || echo closed; echo x >/own/new && rm /own/new && echo opened'
+	echo "$output"
+	[[ "$output" == $'named\nnamed\n'*closed*opened ]]
+	as "$who" imgstore inspect second | jq -e '.[0].State.Volumes | length == 4'
+	as "$who" imgstore rm -f second
+	[ "$(as "$who" imgrun "$@" --rm --volumes-from lender localhost/bb cat /own/g)" = more ]
+	# what was without a name goes with its container
+	as "$who" imgrun "$@" --name third --volumes-from lender localhost/bb true
+	as "$who" imgstore rm lender
+	refused "$who" 125 "volume at '/own': the container that it is of was removed" imgrun "$@" --rm --volumes-from third localhost/bb true
+	as "$who" imgstore rm third
+	refused "$who" 125 "--volumes-from: there is no container 'lender'" imgrun --rm --volumes-from lender localhost/bb true
+	refused "$who" 125 "--volumes-from 'a:x' is not NAME[:ro|rw]" imgrun --rm --volumes-from a:x localhost/bb true
+}
+@test "root: volumes of another container" { volumes_from root; }
+@test "user: volumes of another container" { volumes_from user; }
+@test "root: volumes of another container by runc" {
+	command -v runc >/dev/null || skip "runc is not installed"
+	need root
+	as root imgrun --name lender -v /own localhost/bb sh -c 'echo own >/own/f'
+	[ "$(as root imgrun --rm --runtime runc --volumes-from lender localhost/bb cat /own/f)" = own ]
+	as root imgstore rm lender
+}
+
 sysctls() { # WHO
 	need "$1"
 	local before

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Limits and settings of the kernel from the command line, and what a host says of its cgroups: a
+ * Limits and settings of the kernel from the command line, volumes as a container's state keeps
+ * them for others, and what a host says of its cgroups: a
  * first byte chooses. A rule for devices that was taken is one again when it was written, and so is
  * a setting; no plan has a value of two lines, and no path of a setting leads out of /proc/sys.
  */
@@ -12,6 +13,7 @@
 #include "common/strlist.h"
 #include "sandbox/cgroup-internal.h"
 #include "sandbox/sysctl.h"
+#include "sandbox/volume-lent.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -67,6 +69,22 @@ static void check_sysctl(const char *text)
 		abort();
 }
 
+static void check_lent(const char *text)
+{
+	auto_volumes struct volumes volumes = VOLUMES_INIT;
+	auto_strlist struct strlist again = STRLIST_INIT;
+	struct err err = ERR_INIT;
+
+	if (volumes_add_lent(&volumes, text, &err) < 0)
+		return;
+	if (volumes.items[0].kind == VOLUME_LENT && strstr(volumes.items[0].source, ".."))
+		abort();
+	volumes_lend(&volumes, "id", &again);
+	if (again.count != 1 || volumes_add_lent(&volumes, again.items[0], &err) < 0 ||
+	    volumes.count != 1)
+		abort();
+}
+
 static void check_host(char *text)
 {
 	auto_cgroup_host struct cgroup_host host = { .items = NULL };
@@ -90,6 +108,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_device(text);
 	else if (data[0] == 's')
 		check_sysctl(text);
+	else if (data[0] == 'v')
+		check_lent(text);
 	else if (data[0] == 'h')
 		check_host(text);
 	else
