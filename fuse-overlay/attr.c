@@ -42,14 +42,14 @@ static int load_override(struct overlay *overlay, int fd, const char *name, int 
 		if (opened < 0)
 			return -errno;
 	}
-	return stat_override_load(name[0] ? opened : fd, overlay->options->xattr_permissions, st);
+	return stat_override_load(name[0] ? opened : fd, overlay->permissions, st);
 }
 
 int attr_load(struct overlay *overlay, int fd, const char *name, int flags, struct stat *st)
 {
 	if (fstatat(fd, name, st, flags) < 0)
 		return -errno;
-	if (overlay->options->xattr_permissions == XATTR_PERMISSIONS_NONE)
+	if (overlay->permissions == XATTR_PERMISSIONS_NONE)
 		return 0;
 	return load_override(overlay, fd, name, flags, st);
 }

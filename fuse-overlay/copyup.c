@@ -121,6 +121,13 @@ static int copy_xattr(const struct where *from, const struct where *to, const ch
 	return r == -ENOTSUP || r == -EPERM ? 0 : r;
 }
 
+/* Marks speak of the place, owners in an attribute of the file. Labels are the host's. */
+static bool is_of_file(const struct overlay *overlay, const char *name)
+{
+	return stat_override_is_name(name) ||
+	       (!mark_is_private(overlay, name) && strcmp(name, "security.selinux") != 0);
+}
+
 static int copy_xattrs(const struct overlay *overlay, const struct where *from,
 		       const struct where *to)
 {
@@ -131,7 +138,7 @@ static int copy_xattrs(const struct overlay *overlay, const struct where *from,
 	if (len < 0)
 		return len == -ENOTSUP ? 0 : (int)len;
 	for (const char *name = list; r == 0 && name < list + len; name += strlen(name) + 1)
-		if (!mark_is_private(overlay, name) && strcmp(name, "security.selinux") != 0)
+		if (is_of_file(overlay, name))
 			r = copy_xattr(from, to, name);
 	return r;
 }
@@ -148,7 +155,7 @@ static int copy_owner(struct overlay *overlay, const struct where *to, const str
 		return 0;
 	/* who cannot have an owner shows one that is made up */
 	if (mapping_squashes(&overlay->options->mapping) ||
-	    overlay->options->xattr_permissions != XATTR_PERMISSIONS_NONE)
+	    overlay->permissions != XATTR_PERMISSIONS_NONE)
 		return 0;
 	return -errno;
 }

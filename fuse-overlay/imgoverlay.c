@@ -58,7 +58,6 @@ static const char help[] =
 	"  noacl, noxattrs=1          without access control lists; without any attributes\n"
 	"  static_nlink               directories have one link\n"
 	"  xino=off|auto|on, ino32_t  inode numbers: over several devices; of 32 bits\n"
-	"  fast_ino=1                 listings may give other inode numbers than stat\n"
 	"  allow_other, allow_root, default_permissions, ro, rw, suid, nosuid, dev, nodev, exec,\n"
 	"  noexec, atime, noatime, fsname=, subtype=, auto_unmount\n"
 	"                             of the mount itself\n"

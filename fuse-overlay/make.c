@@ -35,7 +35,7 @@ struct work {
 
 static bool fakes_modes(const struct overlay *overlay)
 {
-	return overlay->options->xattr_permissions != XATTR_PERMISSIONS_NONE;
+	return overlay->permissions != XATTR_PERMISSIONS_NONE;
 }
 
 /* ---- the file ---------------------------------------------------------------------------- */
@@ -94,7 +94,7 @@ static int save_override(struct work *work, const struct where *at)
 	fd = openat(at->fd, at->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	return stat_override_save(fd, work->overlay->options->xattr_permissions, &st);
+	return stat_override_save(fd, work->overlay->permissions, &st);
 }
 
 static int give_owner(struct work *work, const struct where *at)

@@ -304,8 +304,9 @@ static const struct row rows[] = {
 	{ "writeback", VALUE_WANTED, take_writeback, 0 },
 	{ "passthrough", VALUE_WANTED, take_not, AT(no_passthrough) },
 	{ "polling", VALUE_WANTED, take_polling, AT(polling) },
-	{ "fast_ino", VALUE_WANTED, take_bool, AT(fast_ino) },
-	{ "fast_ino_check", VALUE_WANTED, take_bool, AT(fast_ino) },
+	/* listings have the numbers that stat(2) gives, for nothing */
+	{ "fast_ino", VALUE_WANTED, take_nothing, 0 },
+	{ "fast_ino_check", VALUE_WANTED, take_nothing, 0 },
 	{ "redirect_dir", VALUE_WANTED, take_on_off, AT(redirect_dirs) },
 	{ "context", VALUE_WANTED, take_nothing, 0 },
 	{ "debug", VALUE_NONE, take_true, AT(is_debug) },
@@ -466,6 +467,9 @@ static int options_check(const struct options *options, struct err *err)
 			       "same file system");
 	if (options->work && !options->upper)
 		return err_set(err, ERR_USAGE, "a workdir is of no use without an upperdir");
+	if (options->no_xattrs && options->xattr_permissions != XATTR_PERMISSIONS_NONE)
+		return err_set(err, ERR_USAGE,
+			       "noxattrs leaves xattr_permissions no attribute to keep owners in");
 	return 0;
 }
 

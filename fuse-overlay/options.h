@@ -72,7 +72,6 @@ struct options {
 	enum polling polling;
 	bool no_device_whiteouts; /* deletions are .wh. files */
 	bool is_ino32;
-	bool fast_ino;                /* readdir may give other inode numbers than stat */
 	bool static_nlink;            /* directories have one link */
 	bool redirect_dirs;           /* directories of lower layers can be renamed */
 	struct strlist mount_options; /* for the kernel and libfuse */

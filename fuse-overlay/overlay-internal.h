@@ -50,6 +50,7 @@ struct overlay {
 	bool has_upper;
 	bool can_rename_whiteout; /* renameat2 RENAME_WHITEOUT */
 	enum whiteout_form whiteouts;
+	enum xattr_permissions permissions; /* in which attribute owners and modes are */
 	const char *xattr_prefix;  /* "trusted.overlay." or "user.overlay.", or NULL: none can be set */
 	int work_fd;               /* where what is made waits until it is whole; -1 without upper */
 	int claims[2];             /* upper and work directory: nobody else may write there */

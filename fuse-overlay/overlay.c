@@ -173,6 +173,14 @@ static void probe_xattrs(struct overlay *overlay)
 		overlay->xattr_prefix = "user.overlay.";
 }
 
+/* Security attributes of the file system below are not a namespace's to write. */
+static void probe_permissions(struct overlay *overlay)
+{
+	if (overlay->permissions == XATTR_PERMISSIONS_PRIVILEGED &&
+	    !try_xattr(overlay->work_fd, stat_override_name(overlay->permissions)))
+		overlay->permissions = XATTR_PERMISSIONS_USER;
+}
+
 static void probe_whiteouts(struct overlay *overlay)
 {
 	int work_fd = overlay->work_fd;
@@ -219,6 +227,7 @@ static int prepare_upper(struct overlay *overlay, struct err *err)
 	if (open_work(overlay, err) < 0)
 		return -1;
 	probe_xattrs(overlay);
+	probe_permissions(overlay);
 	probe_whiteouts(overlay);
 	overlay->has_origins = true;
 	if (is_empty_dir(upper->fd)) {
@@ -256,6 +265,7 @@ int overlay_open(struct overlay **out, const struct options *options, struct err
 	pthread_rwlockattr_t attributes;
 
 	overlay->options = options;
+	overlay->permissions = options->xattr_permissions;
 	overlay->work_fd = overlay->claims[0] = overlay->claims[1] = -1;
 	overlay->table = table_new();
 	overlay->places = places_new();

@@ -84,8 +84,8 @@ static int set_override(struct change_work *work)
 		st.st_mode = (st.st_mode & S_IFMT) | (work->to->st_mode & 07777);
 	else if (S_ISREG(st.st_mode))
 		st.st_mode &= ~(mode_t)(S_ISUID | (st.st_mode & S_IXGRP ? S_ISGID : 0));
-	fd = where_open(&work->where, O_PATH | O_NOFOLLOW);
-	return fd < 0 ? fd : stat_override_save(fd, work->overlay->options->xattr_permissions, &st);
+	fd = where_open(&work->where, O_PATH);
+	return fd < 0 ? fd : stat_override_save(fd, work->overlay->permissions, &st);
 }
 
 static int set_mode(struct change_work *work)
@@ -144,7 +144,7 @@ static int apply(struct change_work *work)
 		{ CHANGE_ATIME | CHANGE_MTIME | CHANGE_ATIME_NOW | CHANGE_MTIME_NOW, false,
 		  set_times },
 	};
-	bool overrides = work->overlay->options->xattr_permissions != XATTR_PERMISSIONS_NONE;
+	bool overrides = work->overlay->permissions != XATTR_PERMISSIONS_NONE;
 	int r = 0;
 
 	if (overrides && (work->changes & (CHANGE_UID | CHANGE_GID | CHANGE_MODE)))

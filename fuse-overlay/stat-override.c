@@ -138,6 +138,21 @@ size_t stat_override_format(const struct stat_override *override, char *buf)
 	return (size_t)len;
 }
 
+/* The attribute's text, or -errno. */
+static ssize_t read_override(const char *path, enum xattr_permissions how, char *text, size_t size)
+{
+	const enum xattr_permissions others[] = {
+		[XATTR_PERMISSIONS_PRIVILEGED] = XATTR_PERMISSIONS_USER,
+		[XATTR_PERMISSIONS_USER] = XATTR_PERMISSIONS_PRIVILEGED,
+		[XATTR_PERMISSIONS_CONTAINERS] = XATTR_PERMISSIONS_NONE,
+	};
+	ssize_t len = getxattr(path, names[how], text, size);
+
+	if (len < 0 && errno == ENODATA && names[others[how]])
+		len = getxattr(path, names[others[how]], text, size);
+	return len < 0 ? -errno : len;
+}
+
 int stat_override_load(int fd, enum xattr_permissions how, struct stat *st)
 {
 	struct stat_override got;
@@ -148,11 +163,9 @@ int stat_override_load(int fd, enum xattr_permissions how, struct stat *st)
 	/* the kernel keeps attributes of the name space user for these two alone */
 	if (how == XATTR_PERMISSIONS_NONE || (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode)))
 		return 0;
-	len = getxattr(fd_path(fd, path), names[how], text, sizeof(text));
+	len = read_override(fd_path(fd, path), how, text, sizeof(text));
 	if (len < 0)
-		return errno == ENODATA || errno == EOPNOTSUPP ? 0
-		       : errno == ERANGE                       ? -EINVAL
-							       : -errno;
+		return len == -ENODATA || len == -EOPNOTSUPP ? 0 : len == -ERANGE ? -EINVAL : (int)len;
 	if (stat_override_parse(text, (size_t)len, &got) < 0)
 		return -EINVAL;
 	if (S_ISDIR(got.mode) != S_ISDIR(st->st_mode) && (got.mode & S_IFMT) != 0)

@@ -22,7 +22,7 @@
 enum xattr_permissions {
 	XATTR_PERMISSIONS_NONE,       /* files have their own owner and mode */
 	XATTR_PERMISSIONS_PRIVILEGED, /* security.fuseoverlayfs.override_stat */
-	XATTR_PERMISSIONS_USER,       /* user.fuseoverlayfs.override_stat */
+	XATTR_PERMISSIONS_USER,       /* user.fuseoverlayfs.override_stat, where that cannot be */
 	XATTR_PERMISSIONS_CONTAINERS, /* user.containers.override_stat */
 };
 
@@ -44,7 +44,8 @@ int stat_override_parse(const char *text, size_t len, struct stat_override *out)
 size_t stat_override_format(const struct stat_override *override, char *buf);
 
 /*
- * Put what the attribute of the file says in place of what is in *st, if it has one. Of a type
+ * Put what the attribute of the file says in place of what is in *st, if it has one. PRIVILEGED and
+ * USER are both read where either is written, that one first. Of a type
  * only what a regular file or directory can stand for is believed: a file may stand for anything
  * but a directory. @fd may be O_PATH. 0, or -errno; -EINVAL for an attribute that makes no sense.
  */

@@ -49,6 +49,7 @@ refused "workdir not specified" -o lowerdir=l,upperdir=u m
 refused none -o lowerdir=l:none m
 refused "neither off nor on" -o lowerdir=l,redirect_dir=nofollow m
 refused "none of off, auto and on" -o lowerdir=l,xino=x m
+refused "no attribute" -o lowerdir=l,noxattrs=1,xattr_permissions=2 m
 refused "want triples" -o lowerdir=l,uidmapping=1:2 m
 : >l/file
 refused l/file -o lowerdir=l/file m
@@ -317,6 +318,81 @@ is "$(getfattr --only-values -n user.containers.override_stat u/new)" 9:9:604
 # one that makes no sense is an error of that file alone
 setfattr -n user.containers.override_stat -v nonsense l/plain
 overlay xattr_permissions=2; not stat m/plain 2>/dev/null; is "$(stat -c %a m/f)" 640; unmount'
+}
+
+@test "owner and mode in an attribute that only the host's root may write, or in its stand-in" {
+	both '
+name=security.fuseoverlayfs.override_stat
+[ -z "$own" ] || name=user.fuseoverlayfs.override_stat
+echo x >l/f; setfattr -n user.fuseoverlayfs.override_stat -v 33:34:4750 l/f
+overlay xattr_permissions=1
+is "$(stat -c %u:%g:%a m/f)" 33:34:4750
+chown 5:6 m/f; mkdir m/d; chown 7:8 m/d; chmod 1751 m/d
+is "$(stat -c %u:%g:%a m/f m/d | tr "\n" " ")" "5:6:750 7:8:1751 "
+is "$(getfattr -d -m - m/f m/d)" ""
+not setfattr -n user.fuseoverlayfs.override_stat -v 0:0:7777 m/f 2>/dev/null
+unmount
+is "$(getfattr --only-values -n $name u/f)" 5:6:750
+is "$(getfattr --only-values -n $name u/d)" 7:8:1751
+overlay xattr_permissions=1; is "$(stat -c %u:%g:%a m/f m/d | tr "\n" " ")" "5:6:750 7:8:1751 "; unmount'
+}
+
+@test "what the options leave out: links of directories, ACLs, attributes, wide inode numbers, syncs" {
+	both '
+mkdir l/d l/d/a l/d/b; echo x >l/f; setfattr -n user.x -v 1 l/f
+overlay; is "$(stat -c %h m/d)" 4; unmount
+overlay static_nlink; is "$(stat -c %h m/d)" 1; unmount
+
+overlay; setfacl -m u:7:r m/f; getfacl -cnp m/f | grep -q "user:7:r"; unmount; rm -rf u/* w/*
+overlay noacl
+not setfacl -m u:7:r m/f 2>/dev/null; is "$(getfacl -cnp m/f | grep -c user:)" 1
+is "$(getfattr --only-values -n user.x m/f)" 1
+unmount
+
+overlay noxattrs=1
+is "$(getfattr -d -m - m/f 2>/dev/null)" ""; not setfattr -n user.y -v 1 m/f 2>/dev/null
+echo y >>m/f; is "$(cat m/f)" "x
+y"
+rm m/f; mkdir m/f; rm -r m/d; mkdir m/d; is "$(ls -A m m/d m/f | tr "\n" " ")" "m: d f  m/d:  m/f: "
+unmount
+overlay noxattrs=1; is "$(ls -A m/d m/f | tr "\n" " ")" "m/d:  m/f: "; unmount; rm -rf u/* w/*
+
+mount -t tmpfs t l2; touch l2/g
+LOWERS=l:l2 overlay xino=on; is "$(stat -c %i m/g | wc -c)" 20; unmount
+LOWERS=l:l2 overlay ino32_t; [ "$(stat -c %i m/g | wc -c)" -lt 12 ]; unmount'
+}
+
+@test "fsync=0 and volatile sync nothing" {
+	need_root
+	command -v strace >/dev/null || skip "strace is not installed"
+	fuse_as root '
+# synced [OPTION]: how often, while a file is copied up and synced
+mount -t tmpfs t l2; seq 10000 >l2/f
+synced() {
+	rm -rf u/* w/*
+	strace -f -qq -o trace -e trace=fdatasync,fsync,syncfs,sync imgoverlay -f -o "lowerdir=l2,upperdir=u,workdir=w$1" m &
+	for _ in $(seq 200); do ! mountpoint -q m || break; sleep 0.05; done
+	echo x >>m/f; sync m/f; sync -d m; sync -f m/f
+	umount m; wait
+	grep -c sync trace || :
+}
+[ "$(synced "")" -ge 2 ]
+is "$(synced ,fsync=0)" 0
+is "$(synced ,sync=0)" 0
+is "$(synced ,volatile)" 0'
+}
+
+@test "options of the mount itself" {
+	both '
+flags() { awk "\$2 == \"$PWD/m\" { print \$4 }" /proc/self/mounts | tr , "\n" | grep -xE "$1" | tr "\n" " "; }
+all="ro|rw|nosuid|nodev|noexec|noatime|allow_other|default_permissions"
+overlay; is "$(flags "rw|noexec|noatime|allow_other|default_permissions")" "rw noatime default_permissions allow_other "; unmount
+overlay nosuid,nodev,noexec,ro
+is "$(flags "$all")" "ro nosuid nodev noexec noatime default_permissions allow_other "
+unmount
+printf "#!/bin/sh\n" >l/run; chmod 755 l/run
+overlay; m/run; unmount
+overlay noexec; is "$(m/run 2>/dev/null || echo $?)" 126; unmount'
 }
 
 @test "set-id bits and capabilities that are given after a write, but before it is on disk, stay" {
