@@ -106,6 +106,23 @@ int fd_read_all(int fd, size_t limit, struct strbuf *out, const char *what, stru
 	}
 }
 
+bool fd_read_text(int dir_fd, const char *name, char *out, size_t size)
+{
+	auto_close int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n = fd < 0 ? -1 : 1;
+
+	while (n > 0 && len < size - 1) {
+		n = read(fd, out + len, size - 1 - len);
+		if (n < 0 && errno == EINTR)
+			n = 1;
+		else if (n > 0)
+			len += (size_t)n;
+	}
+	out[len] = '\0';
+	return n >= 0;
+}
+
 static bool is_unsupported(int error)
 {
 	return error == EXDEV || error == EINVAL || error == ENOSYS || error == EOPNOTSUPP ||

@@ -43,6 +43,12 @@ ssize_t fd_read_full(int fd, void *data, size_t len, const char *what, struct er
 int fd_read_all(int fd, size_t limit, struct strbuf *out, const char *what, struct err *err);
 
 /*
+ * What a small file of the kernel's says, NUL-terminated; what does not fit is left out. @name is
+ * relative to @dir_fd. false, and errno, when it cannot be read.
+ */
+bool fd_read_text(int dir_fd, const char *name, char *out, size_t size);
+
+/*
  * Copy @len bytes (or to the end when @len is UINT64_MAX) from the current
  * offset of @from to that of @to: reflink or copy_file_range where the file
  * systems can, else through a buffer. The number of bytes copied in *out_len

@@ -52,18 +52,7 @@ void group_close(struct group *group)
 /* @text has FILE_MAX_BYTES. */
 static bool read_at(int dir_fd, const char *name, char *text)
 {
-	auto_close int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
-	size_t len = 0;
-	ssize_t n = 1;
-
-	if (fd < 0)
-		return false;
-	while (n > 0 && len < FILE_MAX_BYTES - 1) {
-		n = read(fd, text + len, FILE_MAX_BYTES - 1 - len);
-		len += n > 0 ? (size_t)n : 0;
-	}
-	text[len] = '\0';
-	return n >= 0;
+	return fd_read_text(dir_fd, name, text, FILE_MAX_BYTES);
 }
 
 /* The directory that has it, or -1. */

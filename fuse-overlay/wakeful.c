@@ -30,17 +30,11 @@
 /* The first line of a small file, or false. */
 static bool read_line(const char *root, const char *name, char *out, size_t size)
 {
-	auto_close int fd = -1;
 	char path[PATH_MAX];
-	ssize_t len;
 
-	if (snprintf(path, sizeof(path), "%s%s", root, name) >= (int)sizeof(path))
+	if (snprintf(path, sizeof(path), "%s%s", root, name) >= (int)sizeof(path) ||
+	    !fd_read_text(AT_FDCWD, path, out, size))
 		return false;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	len = fd < 0 ? -1 : read(fd, out, size - 1);
-	if (len < 0)
-		return false;
-	out[len] = '\0';
 	out[strcspn(out, "\n")] = '\0';
 	return true;
 }

@@ -121,13 +121,10 @@ void cgroup_release(struct cgroup *cgroup)
 static char *read_text(const char *dir, const char *file)
 {
 	auto_free char *path = str_format("%s/%s", dir, file);
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 	auto_free char *text = mem_alloc(FILE_MAX_BYTES);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, FILE_MAX_BYTES - 1);
 
-	if (n < 0)
+	if (!fd_read_text(AT_FDCWD, path, text, FILE_MAX_BYTES))
 		return NULL;
-	text[n] = '\0';
 	text[strcspn(text, "\n")] = '\0';
 	return str_dup(text);
 }

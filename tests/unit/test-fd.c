@@ -81,6 +81,25 @@ static void reads_no_more_than_the_limit(void **state)
 	scratch_remove(&scratch);
 }
 
+static void reads_small_texts(void **state)
+{
+	struct scratch scratch;
+	char text[8] = "before";
+
+	scratch_make(&scratch);
+	scratch_write(&scratch, "file", "0123456789");
+	assert_true(fd_read_text(scratch.fd, "file", text, sizeof(text)));
+	assert_string_equal(text, "0123456");
+	scratch_write(&scratch, "short", "ab");
+	assert_true(fd_read_text(scratch.fd, "short", text, sizeof(text)));
+	assert_string_equal(text, "ab");
+	assert_false(fd_read_text(scratch.fd, "none", text, sizeof(text)));
+	assert_int_equal(errno, ENOENT);
+	assert_false(fd_read_text(scratch.fd, ".", text, sizeof(text)));
+	assert_int_equal(errno, EISDIR);
+	scratch_remove(&scratch);
+}
+
 /* Copy @len bytes of @from's offset 3 and compare. */
 static void check_copy(const struct scratch *scratch, int oflags, uint64_t len, const char *want)
 {
@@ -236,6 +255,7 @@ int main(void)
 		cmocka_unit_test(closes_and_gives_away),
 		cmocka_unit_test(writes_and_reads_whole),
 		cmocka_unit_test(reads_no_more_than_the_limit),
+		cmocka_unit_test(reads_small_texts),
 		cmocka_unit_test(copies),
 		cmocka_unit_test(copies_between_unlike_descriptors),
 		cmocka_unit_test(copies_files_with_their_holes),
