@@ -128,7 +128,8 @@ big_bytes() { jq -s "map(select(.path|endswith(\"$BIG\"))|.out)|add" "$T/registr
 		{"match":"manifests","do":"status","status":503,"times":1},
 		{"match":"blobs","do":"status","status":429,"headers":{"Retry-After":"Wed, 21 Oct 2015 07:28:00 GMT"},"times":3}]}'
 	comes
-	[ "$(asked 'select(.path|contains("manifests"))|.time' | jq -s '.[1]-.[0] >= 1')" = true ]
+	# what is asked is noted when it has been answered, which takes its time on a busy machine
+	[ "$(asked 'select(.path|contains("manifests"))|.time' | jq -s '.[1]-.[0] >= 0.8')" = true ]
 }
 @test "what is tried again is told" {
 	rules '{"rules":[{"match":"manifests","do":"status","status":503,"times":2}]}'

@@ -249,14 +249,14 @@ leaving() {
 	local who=root
 	is_root || who=user
 	open_terminal $who
-	type_keys "as $who imgrun -it --rm --name term --detach-keys ctrl-x,y localhost/bb cat" Enter
-	until as $who imgstore ps | grep -q term; do sleep 0.05; done
+	type_keys "as $who imgrun -it --rm --name term --detach-keys ctrl-x,y localhost/bb sh -c 'echo one-\$((1)); exec cat'" Enter
+	shows '^one-1$'
 	type_keys C-p C-q C-x y
 	shows 'goes on in the background$'
 	as $who imgstore kill term
 	is_gone $who
-	type_keys clear Enter "as $who imgrun -it --rm --name term --detach-keys '' localhost/bb cat -v" Enter
-	until as $who imgstore ps | grep -q term; do sleep 0.05; done
+	type_keys clear Enter "as $who imgrun -it --rm --name term --detach-keys '' localhost/bb sh -c 'echo two-\$((2)); exec cat -v'" Enter
+	shows '^two-2$'
 	type_keys a C-p C-q b Enter C-d # Ctrl-Q is for the container's terminal
 	shows '^a\^Pb$'
 	shows 'outer>$'
