@@ -137,7 +137,7 @@ static int make_and_run(struct run *run, const struct run_observer *observer, bo
 	auto_cgroup struct cgroup cgroup = CGROUP_INIT;
 	auto_sandbox_description struct sandbox_description description = SANDBOX_DESCRIPTION_INIT;
 
-	if (own_ids_open(&run->namespaces_of->ids, err) < 0 ||
+	if (own_ids_open(&run->namespaces_of->ids, run->store, err) < 0 ||
 	    namespaces_open(&run->namespaces_of->namespaces, run->store, err) < 0 ||
 	    run_make_tree(run, err) < 0 || run_describe(run, &description, err) < 0)
 		return -1;

@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -205,6 +207,24 @@ static int find_pid(const char *root, const char *name, pid_t *out, struct err *
 	return 0;
 }
 
+/*
+ * One of --userns=keep-id is made in the one that imgrun is in, whose are the others that it has:
+ * that is the one to be joined, and theirs is entered from there.
+ */
+static int leave_own_ids(int *fd, struct err *err)
+{
+	auto_close int parent_fd = ioctl(*fd, NS_GET_PARENT);
+
+	/* EPERM: it is above us */
+	if (parent_fd < 0)
+		return errno == EPERM ? 0 : err_sys(err, "look for the user namespace above");
+	if (namespace_is_ours(parent_fd, "user") && !userns_is_nested())
+		return 0;
+	fd_close(fd);
+	*fd = fd_steal(&parent_fd);
+	return 0;
+}
+
 int container_join_userns(const char *root, const char *name, struct err *err)
 {
 	struct userns userns;
@@ -214,7 +234,7 @@ int container_join_userns(const char *root, const char *name, struct err *err)
 	if (find_pid(root, name, &pid, err) < 0)
 		return -1;
 	fd = open_namespace(pid, "user", err);
-	if (fd < 0)
+	if (fd < 0 || leave_own_ids(&fd, err) < 0)
 		return -1;
 	/* made without one: from the same rung that it stands on */
 	if (namespace_is_ours(fd, "user"))

@@ -7,12 +7,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/isolation.h"
 #include "common/mem.h"
 #include "common/subids.h"
 #include "common/userns.h"
@@ -21,6 +23,7 @@
 #define AUTO_COUNT 65536
 #define AUTO_SIZE  "auto:size="
 #define LOCK_FILE  "/run/imgbuild-userns.lock"
+#define ID_OWN     UINT32_MAX
 
 void own_ids_release(struct own_ids *ids)
 {
@@ -50,6 +53,44 @@ static int parse_auto(struct own_ids *ids, struct err *err)
 		return err_set(err, ERR_USAGE, "--userns=auto takes ':size=COUNT' alone, not '%s'",
 			       ids->text);
 	ids->size = (uint32_t)size;
+	return 0;
+}
+
+/* "uid=UID" at *at, which goes on to what comes after it; false: it is something else. */
+static bool take_kept(const char **at, const char *name, uint32_t *out)
+{
+	const size_t len = strlen(name);
+	unsigned long long id;
+	char *end;
+
+	if (strncmp(*at, name, len) != 0 || (*at)[len] < '0' || (*at)[len] > '9')
+		return false;
+	errno = 0;
+	id = strtoull(*at + len, &end, 10);
+	if ((*end && *end != ',') || errno || id >= UINT32_MAX)
+		return false;
+	*out = (uint32_t)id;
+	*at = end;
+	return true;
+}
+
+static int parse_keep(struct own_ids *ids, struct err *err)
+{
+	const char *at = ids->text + strlen("keep-id");
+	char wanted = ':';
+
+	ids->is_wanted = ids->is_keep = true;
+	ids->kept_uid = ids->kept_gid = ID_OWN;
+	while (*at) {
+		const bool is_good = *at++ == wanted && (take_kept(&at, "uid=", &ids->kept_uid) ||
+							 take_kept(&at, "gid=", &ids->kept_gid));
+
+		if (!is_good)
+			return err_set(err, ERR_USAGE,
+				       "--userns=keep-id takes ':uid=UID,gid=GID' alone, not '%s'",
+				       ids->text);
+		wanted = ',';
+	}
 	return 0;
 }
 
@@ -95,8 +136,11 @@ int own_ids_parse(struct own_ids *ids, struct err *err)
 		return 0;
 	if (strcmp(text, "auto") == 0 || strncmp(text, "auto:", 5) == 0)
 		return parse_auto(ids, err);
+	if (strncmp(text, "keep-id", strlen("keep-id")) == 0)
+		return parse_keep(ids, err);
 	return err_set(err, ERR_USAGE,
-		       "--userns is host, private, auto or auto:size=COUNT, not '%s'", text);
+		       "--userns is host, private, keep-id, auto or auto:size=COUNT, not '%s'",
+		       text);
 }
 
 /* ---- which ids ---- */
@@ -217,23 +261,103 @@ static int take_given(struct own_ids *ids, struct err *err)
 	return 0;
 }
 
-int own_ids_open(struct own_ids *ids, struct err *err)
+/* ---- the user's own ---- */
+
+/* Of the namespace that we are in: who its 0 is outside, and how many ids more it has. */
+static int read_own_map(const char *path, uint32_t *out_own, uint32_t *out_more, struct err *err)
 {
-	if (!ids->is_wanted)
-		return 0;
+	FILE *file = fopen(path, "re");
+	uint32_t inside, outside, count;
+
+	if (!file)
+		return err_sys(err, "open '%s'", path);
+	*out_own = ID_OWN;
+	*out_more = 0;
+	while (fscanf(file, "%" SCNu32 " %" SCNu32 " %" SCNu32, &inside, &outside, &count) == 3) {
+		if (inside == 0)
+			*out_own = outside;
+		*out_more += count;
+	}
+	fclose(file);
+	if (*out_own == ID_OWN || *out_more < 2)
+		return err_set(err, ERR_SYSTEM, "'%s' has one id alone", path);
+	*out_more -= 1;
+	return 0;
+}
+
+static void add_range(struct idmap *map, uint32_t inside, uint32_t outside, uint32_t count)
+{
+	if (count > 0)
+		map->ranges[map->count++] = (struct idmap_range){ inside, outside, count };
+}
+
+/* @kept is our 0; the others are those below and above it, in their order, as far as they go. */
+static void arrange(uint32_t kept, uint32_t more, struct idmap *out)
+{
+	const uint32_t below = kept < more ? kept : more;
+
+	add_range(out, 0, 1, below);
+	add_range(out, kept, 0, 1);
+	add_range(out, kept + 1, below + 1, more - below);
+}
+
+static int keep(struct own_ids *ids, struct err *err)
+{
+	uint32_t uid, gid, more_uids, more_gids;
+
+	if (!userns_is_nested())
+		return err_set(err, ERR_INPUT,
+			       "--userns=keep-id is for ordinary users: root is root in the "
+			       "container");
+	if (isolation_has_one_id()) {
+		err_set(err, ERR_SYSTEM, "--userns=keep-id needs subordinate ids");
+		return err_detail(err, "imgstore doctor says what gives some");
+	}
+	if (read_own_map("/proc/self/uid_map", &uid, &more_uids, err) < 0 ||
+	    read_own_map("/proc/self/gid_map", &gid, &more_gids, err) < 0)
+		return -1;
+	if (ids->kept_uid == ID_OWN)
+		ids->kept_uid = uid;
+	if (ids->kept_gid == ID_OWN)
+		ids->kept_gid = gid;
+	arrange(ids->kept_uid, more_uids, &ids->uids);
+	arrange(ids->kept_gid, more_gids, &ids->gids);
+	return 0;
+}
+
+/* ---- the namespace ---- */
+
+static int find_ids(struct own_ids *ids, struct err *err)
+{
+	if (ids->is_keep)
+		return keep(ids, err);
 	if (geteuid() != 0 || userns_is_nested()) {
 		err_set(err, ERR_INPUT,
 			"--userns: only root of the host can give a container "
 			"other ids");
 		return err_detail(err, "an ordinary user's container has a user namespace of its "
-				       "own in any case");
+				       "own in any case; --userns=keep-id gives the user his own "
+				       "number there");
 	}
-	if ((ids->is_auto ? choose(ids, err) : take_given(ids, err)) < 0)
-		return err_prefix(err, "--userns");
+	return (ids->is_auto ? choose(ids, err) : take_given(ids, err)) < 0
+		       ? err_prefix(err, "--userns")
+		       : 0;
+}
+
+int own_ids_open(struct own_ids *ids, struct store *store, struct err *err)
+{
+	if (!ids->is_wanted)
+		return 0;
+	if (find_ids(ids, err) < 0)
+		return -1;
 	if (!idmap_find(&ids->uids, 0, &ids->owners.root_uid) ||
 	    !idmap_find(&ids->gids, 0, &ids->owners.root_gid))
 		return err_set(err, ERR_USAGE,
 			       "--userns: the id 0 of the container is not mapped: it is its root");
+	ids->owners.uids = &ids->uids;
+	ids->owners.gids = &ids->gids;
 	ids->owners.userns_fd = idmap_open(&ids->uids, &ids->gids, err);
-	return ids->owners.userns_fd < 0 ? err_prefix(err, "--userns") : 0;
+	if (ids->owners.userns_fd < 0)
+		return err_prefix(err, "--userns");
+	return mount_choose_for_owners(store, err);
 }

@@ -32,6 +32,7 @@ struct run {
 	size_t lower_count;
 	int view_fd;
 	struct user_ids user;
+	char kept_user[24]; /* --userns=keep-id: who it is when nobody has said it */
 	char hostname[HOST_NAME_MAX + 1];
 	int seccomp_fd;
 	int root_fd;
@@ -55,6 +56,8 @@ struct run {
 void run_release_mounts(struct run *run);
 
 /* The container, with its init layer, mounted at root_fd; volumes are open. */
+/* Who it is to be, as text; NULL: nobody has said it. */
+const char *run_user(const struct run *run);
 int run_make_tree(struct run *run, struct err *err);
 
 /* What the sandbox is to do. It borrows what the run has opened. */

@@ -39,7 +39,7 @@ void run_fill_state(struct run *run, const struct sandbox_description *descripti
 		    const struct cgroup *cgroup)
 {
 	const struct run_options *options = run->options;
-	const char *user = options->user ? options->user : run->image.config.config.user;
+	const char *user = run_user(run);
 	struct container_state *state = &run->state;
 
 	strlist_copy(&state->command, &description->argv);

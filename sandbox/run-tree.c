@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,10 +45,20 @@ static int open_view(struct run *run, struct err *err)
 	return run->view_fd < 0 ? -1 : 0;
 }
 
-static int resolve_user(struct run *run, struct err *err)
+const char *run_user(const struct run *run)
 {
 	const char *user = run->options->user ? run->options->user : run->image.config.config.user;
 
+	return run->ids->is_keep && (!user || !*user) ? run->kept_user : user;
+}
+
+static int resolve_user(struct run *run, struct err *err)
+{
+	const char *user;
+
+	snprintf(run->kept_user, sizeof(run->kept_user), "%" PRIu32 ":%" PRIu32, run->ids->kept_uid,
+		 run->ids->kept_gid);
+	user = run_user(run);
 	return user_resolve(run->view_fd, user ? user : "", &run->user, err);
 }
 

@@ -114,12 +114,13 @@ static int load_maps(const struct strlist *values, struct idmaps *out, struct er
 	return 0;
 }
 
-static int open_owners(const struct strlist *values, struct mount_owners *out, struct err *err)
+static int open_owners(const struct strlist *values, struct idmaps *maps, struct mount_owners *out,
+		       struct err *err)
 {
-	auto_free struct idmaps *maps = mem_alloc(sizeof(*maps));
-
 	if (load_maps(values, maps, err) < 0)
 		return -1;
+	out->uids = &maps->uids;
+	out->gids = &maps->gids;
 	if (!idmap_find(&maps->uids, 0, &out->root_uid) ||
 	    !idmap_find(&maps->gids, 0, &out->root_gid))
 		return err_set(err, ERR_USAGE, "--idmap: the id 0 of the image is not mapped");
@@ -127,15 +128,17 @@ static int open_owners(const struct strlist *values, struct mount_owners *out, s
 	return out->userns_fd < 0 ? -1 : 0;
 }
 
-static int open_view(struct store *store, const struct image *image, const struct strlist *idmap,
-		     struct view *out, struct err *err)
+static int open_mapped(struct store *store, const struct image *image, const struct strlist *idmap,
+		       struct view *out, struct err *err)
 {
+	auto_free struct idmaps *maps = mem_alloc(sizeof(*maps));
 	struct mount_owners owners = { .userns_fd = -1 };
-	int result;
+	int result = open_owners(idmap, maps, &owners, err);
 
-	if (idmap->count > 0 && open_owners(idmap, &owners, err) < 0)
-		return -1;
-	result = view_open(store, image, idmap->count > 0 ? &owners : NULL, out, err);
+	if (result == 0)
+		result = mount_choose_for_owners(store, err);
+	if (result == 0)
+		result = view_open(store, image, &owners, out, err);
 	fd_close(&owners.userns_fd);
 	return result;
 }
@@ -146,7 +149,8 @@ static int mount_at(struct store *store, const struct image *image, const struct
 {
 	auto_view struct view view = VIEW_INIT;
 
-	if (open_view(store, image, idmap, &view, err) < 0)
+	if ((idmap->count > 0 ? open_mapped(store, image, idmap, &view, err)
+			      : view_open(store, image, NULL, &view, err)) < 0)
 		return -1;
 	if (view.mount_fd >= 0 && mount_attach(view.mount_fd, target, true, err) < 0)
 		return -1;

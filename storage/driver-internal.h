@@ -15,11 +15,12 @@ struct mount_driver {
 	int (*probe)(struct store *store, struct err *err);
 	/* What the user reads of it where it is in use. */
 	const char *description;
-	size_t lowers_max; /* 0: any number */
-	bool is_lasting;   /* a mount goes on when the process that made it has ended */
-	bool has_owners;   /* takes requests with owners */
-	bool is_as_good;   /* as the first one: nobody need be told */
-	bool needs_room;   /* makes things in the store, for a view to read, too */
+	size_t lowers_max;        /* 0: any number */
+	bool is_lasting;          /* a mount goes on when the process that made it has ended */
+	bool has_owners;          /* takes requests with owners, of root of the host */
+	bool has_owners_of_users; /* of others, too */
+	bool is_as_good;          /* as the first one: nobody need be told */
+	bool needs_room;          /* makes things in the store, for a view to read, too */
 	int (*mount)(struct store *store, const struct mount_request *request, struct err *err);
 	/* See mount_collect; NULL: the upper has all at all times. */
 	int (*collect)(struct store *store, const struct mount_request *request, struct err *err);
@@ -44,8 +45,9 @@ void overlay_fill_up(struct mount_request *request, int two[2]);
 /* What an earlier volatile mount left in a work directory. */
 int overlay_clear_volatile(int work_fd, struct err *err);
 
-/* May owners be shown as others by this process? ERR_INPUT. */
-int mount_check_owners(const struct store *store, struct err *err);
+/* May owners be shown as others by this process, by @driver? ERR_INPUT. */
+int mount_check_owners(const struct store *store, const struct mount_driver *driver,
+		       struct err *err);
 
 /* A detached view of one plain directory. */
 int mount_directory(int dir_fd, bool is_read_only, struct err *err);

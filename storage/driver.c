@@ -123,6 +123,26 @@ int mount_choose_driver(struct store *store, const char *name, struct err *err)
 	return 0;
 }
 
+int mount_choose_for_owners(struct store *store, struct err *err)
+{
+	const char *named = getenv("IMGBUILD_STORAGE_DRIVER");
+	const struct mount_driver *driver = mount_driver_get(store, err);
+	struct err no_owners = ERR_INIT;
+
+	if (!driver)
+		return -1;
+	if ((named && named[0]) || mount_check_owners(store, driver, &no_owners) == 0)
+		return 0; /* or it is refused when it comes to it */
+	for (size_t i = 0; i < MOUNT_DRIVER_COUNT; i++) {
+		struct err ignored = ERR_INIT;
+
+		if (mount_check_owners(store, drivers[i], &ignored) == 0)
+			return mount_choose_driver(store, drivers[i]->name, err);
+	}
+	*err = no_owners;
+	return -1;
+}
+
 const struct mount_driver *mount_driver_get(struct store *store, struct err *err)
 {
 	const struct mount_driver *driver;

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,15 @@ static int find_program(struct strbuf *out, struct err *err)
 	return 0;
 }
 
+/* STORED:SHOWN:COUNT: on disk are the container's ids, and what is shown are those outside */
+static void format_map(const char *option, const struct idmap *map, struct strbuf *out)
+{
+	strbuf_printf(out, ",%s=", option);
+	for (size_t i = 0; i < map->count; i++)
+		strbuf_printf(out, "%s%" PRIu32 ":%" PRIu32 ":%" PRIu32, i > 0 ? ":" : "",
+			      map->ranges[i].inside, map->ranges[i].outside, map->ranges[i].count);
+}
+
 static void format_options(enum overlay_ns ns, const struct mount_request *request,
 			   struct strbuf *out)
 {
@@ -69,6 +79,10 @@ static void format_options(enum overlay_ns ns, const struct mount_request *reque
 	if (request->upper_fd >= 0)
 		strbuf_printf(out, ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d,volatile",
 			      FD_UPPER, FD_WORK);
+	if (request->owners) {
+		format_map("uidmapping", request->owners->uids, out);
+		format_map("gidmapping", request->owners->gids, out);
+	}
 }
 
 static int start_daemon(enum overlay_ns ns, const struct mount_request *request, int connection_fd,
@@ -246,6 +260,8 @@ const struct mount_driver mount_driver_fuse = {
 	.name = "fuse",
 	.description = "our own daemon, " PROGRAM,
 	.is_lasting = true,
+	.has_owners = true,
+	.has_owners_of_users = true,
 	.probe = fuse_probe,
 	.mount = fuse_mount,
 	.collect = fuse_collect,

@@ -69,12 +69,19 @@ static int drop_repeated(struct mount_request *request, int *out, struct err *er
 	return 0;
 }
 
-int mount_check_owners(const struct store *store, struct err *err)
+int mount_check_owners(const struct store *store, const struct mount_driver *driver,
+		       struct err *err)
 {
-	if (store->ns == OVERLAY_TRUSTED)
+	if (store->ns == OVERLAY_RECORDED)
+		return err_set(
+			err, ERR_INPUT,
+			"the owners of files cannot be shown as others where there is one id: "
+			"that needs subordinate ids, or root of the host");
+	if (store->ns == OVERLAY_TRUSTED ? driver->has_owners : driver->has_owners_of_users)
 		return 0;
-	return err_set(err, ERR_INPUT,
-		       "the owners of files can be shown as others by root of the host only");
+	return err_set(err, ERR_INPUT, "the %s driver cannot show the owners of files as others%s",
+		       driver->name,
+		       driver->has_owners ? " but for root of the host: the fuse driver can" : "");
 }
 
 int mount_layers(struct store *store, const struct mount_request *request, struct err *err)
@@ -97,14 +104,8 @@ int mount_layers(struct store *store, const struct mount_request *request, struc
 		lowers[shown.lower_count++] = root_fd;
 	if (drop_hidden(store, &shown, err) < 0 || drop_repeated(&shown, distinct, err) < 0)
 		return -1;
-	if (shown.owners && mount_check_owners(store, err) < 0)
+	if (shown.owners && mount_check_owners(store, driver, err) < 0)
 		return -1;
-	if (shown.owners && !driver->has_owners)
-		return err_set(
-			err, ERR_INPUT,
-			"the %s driver cannot show the owners of files as others: that is for "
-			"the overlay driver",
-			driver->name);
 	if (driver->lowers_max > 0 && shown.lower_count > driver->lowers_max)
 		return err_set(err, ERR_INPUT,
 			       "%zu layers are more than the %s driver can put together (%zu)",

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "common/err.h"
+#include "common/idmap.h"
 #include "storage/image.h"
 #include "storage/layer.h"
 #include "storage/store.h"
@@ -33,15 +34,24 @@ struct mount_request {
 
 /*
  * For processes of another user namespace: files show the owners that they have there, so that what
- * is 0 in the image is its root; on disk all stays, and becomes, as it is in the image. For root of
- * the host, by the overlay driver alone. Ids that the namespace does not have show as nobody's, and
- * nothing can be made in the union by who has none in it.
+ * is 0 in the image is its root; on disk all stays, and becomes, as it is in the image. By the
+ * overlay driver for root of the host alone, by the fuse driver for all but those who know one id.
+ * Ids that the namespace does not have show as nobody's, and nothing can be made in the union by
+ * who has none in it.
  */
 struct mount_owners {
-	int userns_fd;  /* common/idmap.h */
+	int userns_fd;            /* common/idmap.h */
+	const struct idmap *uids; /* what the namespace was made with; borrowed */
+	const struct idmap *gids;
 	uid_t root_uid; /* what its 0 is outside */
 	gid_t root_gid;
 };
+
+/*
+ * The process's driver is one that takes such owners from here on, where the host has one and
+ * nobody has named another.
+ */
+int mount_choose_for_owners(struct store *store, struct err *err);
 
 /*
  * What is made in such a union by its maker is made by this thread as root of that namespace, in

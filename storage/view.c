@@ -92,7 +92,7 @@ static int mount_tree(struct store *store, int dir_fd, const struct mount_owners
 {
 	if (!owners)
 		return mount_directory(dir_fd, true, err);
-	if (mount_check_owners(store, err) < 0)
+	if (mount_check_owners(store, &mount_driver_overlay, err) < 0)
 		return -1;
 	return owned_dir_clone(dir_fd, owners->userns_fd, err);
 }

@@ -56,6 +56,7 @@ static int work(const char *image_name, const char *range, const char *script, s
 	request.lower_count = image.config.diff_id_count;
 	request.upper_fd = draft.fs_fd;
 	request.work_fd = draft.work_fd;
+	owners.uids = owners.gids = map;
 	owners.userns_fd = idmap_open(map, map, err);
 	if (owners.userns_fd < 0 || !idmap_find(map, 0, &owners.root_uid))
 		return -1;

@@ -13,10 +13,10 @@ setup_file() {
 		as root imgbuild -q -t owned - >&2
 }
 teardown_file() { remove_scratch; }
-# need_owners [DRIVER]: for a container overlay alone can do it; an image to be looked at, DRIVER too
+# need_owners [DRIVER]: for a container overlay and fuse can do it; an image to be looked at, DRIVER too
 need_owners() {
 	case ${IMGBUILD_STORAGE_DRIVER-} in
-	'' | overlay | "${1-overlay}") ;;
+	'' | overlay | fuse | "${1-overlay}") ;;
 	*) skip "the $IMGBUILD_STORAGE_DRIVER driver cannot show the owners of files as others" ;;
 	esac
 }
@@ -73,11 +73,11 @@ need_owners() {
 	refused root 2 "mapped by an earlier range" imgstore mount --idmap 0:1:10 --idmap 20:5:3 owned "$T/m"
 	refused root 2 "the id 0 of the image is not mapped" imgstore mount --idmap 1:1:1 owned "$T/m"
 	refused root 3 "there is no user 'nobody-like-this'" imgstore mount --idmap nobody-like-this owned "$T/m"
-	[ ! -w /dev/fuse ] || IMGBUILD_STORAGE_DRIVER=fuse refused root 3 "the fuse driver cannot" imgstore mount --idmap 0:1:1 owned "$T/m"
 	need_builder user
 	as user imgstore import "$T/bb.tar" localhost/bb >&2
 	mkdir "$T/user/m"
-	refused user 3 "by root of the host" imgstore unshare imgstore mount --idmap 0:1:1 localhost/bb "$T/user/m"
+	IMGBUILD_STORAGE_DRIVER=overlay refused user 3 "the overlay driver cannot show the owners of files as others but for root of the host: the fuse driver can" \
+		imgstore unshare imgstore mount --idmap 0:1:1 localhost/bb "$T/user/m"
 }
 
 # ---- imgrun --userns ----
@@ -168,7 +168,12 @@ with_subids() {
 }
 @test "what --userns cannot do is said" {
 	need_root
-	refused root 125 "is host, private, auto or auto:size=COUNT, not 'keep-id'" imgrun --rm --userns=keep-id owned true
+	refused root 125 "is host, private, keep-id, auto or auto:size=COUNT, not 'keep'" imgrun --rm --userns=keep owned true
+	refused root 125 "--userns=keep-id is for ordinary users" imgrun --rm --userns=keep-id owned true
+	for bad in : :x :uid= :uid=1x :uid=1,gid :uid=1:gid=2 x :uid=4294967295; do
+		refused root 125 "--userns=keep-id takes ':uid=UID,gid=GID' alone" imgrun --rm "--userns=keep-id$bad" owned true
+	done
+	refused root 125 "is not for --uidmap" imgrun --rm --userns=keep-id --uidmap 0:1:1 owned true
 	refused root 125 "--userns=auto takes ':size=COUNT' alone" imgrun --rm --userns=auto:size=0 owned true
 	refused root 125 "needs its users" imgrun --rm --userns=private owned true
 	refused root 125 "is not for --uidmap" imgrun --rm --userns=host --uidmap 0:1:1 owned true
@@ -184,4 +189,82 @@ with_subids() {
 	need_builder user
 	as user imgstore import "$T/bb.tar" localhost/bb >&2
 	refused user 125 "only root of the host" imgrun --rm --uidmap 0:1:10 localhost/bb true
+}
+
+# ---- ordinary users ----
+
+need_fuse() {
+	need_builder user
+	[ -w /dev/fuse ] || skip "needs /dev/fuse"
+	case ${IMGBUILD_STORAGE_DRIVER-} in
+	'' | fuse) ;;
+	*) skip "the $IMGBUILD_STORAGE_DRIVER driver cannot show the owners of files as others to a user" ;;
+	esac
+	as user imgstore inspect localhost/own >/dev/null 2>&1 || {
+		as user imgstore import "$T/bb.tar" localhost/bb >&2
+		printf 'FROM localhost/bb\nRUN mkdir /d && echo x >/d/s && chown 1000:1001 /d && chmod 4755 /bin/busybox && echo r >/mine && chmod 600 /mine\nCMD ["id"]\n' |
+			as user imgbuild -q -t localhost/own - >&2
+		as user sh -c 'printf "FROM localhost/own\nUSER alice\n" | imgbuild -q -t localhost/other -' >&2
+	}
+}
+kept() { as user imgrun --rm --userns=keep-id "$@"; }
+
+@test "--userns=keep-id: a user is himself in his container" {
+	need_fuse
+	uid=$(id -u "$TEST_USER") gid=$(id -g "$TEST_USER")
+	[[ $(kept localhost/own) == "uid=$uid gid=$gid"* ]]
+	out=$(kept localhost/own sh -c 'stat -c "%n %u:%g %a" / /d /d/s /bin/busybox /etc/hosts; cat /mine 2>/dev/null || echo refused; >/tmp/x; stat -c %u:%g /tmp/x; sed -n "s/^CapEff:.//p" /proc/self/status')
+	echo "$out"
+	[ "$out" = $'/ 0:0 755\n/d 1000:1001 755\n/d/s 0:0 644\n/bin/busybox 0:0 4755\n/etc/hosts 0:0 644\nrefused\n'"$uid:$gid"$'\n0000000000000000' ]
+	# all ids that he has in any case, in another order
+	ids=$(as user imgstore unshare cat /proc/self/uid_map | awk '{ n += $3 } END { print n }')
+	kept localhost/own cat /proc/self/uid_map | tr -s ' ' >"$T/map"
+	[ "$(awk '{ n += $3 } END { print n }' "$T/map")" = "$ids" ]
+	grep -x " $uid 0 1" "$T/map"
+	grep -x " 0 1 $uid" "$T/map"
+	assert_store_idle "$USER_STORE"
+}
+
+@test "--userns=keep-id: what is written to a directory of the host is the user's" {
+	need_fuse
+	as user mkdir "$T/user/home"
+	kept -v "$T/user/home:/home" localhost/own sh -c '[ -O /home ] && echo text >/home/f'
+	[ "$(stat -c %U:%G "$T/user/home/f")" = "$TEST_USER:$(id -gn "$TEST_USER")" ]
+	# its root is not he
+	refused user 1 "" imgrun --rm --userns=keep-id -u 0 -v "$T/user/home:/home" localhost/own sh -c 'mknod /home/dev c 1 3'
+	kept -u 0 -v "$T/user/home:/home" localhost/own sh -c 'touch /home/by-root; stat -c %u /home/by-root' >"$T/by-root"
+	[ "$(cat "$T/by-root")" = 0 ]
+	[ "$(stat -c %u "$T/user/home/by-root")" != "$(id -u "$TEST_USER")" ]
+}
+
+@test "--userns=keep-id: what is written to the container has the image's owners" {
+	need_fuse
+	as user imgrun --rm --userns=keep-id -u 0 --commit localhost/written localhost/own sh -euc '
+		chown 5:6 /d/s; echo 1 >/by-root; echo 2 >/by-user; chown 1001:1001 /by-user; chmod 4700 /by-user; rm /mine; chown -h 1000 /bin/awk' >&2
+	image_tree user localhost/written | grep -E '^/?(d/s|by-root|by-user|bin/awk|mine) ' >"$T/tree"
+	cat "$T/tree"
+	[ "$(awk '{ print $1, $3, $4 }' "$T/tree" | sort | tr '\n' ';')" = "bin/awk 0777 1000:0;by-root 0644 0:0;by-user 4700 1001:1001;d/s 0644 5:6;" ]
+	# and the same image comes of it without
+	as user imgstore check localhost/written
+	[ "$(as user imgrun --rm localhost/written stat -c %u:%g /by-user)" = 1001:1001 ]
+}
+
+@test "--userns=keep-id: other numbers, the image's user, exec, and what cannot be" {
+	need_fuse
+	[[ $(kept -u 0 localhost/own id) == "uid=0(root) gid=0(root)"* ]]
+	[[ $(kept localhost/other id) == "uid=1000(alice) gid=1001(alice)"* ]]
+	[[ $(as user imgrun --rm --userns=keep-id:uid=5,gid=7 localhost/own id) == "uid=5 gid=7"* ]]
+	[[ $(as user imgrun --rm --userns=keep-id:gid=1 localhost/own id) == "uid=$(id -u "$TEST_USER") gid=1(daemon)"* ]]
+	[[ $(as user imgrun --rm --userns=keep-id:uid=3000000 localhost/own id) == "uid=3000000 "* ]]
+	[[ $(as user imgrun --rm --userns=keep-id:uid=0,gid=0 localhost/own id) == "uid=0(root) gid=0(root)"* ]]
+	as user imgrun -d --name kept --userns=keep-id localhost/own sleep 100
+	[[ $(as user imgstore exec kept id) == "uid=$(id -u "$TEST_USER") "* ]]
+	[ "$(as user imgstore exec -u 0 kept sh -c 'touch /f; stat -c %u /f')" = 0 ]
+	as user imgstore rm -f kept
+	IMGBUILD_STORAGE_DRIVER=copy refused user 125 "the copy driver cannot show the owners of files as others" imgrun --rm --userns=keep-id localhost/own true
+	IMGBUILD_STORAGE_DRIVER=overlay refused user 125 "the fuse driver can" imgrun --rm --userns=keep-id localhost/own true
+	assert_store_idle "$USER_STORE"
+	USER_STORE=$T/user/single EXTRA_ENV=IMGBUILD_ISOLATION=single-id
+	as user imgstore import "$T/bb.tar" localhost/bb >&2
+	refused user 125 "--userns=keep-id needs subordinate ids" imgrun --rm --userns=keep-id localhost/bb true
 }
