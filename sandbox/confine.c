@@ -43,12 +43,14 @@ int confine_check(const struct sandbox_description *description, struct err *err
 	if (what)
 		return err_set(err, ERR_SYSTEM,
 			       "mount '%s': with isolation 'chroot' nothing can be mounted", what);
-	if (description->terminal || description->read_only_root ||
-	    (description->namespaces & SANDBOX_NS_NET))
+	if (description->terminal || description->read_only_root || description->apparmor_profile ||
+	    description->selinux_label || (description->namespaces & SANDBOX_NS_NET))
 		return err_set(err, ERR_SYSTEM, "with isolation 'chroot' there is no %s",
 			       description->terminal         ? "terminal"
 			       : description->read_only_root ? "root that is read-only"
-							     : "network of its own");
+			       : description->apparmor_profile || description->selinux_label
+				       ? "label for AppArmor or SELinux, for there is no /proc"
+				       : "network of its own");
 	return 0;
 }
 

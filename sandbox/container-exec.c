@@ -146,6 +146,8 @@ static int describe(struct visit *visit, struct sandbox_description *out, struct
 			options->is_privileged ||
 			(visit->state.seccomp && strcmp(visit->state.seccomp, "unconfined") == 0),
 		.seccomp = visit->state.seccomp,
+		.apparmor = visit->state.apparmor_profile,
+		.selinux = visit->state.selinux_label,
 		.no_new_privileges = visit->state.no_new_privileges,
 		.capabilities =
 			options->is_privileged ? CAPS_ALL : (uint64_t)visit->state.capabilities,

@@ -34,6 +34,8 @@ void sandbox_description_release(struct sandbox_description *description)
 	strlist_release(&description->masked_paths);
 	strlist_release(&description->read_only_paths);
 	strlist_release(&description->sysctls);
+	free(description->apparmor_profile);
+	free(description->selinux_label);
 	strlist_release(&description->argv);
 	strlist_release(&description->env);
 	*description = (struct sandbox_description)SANDBOX_DESCRIPTION_INIT;
@@ -286,6 +288,10 @@ void sandbox_description_print(const struct sandbox_description *description, st
 		strbuf_printf(out, "rlimit %d %" PRIu64 " %" PRIu64 "\n",
 			      description->rlimits[i].resource, description->rlimits[i].soft,
 			      description->rlimits[i].hard);
+	if (description->apparmor_profile)
+		print_text(out, "apparmor", description->apparmor_profile);
+	if (description->selinux_label)
+		print_text(out, "selinux", description->selinux_label);
 	resources_print(&description->resources, out);
 	if (description->cwd)
 		print_text(out, "cwd", description->cwd);

@@ -153,6 +153,8 @@ struct sandbox_description {
 	 */
 	uint64_t capabilities;
 	bool no_new_privileges;
+	char *apparmor_profile; /* NULL: the one that we run under stays; so below */
+	char *selinux_label;
 	bool is_32bit;  /* what uname(2) says is what such a processor would say */
 	int seccomp_fd; /* a file with the BPF program, or -1 for none */
 	struct sandbox_rlimit *rlimits;

@@ -112,6 +112,8 @@ static struct json *process_json(const struct sandbox_description *description)
 	json_set(process, "capabilities", capabilities_json(description));
 	json_set(process, "rlimits", rlimits_json(description));
 	json_set_bool(process, "noNewPrivileges", description->no_new_privileges);
+	json_set_string(process, "apparmorProfile", description->apparmor_profile);
+	json_set_string(process, "selinuxLabel", description->selinux_label);
 	return process;
 }
 

@@ -83,6 +83,9 @@ int confine(const struct sandbox_description *description, struct err *err);
  */
 int perform_target(int root_fd, const struct sandbox_mount *mount, int source_fd, struct err *err);
 
+/* perform-label.c: under which the command will run. */
+int perform_labels(const struct sandbox_description *description, struct err *err);
+
 /* perform-sysctl.c: all of them, in the /proc that is mounted in the root. */
 int perform_sysctls(const struct sandbox_description *description, struct err *err);
 

@@ -303,6 +303,7 @@ int perform_process(const struct sandbox_description *description, const struct 
 
 	if (set_limits(description, err) < 0 || change_directory(description, err) < 0 ||
 	    give_pipes(description, err) < 0 || leave_keyring(description, err) < 0 ||
+	    perform_labels(description, err) < 0 ||
 	    drop_privileges(description, ties, err) < 0 || perform_init(description, ties, err) < 0)
 		return -1;
 	umask(022);

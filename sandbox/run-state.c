@@ -52,6 +52,10 @@ void run_fill_state(struct run *run, const struct sandbox_description *descripti
 	state->is_privileged = options->security.is_privileged;
 	state->seccomp =
 		str_dup(options->security.is_unconfined ? "unconfined" : options->security.seccomp);
+	if (description->apparmor_profile)
+		state->apparmor_profile = str_dup(description->apparmor_profile);
+	if (description->selinux_label)
+		state->selinux_label = str_dup(description->selinux_label);
 	strlist_copy(&state->labels, &options->labels);
 	strlist_copy(&state->cgroups, &cgroup->dirs);
 	strlist_copy(&state->ports, &run->ports);

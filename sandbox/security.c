@@ -2,21 +2,30 @@
 /* Answers for --cap-add, --cap-drop, --security-opt and --privileged. */
 #include "sandbox/security.h"
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/fd.h"
 #include "common/mem.h"
+#include "common/strbuf.h"
 #include "sandbox/caps.h"
+#include "sandbox/label.h"
 #include "sandbox/seccomp.h"
 
 #define APPARMOR "/sys/kernel/security/apparmor"
 #define SELINUX  "/sys/fs/selinux/enforce"
 
+#define OWN_LABEL       "/proc/self/attr/current"
+#define LABEL_MAX_BYTES ((size_t)4096)
+
 void security_release(struct security *security)
 {
 	free(security->seccomp);
+	free(security->apparmor);
+	free(security->selinux);
 	strlist_release(&security->masks);
 	strlist_release(&security->unmasks);
 }
@@ -124,22 +133,46 @@ static int take_systempaths(const char *value, struct security *out, struct err 
 /* Our own profile would have to be loaded by root first: nothing is as if nobody asked. */
 static int take_apparmor(const char *value, struct security *out, struct err *err)
 {
-	(void)out;
-	if (value && strcmp(value, "unconfined") == 0)
-		return 0;
-	if (access(APPARMOR, F_OK) < 0)
+	free(out->apparmor);
+	out->apparmor = NULL;
+	if (!value || !*value)
+		return err_set(err, ERR_USAGE, "it is a profile, or unconfined");
+	if (access(APPARMOR, F_OK) == 0)
+		out->apparmor = str_dup(value);
+	else if (strcmp(value, "unconfined") != 0)
 		return err_set(err, ERR_USAGE, "this host has no AppArmor");
-	return err_set(err, ERR_USAGE, "profiles of AppArmor are not supported");
+	return 0;
 }
 
+/* Each adds a part to what those before it made of ours. */
 static int take_label(const char *value, struct security *out, struct err *err)
 {
-	(void)out;
-	if (value && strcmp(value, "disable") == 0)
+	auto_strbuf struct strbuf ours = STRBUF_INIT;
+	auto_strlist struct strlist part = STRLIST_INIT;
+	auto_close int fd = -1;
+	char *label;
+
+	if (value && strcmp(value, "disable") == 0) {
+		free(out->selinux);
+		out->selinux = NULL;
 		return 0;
+	}
 	if (access(SELINUX, F_OK) < 0)
 		return err_set(err, ERR_USAGE, "this host has no SELinux");
-	return err_set(err, ERR_USAGE, "labels of SELinux are not supported");
+	fd = open(OWN_LABEL, O_RDONLY | O_CLOEXEC);
+	if (!out->selinux &&
+	    (fd < 0 || fd_read_all(fd, LABEL_MAX_BYTES, &ours, OWN_LABEL, err) < 0))
+		return err->kind ? -1 : err_sys(err, "open '" OWN_LABEL "'");
+	strlist_add(&part, value ? value : "");
+	label = label_with_parts(out->selinux ? out->selinux
+				 : ours.data  ? ours.data
+					      : "",
+				 &part, err);
+	if (!label)
+		return -1;
+	free(out->selinux);
+	out->selinux = label;
+	return 0;
 }
 
 static const struct {
@@ -220,6 +253,10 @@ void security_apply_rights(const struct security *security, struct sandbox_descr
 	const uint64_t never = sandbox_is_chroot(out) ? CAPS_BIT(CAP_SYS_CHROOT) : 0;
 
 	out->capabilities = security->capabilities & ~never;
+	if (security->apparmor)
+		out->apparmor_profile = str_dup(security->apparmor);
+	if (security->selinux)
+		out->selinux_label = str_dup(security->selinux);
 	out->no_new_privileges |= security->no_new_privileges; /* the ladder may need it */
 	if (security->is_privileged)
 		open_up(out);

@@ -17,16 +17,19 @@
  *                | "seccomp" ( "=" | ":" ) ( "unconfined" | "builtin" | FILE )
  *                | "mask" "=" PATH { ":" PATH } | "unmask" "=" ( "ALL" | PATH { ":" PATH } )
  *                | "systempaths=unconfined"
- *                | "apparmor" "=" PROFILE | "label" "=" …
+ *                | "apparmor" "=" ( "unconfined" | PROFILE )
+ *                | "label" "=" ( "disable" | ( "user" | "role" | "type" | "level" ) ":" TEXT )
  *
  * The last two are refused where the host has no such thing, unless they ask for nothing
- * ("unconfined", "disable").
+ * ("unconfined", "disable"): the command runs under our own label then.
  */
 struct security {
 	bool is_privileged; /* nothing is held back that we have ourselves */
 	bool no_new_privileges;
 	bool is_unconfined; /* no system call filter */
 	char *seccomp;      /* a profile's path; NULL: our own */
+	char *apparmor;     /* a profile's name; NULL: as we have it; so below */
+	char *selinux;      /* a label */
 	bool unmasks_all;
 	struct strlist masks;
 	struct strlist unmasks;
@@ -53,7 +56,8 @@ void security_texts_release(struct security_texts *texts);
 		  NULL },                                                                           \
 	{                                                                                           \
 		0, "security-opt", OPTION_LIST, &(texts)->options, "OPTION",                        \
-			"no-new-privileges, seccomp=FILE|unconfined, mask=PATH, unmask=PATH|ALL",   \
+			"no-new-privileges, seccomp=FILE|unconfined, mask=PATH, unmask=PATH|ALL, "  \
+			"apparmor=PROFILE, label=type:NAME",                                        \
 			NULL                                                                        \
 	}
 

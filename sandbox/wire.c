@@ -36,6 +36,8 @@ enum wire_tag {
 	WIRE_DEVICE,
 	WIRE_BOOT_OFFSET,
 	WIRE_SYSCTL,
+	WIRE_APPARMOR,
+	WIRE_SELINUX,
 };
 
 enum wire_flag {
@@ -180,6 +182,8 @@ static void put_fields(struct strbuf *out, const struct sandbox_description *des
 	put_list(out, WIRE_MASKED, &description->masked_paths);
 	put_list(out, WIRE_READ_ONLY, &description->read_only_paths);
 	put_list(out, WIRE_SYSCTL, &description->sysctls);
+	put_text(out, WIRE_APPARMOR, description->apparmor_profile);
+	put_text(out, WIRE_SELINUX, description->selinux_label);
 	put_list(out, WIRE_ARG, &description->argv);
 	put_list(out, WIRE_ENV, &description->env);
 	put_text(out, WIRE_CWD, description->cwd);
@@ -504,6 +508,10 @@ static int take_field(const struct field *field, const struct wire_head *head,
 		if (!memchr(field->data, '=', field->len))
 			return broken(err, "a setting without a value");
 		return take_item(field, &out->sysctls, err);
+	case WIRE_APPARMOR:
+		return take_text(field, &out->apparmor_profile, err);
+	case WIRE_SELINUX:
+		return take_text(field, &out->selinux_label, err);
 	case WIRE_ARG:
 		return take_item(field, &out->argv, err);
 	case WIRE_ENV:

@@ -32,6 +32,8 @@ static const struct row {
 	{ "NoNewPrivileges", ROW_BOOL, AT(no_new_privileges) },
 	{ "Privileged", ROW_BOOL, AT(is_privileged) },
 	{ "Seccomp", ROW_TEXT, AT(seccomp) },
+	{ "AppArmorProfile", ROW_TEXT, AT(apparmor_profile) },
+	{ "ProcessLabel", ROW_TEXT, AT(selinux_label) },
 	{ "Labels", ROW_LIST, AT(labels) },
 	{ "Volumes", ROW_LIST, AT(volumes) },
 	{ "Cgroups", ROW_LIST, AT(cgroups) },

@@ -26,6 +26,8 @@ struct container_state {
 	bool no_new_privileges;
 	bool is_privileged;
 	char *seccomp;          /* a profile's path, "unconfined", or NULL for our own */
+	char *apparmor_profile;
+	char *selinux_label;
 	struct strlist volumes; /* for others: sandbox/volume-lent.h */
 	struct strlist labels;  /* "K=V" */
 	struct strlist cgroups; /* directories that its processes are in */

@@ -541,6 +541,36 @@ no_helper() {
 	[ "$output" = opened ]
 }
 
+labels_of_modules() { # WHO
+	need "$1"
+	as "$1" imgrun --rm --security-opt label=disable --security-opt apparmor=unconfined localhost/bb true
+	if [ ! -e /sys/fs/selinux/enforce ]; then
+		refused "$1" 125 "--security-opt label=type:container_t: this host has no SELinux" imgrun --rm --security-opt label=type:container_t localhost/bb true
+		refused "$1" 125 "this host has no SELinux" imgrun --rm --security-opt label=level:s0:c1,c2 localhost/bb true
+	fi
+	if [ ! -e /sys/kernel/security/apparmor ]; then
+		refused "$1" 125 "--security-opt apparmor=docker-default: this host has no AppArmor" imgrun --rm --security-opt apparmor=docker-default localhost/bb true
+	fi
+	refused "$1" 125 "it is a profile, or unconfined" imgrun --rm --security-opt apparmor localhost/bb true
+}
+@test "root: labels of AppArmor and SELinux" { labels_of_modules root; }
+@test "user: labels of AppArmor and SELinux" { labels_of_modules user; }
+@test "root: a label that the kernel does not take starts no container" {
+	need root
+	[ ! -e /sys/fs/selinux/enforce ] && [ ! -e /sys/kernel/security/apparmor ] || skip "this host has one of them"
+	[ -d /sys/kernel/security ] || skip "there is no securityfs to cover"
+	# one that says that it has them
+	local fakes='mount -t tmpfs x /sys/kernel/security && mkdir /sys/kernel/security/apparmor && mount -t tmpfs x /sys/fs && mkdir /sys/fs/selinux && : >/sys/fs/selinux/enforce; exec "$0" "$@"'
+	run -125 as root unshare -m sh -c "$fakes" imgrun --rm --security-opt apparmor=docker-default localhost/bb echo ran
+	echo "$output"
+	[[ "$output" == *"AppArmor profile 'docker-default': "* ]]
+	[[ "$output" != *ran* ]]
+	run -125 as root unshare -m sh -c "$fakes" imgrun --rm --security-opt label=type:container_t localhost/bb echo ran
+	echo "$output"
+	[[ "$output" == *"--security-opt label=type:container_t: "* ]]
+	[[ "$output" != *ran* ]]
+}
+
 volumes_from() { # WHO OPTIONS…
 	local who=$1 dir
 	shift

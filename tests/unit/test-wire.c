@@ -48,6 +48,8 @@ static void fill(struct sandbox_description *out)
 	out->rlimits = mem_array(1, sizeof(out->rlimits[0]));
 	out->rlimits[0] = (struct sandbox_rlimit){ 7, 1024, UINT64_MAX };
 	out->rlimit_count = 1;
+	out->apparmor_profile = str_dup("box-profile");
+	out->selinux_label = str_dup("u:r:t:s0:c1,c2");
 }
 
 static const char golden[] =
@@ -66,6 +68,8 @@ static const char golden[] =
 	"capabilities CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE "
 	"NET_RAW SYS_CHROOT MKNOD AUDIT_WRITE SETFCAP\n"
 	"rlimit 7 1024 18446744073709551615\n"
+	"apparmor \"box-profile\"\n"
+	"selinux \"u:r:t:s0:c1,c2\"\n"
 	"cwd \"/w\"\n"
 	"arg \"sh\"\n"
 	"arg \"\"\n"
