@@ -12,6 +12,7 @@
 #include "layers/unpack.h"
 #include "registry/flags.h"
 #include "registry/interrupt.h"
+#include "registry/list.h"
 #include "registry/login.h"
 #include "registry/pull.h"
 
@@ -56,7 +57,8 @@ static int parse_options(int argc, char **argv, struct imgpull *options, struct 
 		.synopsis = "[OPTIONS] SOURCE [NAME]",
 		.summary =
 			"Bring an image into the store and print its ID. SOURCE is an image in a\n"
-			"registry ([docker://]REF), oci:DIR[:TAG], oci-archive:FILE[:TAG], dir:DIR or\n"
+			"registry ([docker://]REF), oci:DIR[:TAG], oci-archive:FILE[:TAG], dir:DIR "
+			"or\n"
 			"docker-archive:FILE[:REF].",
 		.options = table,
 		.min_args = 1,
@@ -81,8 +83,8 @@ static int open_registry(const struct imgpull *options, struct registry **out, s
 	if (!registry_is_place(source))
 		return registry_flags_refuse(&options->flags, source, err);
 	if (registry_flags_take(&options->flags, &registry.access, &registry.client, err) < 0 ||
-	    (options->jobs && registry_flags_number(options->jobs, "--jobs", 1, JOBS_MAX,
-						    &registry.jobs, err) < 0))
+	    (options->jobs &&
+	     registry_flags_number(options->jobs, "--jobs", 1, JOBS_MAX, &registry.jobs, err) < 0))
 		return -1;
 	return registry_open(source, &registry, out, err);
 }
@@ -114,8 +116,7 @@ static int pull(const struct imgpull *options, struct err *err)
 	    open_registry(options, &registry, err) < 0)
 		return -1;
 	pull_options.registry = registry;
-	if (userns_enter(&userns, err) < 0 ||
-	    store_open(options->root, &store, err) < 0)
+	if (userns_enter(&userns, err) < 0 || store_open(options->root, &store, err) < 0)
 		return -1;
 	pull_options.transfers = transfers = transfers_new(progress_mode(options), STDERR_FILENO);
 	if (pull_image(store, options->args.items[0], &pull_options, &id, &names, err) < 0)
@@ -130,15 +131,23 @@ static int pull(const struct imgpull *options, struct err *err)
 
 int main(int argc, char **argv)
 {
+	static const struct {
+		const char *name;
+		int (*main)(int argc, char **argv);
+	} verbs[] = {
+		{ "login", login_main },
+		{ "logout", logout_main },
+		{ "tags", tags_main },
+		{ "referrers", referrers_main },
+	};
 	struct imgpull options = { .root = NULL };
 	struct err err = ERR_INIT;
 	int result;
 
 	/* an image of that name is written "login:latest" */
-	if (argc > 1 && strcmp(argv[1], "login") == 0)
-		return login_main(argc - 1, argv + 1);
-	if (argc > 1 && strcmp(argv[1], "logout") == 0)
-		return logout_main(argc - 1, argv + 1);
+	for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(argv[1], verbs[i].name) == 0)
+			return verbs[i].main(argc - 1, argv + 1);
 	result = parse_options(argc, argv, &options, &err);
 	log_init("imgpull", progress_mode(&options) == TRANSFERS_PLAIN ? LOG_INFO : LOG_QUIET);
 	if (result == 0 && !options.is_done)

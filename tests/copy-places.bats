@@ -161,6 +161,10 @@ referrer() {
 		curl -sf -H 'Accept: application/vnd.oci.image.index.v1+json' "http://${b%%/*}/v2/${b#*/}/manifests/${ONE/:/-}" >"$T/list"
 		[ "$(jq -c '[.mediaType, [.manifests[] | [.digest, .artifactType, .annotations.a]]]' "$T/list")" = \
 			'["application/vnd.oci.image.index.v1+json",[["'$sig'","application/x.sig","b"],["'$sbom'","application/x.sbom","b"]]]' ]
+		[ "$(as root imgpull referrers "$b:1" | cut -d' ' -f1,2)" = "$sig application/x.sig"$'\n'"$sbom application/x.sbom" ]
+		[ "$(as root imgpull referrers --artifact-type application/x.sbom "$b@$ONE" | cut -d' ' -f1,2)" = "$sbom application/x.sbom" ]
+		[ "$(as root imgpull referrers --format json "$b@$ONE" | jq -c .)" = "$(jq -c . "$T/list")" ]
+		[ "$(as root imgpull referrers "$b:sig")" = "" ]
 	done
 	# one that keeps the list itself
 	bad_registry_rules bad '{}'
@@ -168,5 +172,7 @@ referrer() {
 	as root imgpush -q "oci:$T/one:1" "docker://$b:1"
 	as root imgpush -q "oci:$T/sig:1" "docker://$b:sig"
 	[ "$(curl -sf "http://${b%%/*}/v2/other/referrers/$ONE" | jq -r '.manifests[].digest')" = "$sig" ]
+	[ "$(as root imgpull referrers "$b:1" | cut -d' ' -f1,2)" = "$sig application/x.sig" ]
+	[ "$(as root imgpull referrers --artifact-type application/x.sbom "$b:1")" = "" ]
 	[ -z "$(bad_registry_log bad 'select(.path | test("manifests/sha256-")) | .path')" ]
 }
