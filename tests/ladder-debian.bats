@@ -46,10 +46,16 @@ teardown() { ladder_teardown; }
 	END
 	grep -q . "$T/context/Buildfile"
 	make_outer
-	mkdir "$T/podman-store"
+	local rungs=(user lone chroot)
 	if command -v podman >/dev/null; then
-		same_on user lone chroot podman
-	else
-		same_on user lone chroot
+		mkdir "$T/podman-store"
+		rungs+=(podman)
 	fi
+	if command -v dockerd >/dev/null && docker_start; then
+		mkdir "$T/docker-store"
+		tar -C "$T/outer" -c . | p_docker import - outer >/dev/null
+		rungs+=(docker)
+	fi
+	echo "# rungs: root ${rungs[*]}" >&3
+	same_on "${rungs[@]}"
 }
