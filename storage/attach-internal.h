@@ -15,9 +15,15 @@
  * looked at when it is in our mount namespace, else the namespace must still have a
  * process.
  */
-/* @container: its ID; NULL: an image's mount. */
-int attach_record(struct store *store, const char *path, const struct digest *image,
-		  const char *container, struct err *err);
+struct attachment {
+	int mount_fd;     /* -1: the files are at @path already, nothing can be mounted */
+	const char *path; /* a directory */
+	bool is_read_only;
+	const struct digest *image;
+	const char *container; /* its ID; NULL: an image's mount */
+};
+/* Mount it there, with its row: there is no moment at which it is there without. */
+int attach_mount(struct store *store, const struct attachment *attachment, struct err *err);
 int attach_forget(struct store *store, const char *path, struct err *err);
 /* Where a container is mounted, in whatever mount namespace; *out: NULL when it is not. */
 int attach_of_container(struct store *store, const char *id, char **out, struct err *err);

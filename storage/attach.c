@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers for the rows of mounts that outlive their command: where an image is
- * mounted, and whether it still is. The mounting itself is mount.c's.
+ * Answers for mounts that outlive their command, and their rows: what is mounted where, and
+ * whether it still is. What is mounted is mount.c's.
  */
 #include "storage/attach-internal.h"
 
@@ -11,12 +11,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/fd.h"
 #include "common/mem.h"
 #include "layers/walk.h"
+#include "storage/mount.h"
 #include "storage/store-internal.h"
 #include "storage/view-internal.h"
 
@@ -46,8 +48,7 @@ static int own_ns(int64_t *out, struct err *err)
 	return 0;
 }
 
-int attach_record(struct store *store, const char *path, const struct digest *image,
-		  const char *container, struct err *err)
+static int record(struct store *store, const struct attachment *attachment, struct err *err)
 {
 	auto_query struct query query = QUERY_INIT;
 	int64_t ns;
@@ -59,10 +60,31 @@ int attach_record(struct store *store, const char *path, const struct digest *im
 		       err) < 0)
 		return -1;
 	bind_int(&query, ns);
-	bind_text(&query, path);
-	bind_digest(&query, image);
-	bind_text(&query, container);
+	bind_text(&query, attachment->path);
+	bind_digest(&query, attachment->image);
+	bind_text(&query, attachment->container);
 	return query_run(&query, err);
+}
+
+/* A sweep of somebody else's may take the row before something is mounted: it is written again. */
+int attach_mount(struct store *store, const struct attachment *attachment, struct err *err)
+{
+	struct err ignored = ERR_INIT; /* the next sweep forgets it */
+
+	if (record(store, attachment, err) < 0)
+		return -1;
+	if (attachment->mount_fd < 0)
+		return 0;
+	if (mount_attach(attachment->mount_fd, attachment->path, attachment->is_read_only, err) <
+	    0) {
+		(void)attach_forget(store, attachment->path, &ignored);
+		return -1;
+	}
+	if (record(store, attachment, err) == 0)
+		return 0;
+	/* what is not known cannot be protected from removal */
+	(void)umount2(attachment->path, MNT_DETACH);
+	return -1;
 }
 
 static int forget(struct store *store, int64_t ns, const char *path, struct err *err)

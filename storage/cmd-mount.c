@@ -152,15 +152,13 @@ static int mount_at(struct store *store, const struct image *image, const struct
 	if ((idmap->count > 0 ? open_mapped(store, image, idmap, &view, err)
 			      : view_open(store, image, NULL, &view, err)) < 0)
 		return -1;
-	if (view.mount_fd >= 0 && mount_attach(view.mount_fd, target, true, err) < 0)
-		return -1;
 	*out_target = view.path ? str_dup(view.path) : str_dup(target);
-	if (attach_record(store, *out_target, &image->id, NULL, err) == 0)
-		return 0;
-	/* what is not known cannot be protected from removal */
-	if (view.mount_fd >= 0)
-		(void)umount2(target, MNT_DETACH);
-	return -1;
+	return attach_mount(store,
+			    &(struct attachment){ .mount_fd = view.mount_fd,
+						  .path = *out_target,
+						  .is_read_only = true,
+						  .image = &image->id },
+			    err);
 }
 
 struct mount_values {

@@ -60,14 +60,14 @@ static int attach_at(struct store *store, struct container *container, const cha
 {
 	auto_close int mount_fd = mount_image_of(store, container, err);
 
-	if (mount_fd < 0 || (is_mounted && mount_attach(mount_fd, path, false, err) < 0))
+	if (mount_fd < 0)
 		return -1;
-	if (attach_record(store, path, &container->image_id, container->id, err) == 0)
-		return 0;
-	/* what is not known cannot be protected from removal */
-	if (is_mounted)
-		(void)umount2(path, MNT_DETACH);
-	return -1;
+	return attach_mount(store,
+			    &(struct attachment){ .mount_fd = is_mounted ? mount_fd : -1,
+						  .path = path,
+						  .image = &container->image_id,
+						  .container = container->id },
+			    err);
 }
 
 /* 1: it is at @path already; 0: it is nowhere. */

@@ -188,6 +188,42 @@ until_done() {
 	assert_store_idle "$ROOT_STORE"
 }
 
+# a mount that is there is known, whenever who made it was killed
+killed_mount() {
+	local driver=$1
+	need_root
+	need_driver root "$driver"
+	made root overlay
+	IMGBUILD_STORAGE_DRIVER=$driver IMGBUILD_ROOT=$ROOT_STORE unshare -m bash -euc '
+		killed=0 mounted=0
+		for delay in 001 002 003 004 005 006 007 008 009 010 012 014 016 018 02 03 05 1 2 4 8; do
+			for what in localhost/bb "$1"; do
+				imgstore mount "$what" >"$2" 2>&1 &
+				sleep "0.$delay"
+				! kill -9 $! 2>/dev/null || killed=$((killed + 1))
+				wait $! 2>/dev/null || true
+				before=$(grep -cF "$IMGBUILD_ROOT/mounts/" /proc/self/mountinfo || true)
+				status=0
+				imgstore umount "$what" 2>"$2" || status=$?
+				# who was killed a moment ago may have the container yet
+				for i in $(seq 100); do grep -q "is running" "$2" || break; sleep 0.02; status=0; imgstore umount "$what" 2>"$2" || status=$?; done
+				echo "$what after $delay: $before mounted, status $status: $(cat "$2")"
+				[ "$before" = 0 ] || { mounted=$((mounted + 1)); [ "$status" = 0 ]; }
+				if grep -F "$IMGBUILD_ROOT/mounts/" /proc/self/mountinfo; then exit 1; fi
+			done
+		done
+		echo "$killed killed, $mounted mounted"
+		[ "$killed" -gt 2 ]
+		[ "$mounted" -ge 2 ]' x "$C" "$T/said" >&2
+	as root imgstore commit "$C" "killed-$C"
+	as root imgstore rm "$C"
+	as root imgstore check --format json | jq -e '.Findings == []'
+	assert_store_idle "$ROOT_STORE"
+}
+@test "a mount that was killed is known when it is there: overlay" { killed_mount overlay; }
+@test "a mount that was killed is known when it is there: copy" { killed_mount copy; }
+@test "a mount that was killed is known when it is there: fuse" { killed_mount fuse; }
+
 @test "what a killed imgrun has written, by the copy driver, is in its container" {
 	need_root
 	IMGBUILD_ROOT=$ROOT_STORE IMGBUILD_STORAGE_DRIVER=copy imgrun --name "$C" localhost/bb sh -c "echo one >/one; rm /bin/arch; echo $T >/ready; sleep 60" 3>&- &
