@@ -67,8 +67,8 @@ struct exchange {
 	CURL *curl;
 	struct curl_slist *lines;
 	char error[CURL_ERROR_SIZE];
-	bool is_at_home;      /* goes to the endpoint itself: credentials may go with it */
-	char *sent_token;     /* a copy, to tell whether it was this one that was refused */
+	bool is_at_home;  /* goes to the endpoint itself: credentials may go with it */
+	char *sent_token; /* a copy, to tell whether it was this one that was refused */
 	bool sent_basic;
 	bool is_address_refused;
 	size_t header_bytes;
@@ -98,22 +98,22 @@ struct errand {
 	int note_fd;    /* for the answer, should the parent die; or -1 */
 	bool is_orphan; /* it did */
 
-	char *url;            /* of the exchange; NULL: from the request */
+	char *url; /* of the exchange; NULL: from the request */
 	enum scheme tried;
 	unsigned redirects;
-	unsigned attempts;    /* without progress */
+	unsigned attempts; /* without progress */
 	unsigned auth_rounds;
-	bool no_range;        /* the server does not like it */
-	char *scopes;         /* what a token is wanted for */
+	bool no_range; /* the server does not like it */
+	char *scopes;  /* what a token is wanted for */
 	struct token *token_wanted;
 	int64_t wake_ms;
 	uint64_t delivered;        /* of the body, to the parent */
 	uint64_t delivered_before; /* at the last failure */
 	uint64_t received;
 	uint64_t sent;
-	struct strbuf pending;     /* what the parent's pipe did not take yet */
-	size_t pending_done;       /* of it, it took these */
-	bool is_paused;            /* for that; or, with upload_fd, for the parent to send more */
+	struct strbuf pending; /* what the parent's pipe did not take yet */
+	size_t pending_done;   /* of it, it took these */
+	bool is_paused;        /* for that; or, with upload_fd, for the parent to send more */
 	bool is_upload_paused;
 
 	struct exchange exchange;
@@ -149,12 +149,20 @@ void exchange_begin(struct errand *errand);
 /* Let go of it; what it found out is in errand->exchange until exchange_release. */
 void exchange_end(struct errand *errand);
 void exchange_release(struct exchange *exchange);
+/* For messages: "GET https://host/v2/…", without a query, which may hold secrets. */
+char *errand_what(const struct errand *errand);
+
+/* ---- courier-bytes.c: what comes and goes ---- */
 /* The parent can take, or has, more. */
 void exchange_resume_body(struct errand *errand);
 void exchange_resume_upload(struct errand *errand);
+/* The header of that name (lower case), or NULL. Borrowed. */
 const char *exchange_header(const struct exchange *exchange, const char *name);
-/* For messages: "GET https://host/v2/…", without a query, which may hold secrets. */
-char *errand_what(const struct errand *errand);
+/* For libcurl; @context is the errand. */
+size_t exchange_on_header(char *data, size_t size, size_t count, void *context);
+size_t exchange_on_body(char *data, size_t size, size_t count, void *context);
+size_t exchange_on_upload(char *data, size_t size, size_t count, void *context);
+int exchange_on_seek(void *context, curl_off_t offset, int origin);
 
 /* ---- courier-judge.c: what comes of it ---- */
 void errand_judge(struct errand *errand, CURLcode code);

@@ -162,6 +162,12 @@ bytes_sent() { bad_registry_log bad '.in' | paste -sd+ | bc; }
 	bad_registry_rules bad '{"mount": false}'
 	as root imgpush -q bb:1 "$(registry_of bad)/$REPO/third:1"
 	[ "$(sent '.method == "PUT" and .in > 1000000' | wc -l)" = 1 ]
+	# or not allowed
+	for status in 401 403 404; do
+		bad_registry_rules bad '{"rules": [{"match": "POST .*mount=", "do": "status", "status": '$status'}]}'
+		as root imgpush -q bb:1 "$(registry_of bad)/$REPO/not-$status:1"
+		[ "$(sent '.method == "PUT" and .in > 1000000' | wc -l)" = 1 ]
+	done
 }
 
 @test "an image for several platforms goes whole, or one of them" {
