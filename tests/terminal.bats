@@ -212,6 +212,8 @@ is_gone() { # WHO: no container is left, nor what it was made of
 		sleep 0.05
 	done
 	[ "$(as "$1" imgstore ps | wc -l)" = 1 ]
+	# its files go after its name
+	for i in $(seq 100); do ! assert_store_idle "$(store_of "$1")" >/dev/null || break; sleep 0.1; done
 	assert_store_idle "$(store_of "$1")"
 }
 leaving() {
