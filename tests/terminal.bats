@@ -290,10 +290,11 @@ leaving_a_command() {
 	as "$who" imgrun -d --name term localhost/bb sleep 1000 3>&-
 	type_keys "as $who imgstore exec -it -e PS1='entered> ' term sh" Enter
 	shows '^entered> $|^entered>$'
-	type_keys 'cat -v' Enter
+	type_keys 'echo now-$((1)); cat -v' Enter
+	shows '^now-1$'
 	type_keys C-p a Enter C-d
 	shows '^\^Pa$'
-	type_keys 'i=0; while :; do echo tick; i=$((i+1)); echo $i >/ticks; sleep 0.1; done' Enter
+	type_keys 'while :; do echo tick; echo tick >>/ticks; sleep 0.1; done' Enter
 	shows '^tick$'
 	type_keys C-p C-q
 	shows "^imgstore: the command in container 'term' goes on in the background\$"
@@ -301,9 +302,9 @@ leaving_a_command() {
 	shows '^left-0$'
 	is_as_before
 	tm kill-server
-	i=$(as "$who" imgstore exec term cat /ticks)
-	for _ in $(seq 100); do [ "$(as "$who" imgstore exec term cat /ticks)" -le "$((i + 2))" ] || break; sleep 0.05; done
-	[ "$(as "$who" imgstore exec term cat /ticks)" -gt "$((i + 2))" ]
+	i=$(as "$who" imgstore exec term sh -c 'wc -l </ticks')
+	for _ in $(seq 100); do [ "$(as "$who" imgstore exec term sh -c 'wc -l </ticks')" -le "$((i + 2))" ] || break; sleep 0.05; done
+	[ "$(as "$who" imgstore exec term sh -c 'wc -l </ticks')" -gt "$((i + 2))" ]
 	as "$who" imgstore rm -f term
 	is_gone "$who"
 	refused "$who" 125 "--detach-keys: 'ab' is no key" imgstore exec --detach-keys ab term true
