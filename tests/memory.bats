@@ -67,7 +67,8 @@ copies() { printf 'FROM scratch\nCOPY tree /tree/\n' >"$T/$1/Buildfile"; }
 	done
 	IMGBUILD_ROOT=$ROOT_STORE imgstore mount many >"$T/mounted"
 	diff -r "$T/many/tree" "$(cat "$T/mounted")/tree"
-	[ "$(stat -c %h "$(cat "$T/mounted")/tree/d000/file-000000.txt")" = 2 ]
+	# by the copy driver a mount is further names of the layer's files
+	[ "$(find "$(cat "$T/mounted")/tree" -samefile "$(cat "$T/mounted")/tree/d000/file-000000.txt" | wc -l)" = 2 ]
 	IMGBUILD_ROOT=$ROOT_STORE imgstore umount many >&2
 }
 

@@ -20,10 +20,10 @@ teardown() {
 tm() { tmux -L "imgbuild-$$" -f /dev/null "$@"; }
 type_keys() { tm send-keys -t t "$@"; }
 screen() { tm capture-pane -p -t t; }
-# shows PATTERN: some line of the screen is so, ten seconds at most
+# shows PATTERN: some line of the screen is so, half a minute at most
 shows() {
 	local i
-	for i in $(seq 200); do
+	for i in $(seq 600); do
 		screen | grep -qE -- "$1" && return 0
 		sleep 0.05
 	done
