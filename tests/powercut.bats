@@ -31,14 +31,18 @@ setup_file() {
 teardown_file() {
 	remove_scratch
 }
+# unmount DIR: a loop device lets go of its file a moment after the umount, and imgoverlay of the layers
+unmount() {
+	for _ in $(seq 200); do
+		umount "$1" 2>/dev/null || sleep 0.1
+		mountpoint -q "$1" || return 0
+	done
+	umount "$1"
+}
 teardown() {
 	[ -z "${WORKER-}" ] || { : >"$T/stop"; wait "$WORKER" 2>/dev/null || true; }
-	# a loop device lets go of its file a moment after the umount
 	for dir in cut in out; do
-		for _ in $(seq 200); do
-			mountpoint -q "$T/$dir" || break
-			umount "$T/$dir" 2>/dev/null || sleep 0.1
-		done
+		! mountpoint -q "$T/$dir" || unmount "$T/$dir"
 	done
 }
 
@@ -75,7 +79,7 @@ look_after_cut() {
 	grep -v '^-' "$known" | while read -r name; do grep -qx -- "-$name" "$known" || echo "$name"; done | sort >"$T/expected"
 	[ -z "$(comm -23 "$T/expected" "$T/names")" ] || { echo "lost: $(comm -23 "$T/expected" "$T/names")"; return 1; }
 	env IMGBUILD_ROOT="$T/cut/store" imgrun --rm "$(grep '^b[0-9]' "$T/names" | tail -1)" cat /n
-	umount "$T/cut"
+	unmount "$T/cut"
 }
 
 @test "4a.2: power cuts at random moments: no image that had a name is damaged or lost (ext4)" {
