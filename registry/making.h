@@ -2,6 +2,7 @@
 #ifndef REGISTRY_MAKING_H
 #define REGISTRY_MAKING_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,8 +15,21 @@
  */
 struct making;
 
-int making_start(struct store *store, const struct layer *layer, enum codec codec, int level,
-		 struct making **out, struct err *err);
+/*
+ * Where blobs are made: as many at a time as there are processors. Each takes memory, and is made
+ * by several threads already.
+ */
+struct workshop {
+	pthread_mutex_t lock; /* protects what follows */
+	pthread_cond_t left;
+	unsigned places; /* that are free */
+};
+void workshop_init(struct workshop *workshop);
+void workshop_release(struct workshop *workshop);
+
+/* @workshop: borrowed until making_free. */
+int making_start(struct store *store, struct workshop *workshop, const struct layer *layer,
+		 enum codec codec, int level, struct making **out, struct err *err);
 /* Stops the work when it is not done, and waits for the thread. */
 void making_free(struct making *making);
 #define auto_making __attribute__((cleanup(making_auto_free)))

@@ -59,6 +59,7 @@ struct paper {
 
 struct sheaf {
 	struct repository repository;
+	struct workshop workshop; /* for layers */
 	struct piece *pieces;
 	size_t piece_count;
 	struct paper *papers;
@@ -73,6 +74,7 @@ static void sheaf_release(struct sheaf *sheaf)
 	}
 	free(sheaf->papers);
 	free(sheaf->pieces);
+	workshop_release(&sheaf->workshop);
 }
 #define auto_sheaf __attribute__((cleanup(sheaf_release)))
 
@@ -239,8 +241,8 @@ static int send_piece(void *context, size_t index, struct err *err)
 	uint64_t sent = 0;
 
 	if (piece->is_layer)
-		return upload_layer(&sheaf->repository, &piece->layer, piece->blob.codec,
-				    piece->blob.level, &piece->blob, &sent, err);
+		return upload_layer(&sheaf->repository, &sheaf->workshop, &piece->layer,
+				    piece->blob.codec, piece->blob.level, &piece->blob, &sent, err);
 	return upload_blob(&sheaf->repository, &piece->blob.digest, piece->blob.size_bytes, &sent,
 			   err);
 }
@@ -356,6 +358,7 @@ int registry_write(const char *rest, struct push_job *job, struct err *err)
 	auto_client struct client *client = NULL;
 	auto_sheaf struct sheaf sheaf = { .pieces = NULL };
 
+	workshop_init(&sheaf.workshop);
 	if (client_start(job->client, &client, err) < 0 ||
 	    repository_open(job->store, client, &endpoints->items[endpoints->count - 1],
 			    &sheaf.repository, err) < 0)

@@ -11,7 +11,6 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "registry/interrupt.h"
-#include "registry/making.h"
 #include "registry/upload-state.h"
 #include "storage/blob.h"
 
@@ -326,8 +325,9 @@ int upload_blob(const struct repository *repository, const struct digest *digest
 			   out_sent_bytes, err);
 }
 
-int upload_layer(const struct repository *repository, const struct layer *layer, enum codec codec,
-		 int level, struct layer_blob *out, uint64_t *out_sent_bytes, struct err *err)
+int upload_layer(const struct repository *repository, struct workshop *workshop,
+		 const struct layer *layer, enum codec codec, int level, struct layer_blob *out,
+		 uint64_t *out_sent_bytes, struct err *err)
 {
 	auto_making struct making *making = NULL;
 	auto_sending struct sending sending = { .repository = repository,
@@ -338,7 +338,7 @@ int upload_layer(const struct repository *repository, const struct layer *layer,
 
 	digest_name(&layer->diff_id, name);
 	what = layer_state_name(layer, codec, level);
-	if (making_start(repository->store, layer, codec, level, &making, err) < 0)
+	if (making_start(repository->store, workshop, layer, codec, level, &making, err) < 0)
 		return -1;
 	sending.making = making;
 	/* a short one is sent when its digest is known: perhaps it need not be */

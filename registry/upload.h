@@ -3,6 +3,7 @@
 #define REGISTRY_UPLOAD_H
 
 #include "common/err.h"
+#include "registry/making.h"
 #include "registry/repository.h"
 #include "storage/layer.h"
 
@@ -22,7 +23,8 @@ int upload_blob(const struct repository *repository, const struct digest *digest
 		uint64_t size_bytes, uint64_t *out_sent_bytes, struct err *err);
 
 /* The compressed form of a layer, which is made for it: what there is of it is sent meanwhile. */
-int upload_layer(const struct repository *repository, const struct layer *layer, enum codec codec,
-		 int level, struct layer_blob *out, uint64_t *out_sent_bytes, struct err *err);
+int upload_layer(const struct repository *repository, struct workshop *workshop,
+		 const struct layer *layer, enum codec codec, int level, struct layer_blob *out,
+		 uint64_t *out_sent_bytes, struct err *err);
 
 #endif
