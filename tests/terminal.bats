@@ -50,6 +50,8 @@ enter_container() { # WHO OPTIONS…
 	type_keys "as $who imgrun -it --rm --name term $* -e PS1='inner$N> ' localhost/bb sh" Enter
 	shows "^inner$N>\$"
 }
+# called COMMAND: the process that the shell in the terminal waits for; others may have such ones
+called() { pgrep -o -P "$(tm display-message -p -t t '#{pane_pid}')" -f "$1"; }
 # what stty says is what it said
 is_as_before() {
 	rm -f "$T/after"
@@ -153,7 +155,7 @@ restored_at_every_end() {
 	enter_container "$1"
 	type_keys 'trap "" TERM' Enter
 	sleep 0.2
-	pid=$(pgrep -n -f "^imgrun -it --rm --name term -e PS1=inner$N>")
+	pid=$(called "^imgrun -it --rm --name term -e PS1=inner$N>")
 	kill -TERM $pid && sleep 0.2 && kill -TERM $pid && sleep 0.2 && kill -TERM $pid
 	shows 'outer>$'
 	is_as_before
@@ -212,8 +214,12 @@ is_gone() { # WHO: no container is left, nor what it was made of
 		sleep 0.05
 	done
 	[ "$(as "$1" imgstore ps | wc -l)" = 1 ]
-	# its files go after its name
-	for i in $(seq 100); do ! assert_store_idle "$(store_of "$1")" >/dev/null || break; sleep 0.1; done
+	# its files go after its name; those of a killed one with the next command after its end
+	for i in $(seq 100); do
+		as "$1" imgstore prune --age 24h >/dev/null
+		! assert_store_idle "$(store_of "$1")" >/dev/null || break
+		sleep 0.1
+	done
 	assert_store_idle "$(store_of "$1")"
 }
 leaving() {
@@ -272,7 +278,7 @@ front_ends() { # the process that the shell waits for
 		enter_container "$1"
 		type_keys 'trap "" TERM HUP' Enter
 		sleep 0.2
-		pid=$(pgrep -o -f "^imgrun -it --rm --name term -e PS1=inner$N>")
+		pid=$(called "imgrun -it --rm --name term -e PS1=inner$N>")
 		for _ in 1 2 3; do kill -$sig "$pid" 2>/dev/null || break; sleep 0.2; done
 		shows 'outer>$'
 		# nobody was there to remove it
@@ -320,7 +326,7 @@ command_ends() { # the process that the shell waits for
 		shows "^entered-$sig>\$"
 		type_keys 'trap "" TERM HUP; echo $$ >/pid' Enter
 		sleep 0.2
-		pid=$(pgrep -o -f "exec -it -e PS1=entered-$sig>")
+		pid=$(called "exec -it -e PS1=entered-$sig>")
 		for _ in 1 2 3; do kill -$sig "$pid" 2>/dev/null || break; sleep 0.2; done
 		shows 'outer>$'
 		for _ in $(seq 100); do as "$who" imgstore exec term sh -c 'kill -0 $(cat /pid)' 2>/dev/null || break; sleep 0.05; done
