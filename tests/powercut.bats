@@ -41,9 +41,11 @@ unmount() {
 }
 teardown() {
 	[ -z "${WORKER-}" ] || { : >"$T/stop"; wait "$WORKER" 2>/dev/null || true; }
-	for dir in cut in out; do
+	for dir in cut in; do
 		! mountpoint -q "$T/$dir" || unmount "$T/$dir"
 	done
+	# another mount namespace may have the disk in it as long as that lasts
+	! mountpoint -q "$T/out" || umount "$T/out" || umount --lazy "$T/out"
 }
 
 # Names what it has done only when the command is over.
