@@ -97,7 +97,9 @@ static int find_changes(struct store *store, const struct tree *a, const struct 
 	return count > 0 ? changes_find(&input, fn, context, err) : 0;
 }
 
-/* ---- showing ---- */
+/* ---- showing: as it is found, so that memory does not grow with what differs ---- */
+
+#define ROWS_AT_ONCE 4096
 
 static const char *type_text(mode_t mode)
 {
@@ -137,6 +139,7 @@ static void add_size(const struct change *change, struct strbuf *out)
 static int add_row(void *context, const struct change *change, struct err *err)
 {
 	static const char letters[] = { 'A', 'C', 'D' };
+	struct table *table = context;
 	auto_strbuf struct strbuf fields = STRBUF_INIT;
 	auto_strbuf struct strbuf size = STRBUF_INIT;
 	auto_free char *path = str_format("/%s", change->path);
@@ -144,17 +147,35 @@ static int add_row(void *context, const struct change *change, struct err *err)
 
 	add_fields(change->fields, &fields);
 	add_size(change, &size);
-	table_add(context, letter);
-	table_add(context, size.data);
-	table_add(context, fields.data);
-	table_add(context, path);
+	table_add(table, letter);
+	table_add(table, size.data);
+	table_add(table, fields.data);
+	table_add(table, path);
+	if (table->count >= table->columns * ROWS_AT_ONCE)
+		table_print(table);
 	return 0;
+}
+
+/* An array as jansson formats it, item by item. */
+static void print_item(const struct json *item, bool is_first)
+{
+	auto_strbuf struct strbuf text = STRBUF_INIT;
+
+	json_format_pretty(item, &text);
+	printf("%s\n  ", is_first ? "[" : ",");
+	/* a line's end within a string is written \n */
+	for (const char *at = text.data; *at; at++) {
+		putchar(*at);
+		if (*at == '\n')
+			fputs("  ", stdout);
+	}
 }
 
 static int add_json(void *context, const struct change *change, struct err *err)
 {
 	static const char *const kinds[] = { "added", "changed", "deleted" };
-	struct json *json = json_object();
+	auto_json struct json *json = json_object();
+	uint64_t *count = context;
 	auto_free char *path = str_format("/%s", change->path);
 	mode_t mode = change->new_mode ? change->new_mode : change->old_mode;
 
@@ -173,7 +194,7 @@ static int add_json(void *context, const struct change *change, struct err *err)
 		json_set_int(json, "OldSize", (int64_t)change->old_bytes);
 	if (change->kind != CHANGE_DELETED && S_ISREG(change->new_mode))
 		json_set_int(json, "Size", (int64_t)change->new_bytes);
-	json_append(context, json);
+	print_item(json, (*count)++ == 0);
 	return 0;
 }
 
@@ -181,12 +202,12 @@ static int show(struct store *store, const struct tree *a, const struct tree *b,
 		struct err *err)
 {
 	auto_table struct table table = { .columns = 4 };
-	auto_json struct json *array = json_array();
+	uint64_t count = 0;
 
 	if (command_wants_json(format)) {
-		if (find_changes(store, a, b, add_json, array, err) < 0)
+		if (find_changes(store, a, b, add_json, &count, err) < 0)
 			return -1;
-		command_print_json(json_ref(array));
+		printf("%s\n", count == 0 ? "[]" : "\n]");
 		return 0;
 	}
 	table_add(&table, "CHANGE");

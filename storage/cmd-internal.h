@@ -102,12 +102,14 @@ struct table {
 	char **cells;
 	size_t count;
 	size_t columns;
+	size_t *widths; /* of what was printed */
 };
 #define auto_table __attribute__((cleanup(table_release)))
 void table_release(struct table *table);
 /* Copies. The first @columns cells are the head. */
 void table_add(struct table *table, const char *cell);
-void table_print(const struct table *table);
+/* Let go of what was added. What is added then goes on in columns that are no narrower. */
+void table_print(struct table *table);
 
 /* "2 weeks ago" of an RFC 3339 time, "N/A" for NULL or nonsense. @buf holds 40 bytes; returns it.
  */

@@ -11,11 +11,18 @@
 #include "layers/config.h"
 #include "storage/cmd-internal.h"
 
-void table_release(struct table *table)
+static void forget_cells(struct table *table)
 {
 	for (size_t i = 0; i < table->count; i++)
 		free(table->cells[i]);
+	table->count = 0;
+}
+
+void table_release(struct table *table)
+{
+	forget_cells(table);
 	free(table->cells);
+	free(table->widths);
 }
 
 /* Control characters of an image's texts do not reach the terminal. */
@@ -44,22 +51,21 @@ static size_t shown_width(const char *cell)
 	return width;
 }
 
-static size_t column_width(const struct table *table, size_t column)
+static void widen_columns(struct table *table)
 {
-	size_t width = 0;
+	if (!table->widths)
+		table->widths = mem_array(table->columns, sizeof(*table->widths));
+	for (size_t i = 0; i < table->count; i++) {
+		size_t *width = &table->widths[i % table->columns];
+		size_t shown = shown_width(table->cells[i]);
 
-	for (size_t i = column; i < table->count; i += table->columns)
-		if (shown_width(table->cells[i]) > width)
-			width = shown_width(table->cells[i]);
-	return width;
+		*width = shown > *width ? shown : *width;
+	}
 }
 
-void table_print(const struct table *table)
+void table_print(struct table *table)
 {
-	auto_free size_t *widths = mem_array(table->columns, sizeof(*widths));
-
-	for (size_t i = 0; i < table->columns; i++)
-		widths[i] = column_width(table, i);
+	widen_columns(table);
 	for (size_t i = 0; i < table->count; i++) {
 		size_t column = i % table->columns;
 
@@ -67,8 +73,9 @@ void table_print(const struct table *table)
 			printf("%s\n", table->cells[i]);
 		else
 			printf("%s%*s", table->cells[i],
-			       (int)(widths[column] - shown_width(table->cells[i])) + 3, "");
+			       (int)(table->widths[column] - shown_width(table->cells[i])) + 3, "");
 	}
+	forget_cells(table);
 }
 
 const char *age_text(const char *created, char *buf)

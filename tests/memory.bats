@@ -1,11 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# Memory does not grow with the number of files: what makes, digests, packs, compresses and unpacks a layer of
-# MANY files takes at its peak hardly more than for a tenth of them, and all of them come through.
+# Memory does not grow with the number of files, nor with their size: what makes, digests, packs, compresses and unpacks a
+# layer of MANY files, or of LARGE MiB, takes at its peak hardly more than for a tenth of them, and all of them come through.
 
 load lib
 
 FEW=6000 MANY=60000
+SMALL=20 LARGE=200
 
 setup_file() {
 	# hundreds of thousands of files come and go, which takes a disk minutes
@@ -46,9 +47,9 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=open(sys.argv
 ' "$T/peak" "$@" >&2
 	PEAK=$(cat "$T/peak")
 }
-# flat WHAT FEW MANY: ten times as many files took no more than 3 MiB beyond
+# flat WHAT FEW MANY: ten times as much took no more than 3 MiB beyond
 flat() {
-	echo "# $1: $2 KiB for $FEW files, $3 KiB for $MANY" >&3
+	echo "# $1: $2 KiB, $3 KiB for ten times as much" >&3
 	[ "$3" -lt $(($2 + 3072)) ]
 	[ "$3" -lt 65536 ]
 }
@@ -70,6 +71,26 @@ copies() { printf 'FROM scratch\nCOPY tree /tree/\n' >"$T/$1/Buildfile"; }
 	# by the copy driver a mount is further names of the layer's files
 	[ "$(find "$(cat "$T/mounted")/tree" -samefile "$(cat "$T/mounted")/tree/d000/file-000000.txt" | wc -l)" = 2 ]
 	IMGBUILD_ROOT=$ROOT_STORE imgstore umount many >&2
+}
+
+@test "the differences of many files" {
+	local few which count
+	for which in few many; do
+		count=$FEW
+		[ "$which" = few ] || count=$MANY
+		peak sh -c 'imgstore diff localhost/bb "$1" >"$0"' "$T/rows" "$which"
+		[ "$(grep -c '^A .* /tree/d[0-9]*/file-[0-9]*.txt$' "$T/rows")" = "$count" ]
+		[ "$which" = few ] || flat diff "$few" "$PEAK"
+		few=$PEAK
+	done
+	for which in few many; do
+		count=$FEW
+		[ "$which" = few ] || count=$MANY
+		peak sh -c 'imgstore diff --format json localhost/bb "$1" >"$0"' "$T/rows" "$which"
+		[ "$(jq '[.[] | select(.Kind == "added" and .Type == "file") | .Path] | unique | length' "$T/rows")" = $((count + 1)) ]
+		[ "$which" = few ] || flat "diff --format json" "$few" "$PEAK"
+		few=$PEAK
+	done
 }
 
 @test "an image of many files: exported in gzip, and pulled" {
@@ -96,5 +117,40 @@ copies() { printf 'FROM scratch\nCOPY tree /tree/\n' >"$T/$1/Buildfile"; }
 		peak imgbuild -q -t made -f "$T/Buildfile" "$T/user"
 		[ "$count" = "$FEW" ] || flat RUN "$few" "$PEAK"
 		few=$PEAK
+	done
+}
+
+@test "one file, and one ten times as large" {
+	local size before codec alone=
+	for size in "$SMALL" "$LARGE"; do
+		mkdir "$T/of-$size"
+		printf 'FROM scratch\nCOPY file /\n' >"$T/of-$size/Buildfile"
+		python3 -c '
+import random, sys
+r = random.Random(1)
+for i in range(int(sys.argv[1])):
+    sys.stdout.buffer.write(r.randbytes(1 << 20) if i % 2 else b"%08d and so on\n" % i * (1 << 16))
+' "$size" >"$T/of-$size/file"
+		peak imgbuild -q -t "of-$size" "$T/of-$size"
+		[ "$size" = "$SMALL" ] || flat COPY "$before" "$PEAK"
+		before=$PEAK
+	done
+	# zstd has buffers for each processor, which fill one after the other
+	for codec in none gzip zstd; do
+		[ "$codec" != zstd ] || alone="taskset -c 0"
+		for size in "$SMALL" "$LARGE"; do
+			peak $alone imgpush -q --compression "$codec" "of-$size" "oci:$T/of-$size-$codec:v1"
+			[ "$size" = "$SMALL" ] || flat "$codec" "$before" "$PEAK"
+			before=$PEAK
+		done
+		for size in "$SMALL" "$LARGE"; do
+			ROOT_STORE=$T/root-store/$codec peak imgpull -q "oci:$T/of-$size-$codec:v1" back
+			[ "$size" = "$SMALL" ] || flat "pull of $codec" "$before" "$PEAK"
+			before=$PEAK
+		done
+		IMGBUILD_ROOT=$T/root-store/$codec imgstore mount back >"$T/mounted"
+		cmp "$T/of-$LARGE/file" "$(cat "$T/mounted")/file"
+		IMGBUILD_ROOT=$T/root-store/$codec imgstore umount back >&2
+		rm -rf "$T/root-store/$codec" "$T"/of-*-"$codec"
 	done
 }
