@@ -73,6 +73,12 @@ static int check_view(const struct copy_place *place, struct err *err)
 		       place->to);
 }
 
+/* To ask costs a fraction of what it costs to set what is there already. */
+static bool has_owner(const struct stat *st, enum overlay_ns ns, uid_t uid, gid_t gid)
+{
+	return st->st_uid == uid && st->st_gid == gid && !record_has_owners(ns);
+}
+
 int copy_set_owner(const struct copier *copier, const struct select_item *item, int fd,
 		   struct err *err)
 {
@@ -80,10 +86,15 @@ int copy_set_owner(const struct copier *copier, const struct select_item *item, 
 	uid_t uid = options->has_owner ? options->uid : item->uid;
 	gid_t gid = options->has_owner ? options->gid : item->gid;
 	mode_t mode = copy_mode(options, item->mode);
+	struct stat st;
+	bool is_given;
 
-	if (record_chown(fd, "", copier->target->ns, uid, gid) < 0)
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "stat the copy of '%s'", item->path);
+	is_given = !has_owner(&st, copier->target->ns, uid, gid);
+	if (is_given && record_chown(fd, "", copier->target->ns, uid, gid) < 0)
 		return err_sys(err, "give '%s' to %u:%u", item->path, (unsigned)uid, (unsigned)gid);
-	if (fchmod(fd, mode) < 0)
+	if ((is_given || (st.st_mode & 07777) != mode) && fchmod(fd, mode) < 0)
 		return err_sys(err, "set the mode of '%s'", item->path);
 	if (item->xattrs.count > 0)
 		return xattrs_apply(fd, copier->target->ns, &item->xattrs, item->path, err);
@@ -169,16 +180,19 @@ static void note_written(struct copier *copier, off_t size)
 	store_write_behind(copier->tree->store);
 }
 
-/* A new file of that name; what was there is removed. */
-static int make_file(const struct copy_place *place, struct err *err)
+/*
+ * A new file of that name, with as much of @mode as the umask leaves; what was there is removed.
+ * Nobody but who builds gets at it before it is published.
+ */
+static int make_file(const struct copy_place *place, mode_t mode, struct err *err)
 {
 	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	int fd = openat(place->to_fd, place->to, flags, 0600);
+	int fd = openat(place->to_fd, place->to, flags, mode & 0777);
 
 	if (fd < 0 && errno == EEXIST) {
 		if (copy_clear_name(place->to_fd, place->to, err) < 0)
 			return -1;
-		fd = openat(place->to_fd, place->to, flags, 0600);
+		fd = openat(place->to_fd, place->to, flags, mode & 0777);
 	}
 	if (fd < 0)
 		return err_sys(err, "make '%s'", place->to);
@@ -208,7 +222,7 @@ static int copy_regular(struct copier *copier, struct select_item *item,
 		return err_set(err, ERR_INPUT, "'%s' was changed while it was copied", item->path);
 	is_late = wants_digest && copier->request->late && st.st_size >= LATE_DIGEST_MIN_BYTES;
 	wants_digest = wants_digest && !is_late;
-	to_fd = make_file(place, err);
+	to_fd = make_file(place, copy_mode(copier->options, item->mode), err);
 	if (to_fd < 0)
 		return -1;
 	if (wants_digest)
