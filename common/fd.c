@@ -263,6 +263,31 @@ int fd_write_uncached(int fd, const void *data, size_t len, const char *what, st
 	return 0;
 }
 
+int fd_copy_uncached(int from, int to, uint64_t *out_len, const char *what, struct err *err)
+{
+	auto_free char *buf = NULL;
+	uint64_t copied = 0;
+	struct stat st;
+	ssize_t n;
+
+	if (fd_clone(from, to)) {
+		if (fstat(to, &st) < 0)
+			return err_sys(err, "stat the clone of '%s'", what);
+		*out_len = (uint64_t)st.st_size;
+		return 0;
+	}
+	buf = mem_alloc(COPY_CHUNK_BYTES);
+	while ((n = fd_read_uncached(from, buf, COPY_CHUNK_BYTES)) > 0) {
+		if (fd_write_uncached(to, buf, (size_t)n, what, err) < 0)
+			return -1;
+		copied += (uint64_t)n;
+	}
+	if (n < 0)
+		return err_sys(err, "read '%s'", what);
+	*out_len = copied;
+	return 0;
+}
+
 bool fd_is_cached(int fd, off_t size)
 {
 	const off_t looks = 16;

@@ -85,6 +85,13 @@ void fd_write_behind(int fd);
 ssize_t fd_read_uncached(int fd, void *data, size_t len);
 int fd_write_uncached(int fd, const void *data, size_t len, const char *what, struct err *err);
 
+/*
+ * Make @to, an empty file, hold all of @from, which stands at its beginning and which nobody will
+ * look at again soon, as nobody will at the copy: a clone where the file system can, else by few
+ * pages. Its length in *out_len.
+ */
+int fd_copy_uncached(int from, int to, uint64_t *out_len, const char *what, struct err *err);
+
 /* Whether @size bytes can be read without the disk, as far as a few looks tell. */
 bool fd_is_cached(int fd, off_t size);
 

@@ -53,7 +53,7 @@ static int put_blob(const struct blob_dir *dir, struct store *store, const struc
 	log_info("blob sha256:%s (%llu bytes)", hex, (unsigned long long)blob->size_bytes);
 	fd = blob_open(store, &blob->digest, err);
 	if (fd < 0 || tmpfile_open(&tmp, dir->fd, err) < 0 ||
-	    fd_copy(fd, tmp.fd, UINT64_MAX, &copied, hex, err) < 0)
+	    fd_copy_uncached(fd, tmp.fd, &copied, hex, err) < 0)
 		return -1;
 	if (copied != blob->size_bytes)
 		return err_set(err, ERR_INPUT,

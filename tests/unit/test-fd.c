@@ -133,6 +133,44 @@ static void copies(void **state)
 	scratch_remove(&scratch);
 }
 
+/* By whatever the file system can; a pipe can nothing but be written. */
+static void copies_that_leave_no_pages(void **state)
+{
+	const size_t len = 300000;
+	auto_free char *want = mem_alloc(len);
+	auto_free char *got = mem_alloc(len);
+	struct scratch scratch;
+	struct err err = ERR_INIT;
+	uint64_t copied = 0;
+
+	for (size_t i = 0; i < len; i++)
+		want[i] = (char)(i / 7);
+	scratch_make(&scratch);
+	auto_close int from = openat(scratch.fd, "from", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	auto_close int to = openat(scratch.fd, "to", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	auto_close int none = openat(scratch.fd, "none", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	auto_close int directory = open("/", O_RDONLY | O_CLOEXEC);
+	auto_close int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	assert_int_equal(fd_write_all(from, want, len, "from", &err), 0);
+	assert_int_equal(lseek(from, 0, SEEK_SET), 0);
+	assert_int_equal(fd_copy_uncached(from, to, &copied, "from", &err), 0);
+	assert_int_equal(copied, len);
+	assert_int_equal(pread(to, got, len, 0), (ssize_t)len);
+	assert_memory_equal(got, want, len);
+	assert_int_equal(pread(to, got, 1, (off_t)len), 0);
+	assert_int_equal(fd_copy_uncached(none, to, &copied, "none", &err), 0);
+	assert_int_equal(copied, 0);
+
+	assert_int_equal(lseek(from, 0, SEEK_SET), 0);
+	assert_int_equal(fd_copy_uncached(from, full, &copied, "from", &err), -1);
+	assert_non_null(strstr(err.text, "write 'from': No space left on device"));
+	err_clear(&err);
+	assert_int_equal(fd_copy_uncached(directory, to, &copied, "root", &err), -1);
+	assert_string_equal(err.text, "read 'root': Is a directory");
+	scratch_remove(&scratch);
+}
+
 static void copies_between_unlike_descriptors(void **state)
 {
 	auto_close int proc = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
@@ -257,6 +295,7 @@ int main(void)
 		cmocka_unit_test(reads_no_more_than_the_limit),
 		cmocka_unit_test(reads_small_texts),
 		cmocka_unit_test(copies),
+		cmocka_unit_test(copies_that_leave_no_pages),
 		cmocka_unit_test(copies_between_unlike_descriptors),
 		cmocka_unit_test(copies_files_with_their_holes),
 		cmocka_unit_test(names_a_descriptor),
