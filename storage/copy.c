@@ -124,6 +124,9 @@ static int show_view(struct store *store, const struct mount_request *request, s
 	if (tree_fd < 0 || flatten_lowers(store, request, is_written_to ? as_copies(how) : how,
 					  tree_fd, -1, err) < 0)
 		return -1;
+	if (request->lower_count > 0 && flatten_root(request->lowers[request->lower_count - 1],
+						     tree_fd, store->ns, how, err) < 0)
+		return -1;
 	return mount_directory(tree_fd, true, err);
 }
 

@@ -24,4 +24,11 @@ enum flatten_how {
 int flatten_layer(int layer_fd, int tree_fd, enum overlay_ns ns, enum flatten_how how, int kin_fd,
 		  struct err *err);
 
+/*
+ * The root alone, whether the layer says anything of it or not: of a union it is the topmost
+ * layer's, which looks as it should (rootdir-internal.h).
+ */
+int flatten_root(int layer_fd, int tree_fd, enum overlay_ns ns, enum flatten_how how,
+		 struct err *err);
+
 #endif

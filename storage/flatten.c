@@ -176,6 +176,25 @@ static int visit(void *context, const struct walk_item *item, struct err *err)
 	return 0;
 }
 
+int flatten_root(int layer_fd, int tree_fd, enum overlay_ns ns, enum flatten_how how,
+		 struct err *err)
+{
+	struct flatten flatten = { .ns = ns, .how = how, .kin_fd = -1 };
+	struct walk_item item = { .name = "", .path = "" };
+	auto_close int from_fd = openat(layer_fd, ".", DIR_FLAGS);
+	int result;
+
+	flatten.at_fd = openat(tree_fd, ".", DIR_FLAGS);
+	if (from_fd < 0 || flatten.at_fd < 0) {
+		fd_close(&flatten.at_fd);
+		return err_sys(err, "open the root of a layer");
+	}
+	item.fd = from_fd;
+	result = dress(&flatten, &item, "/", err);
+	fd_close(&flatten.at_fd);
+	return result;
+}
+
 int flatten_layer(int layer_fd, int tree_fd, enum overlay_ns ns, enum flatten_how how, int kin_fd,
 		  struct err *err)
 {

@@ -142,7 +142,8 @@ base_shows() {
 	diff "$T/want" "$T/got"
 	as "$1" imgrun --rm localhost/one sh -c 'cat tmp/x etc/old etc/y usr/lib/z lib/z2; ls -d deep/er/*' >"$T/got"
 	[ "$(cat "$T/got")" = xoldyzzdeep/er/file ]
-	[ "$(as "$1" imgrun --rm localhost/one stat -c %h usr/lib/z)" = 2 ]
+	# in a container of the copy driver each name is a file of its own
+	image_tree "$1" localhost/one | grep -E '^/?usr/lib/z2 .* same-as:/?usr/lib/z '
 
 	# the same layer on top of something else is what that says
 	pull "$1" two >&2

@@ -160,7 +160,9 @@ sees() { as "$WHO" imgrun --rm test sh -ec "cd / && $(printf '%s &&' "$@") true"
 @test "1.7 hard links in one copy are kept" {
 	ln d/g d/h
 	printf 'FROM localhost/bb\nCOPY d /x\nCOPY d/g d/h /y/\n' | image
-	sees '[ "$(stat -c %h x/g)" = 2 ] && [ "$(stat -c %i x/g)" = "$(stat -c %i x/h)" ]'
+	# in a container of the copy driver each name is a file of its own
+	image_tree "$WHO" test >tree
+	grep -E '^/?x/h .* same-as:/?x/g ' tree
 }
 @test "1.7 owner: 0:0 from the context and of here documents, that of the source with --from; --chown goes before both" {
 	! is_root || chown -R 5:6 d
