@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/strbuf.h"
+#include "layers/coldfile-internal.h"
 #include "layers/diff-internal.h"
 #include "layers/tar-header-internal.h"
 #include "layers/whiteout.h"
@@ -36,7 +37,8 @@ struct pack {
 	struct strbuf name;
 	uint64_t entries;
 	uint64_t content_bytes;
-	bool is_last_look; /* nobody reads these files again soon */
+	bool is_last_look;    /* nobody reads these files again soon */
+	struct coldfile cold; /* the one that is being read, if it is such a one */
 };
 
 static const char zeros[64 * 1024];
@@ -52,6 +54,7 @@ struct pack *pack_new(struct sink *sink)
 	struct pack *pack = mem_alloc(sizeof(*pack));
 
 	pack->sink = sink;
+	pack->cold = (struct coldfile)COLDFILE_INIT;
 	pack->header = (struct strbuf)STRBUF_INIT;
 	pack->name = (struct strbuf)STRBUF_INIT;
 	return pack;
@@ -134,9 +137,11 @@ static int changed(const struct entry *entry, const char *how, struct err *err)
 	return err_set(err, ERR_SYSTEM, "'%s' %s while it was read", entry->path, how);
 }
 
-static ssize_t read_some(const struct pack *pack, const struct entry *entry, int fd, void *data,
+static ssize_t read_some(struct pack *pack, const struct entry *entry, int fd, void *data,
 			 size_t len)
 {
+	if (pack->cold.is_open)
+		return coldfile_read(&pack->cold, data, len);
 	if (pack->is_last_look && entry->size_bytes >= UNCACHED_MIN_BYTES)
 		return fd_read_uncached(fd, data, len);
 	return read(fd, data, len);
@@ -216,6 +221,17 @@ static int put_sparse(struct pack *pack, const struct entry *entry, int fd, stru
 	return 0;
 }
 
+static int put_whole(struct pack *pack, const struct entry *entry, int fd, struct err *err)
+{
+	int result;
+
+	if (pack->is_last_look)
+		coldfile_open(&pack->cold, fd, (off_t)entry->size_bytes);
+	result = put_file(pack, entry, fd, entry->size_bytes, true, err);
+	coldfile_close(&pack->cold);
+	return result;
+}
+
 static int put_large(struct pack *pack, const struct entry *entry, int fd, struct err *err)
 {
 	struct stat st;
@@ -226,7 +242,7 @@ static int put_large(struct pack *pack, const struct entry *entry, int fd, struc
 		return changed(entry, (uint64_t)st.st_size > entry->size_bytes ? "grew" : "shrank",
 			       err);
 	if (st.st_blocks >= st.st_size / 512)
-		return put_file(pack, entry, fd, entry->size_bytes, true, err);
+		return put_whole(pack, entry, fd, err);
 	warn_of_holes(entry, &st);
 	if (put_sparse(pack, entry, fd, err) < 0)
 		return -1;

@@ -103,6 +103,41 @@ layer() { echo "$OUT/blobs/sha256/$(jq -r ".layers[$1].digest" "$MANIFEST" | cut
 	done
 }
 
+# cached FILE: its bytes that are in memory
+cached() { fincore -nbo RES "$1"; }
+# forget FILE: it has to come from the disk
+forget() { python3 -c 'import os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+os.fsync(fd)
+os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)' "$1"; }
+
+@test "a large file that is not in memory gives the same layer, and is not there afterwards" {
+	command -v fincore >/dev/null || skip "no fincore"
+	mkdir "$T/large"
+	python3 -c 'import random; print("\n".join(str(random.Random(i).random()) * 9 for i in range(100000)))' >"$T/large/file"
+	truncate -s 13000001 "$T/large/file"
+	printf 'FROM scratch\nCOPY file /\n' >"$T/large/Buildfile"
+	digests=
+	for which in warm cold; do
+		ROOT_STORE=$BATS_TEST_TMPDIR/store-$which
+		USER_STORE=$T/user/store-$which
+		store=$ROOT_STORE
+		[ "$WHO" = root ] || store=$USER_STORE
+		as $WHO imgbuild -q -t localhost/large "$T/large" >&2
+		file=$(find "$store/layers" -name file -size +12M)
+		cmp "$T/large/file" "$file"
+		[ "$which" = warm ] || forget "$file"
+		before=$(cached "$file")
+		OUT=$BATS_TEST_TMPDIR/large-$which
+		as $WHO imgpush -q localhost/large "oci:$OUT:x" >&2
+		digests+=$(jq -r '.manifests[0].digest' "$OUT/index.json")$'\n'
+		[ "$(cached "$file")" -le $((before + 65536)) ]
+		[ "$which" = cold ] || [ "$before" -gt 12000000 ]
+	done
+	[ "$(sort -u <<<"$digests" | grep -c .)" = 1 ]
+	[ "$before" -lt 1000000 ] || skip "what is on this disk is always in memory"
+}
+
 @test "what came compressed is compressed again only when that is asked for" {
 	push --compression gzip --compression-level 6
 	as $WHO imgpull -q "oci:$OUT:x" localhost/pulled >&2
