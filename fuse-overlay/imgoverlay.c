@@ -57,7 +57,7 @@ static const char help[] =
 	"  marks=any|trusted|user     whose attributes .overlay.* are marks and not shown (any)\n"
 	"  noacl, noxattrs=1          without access control lists; without any attributes\n"
 	"  static_nlink               directories have one link\n"
-	"  xino=off|auto|on, ino32_t  inode numbers: over several devices; of 32 bits\n"
+	"  ino32_t                    inode numbers of 32 bits\n"
 	"  allow_other, allow_root, default_permissions, ro, rw, suid, nosuid, dev, nodev, exec,\n"
 	"  noexec, atime, noatime, fsname=, subtype=, auto_unmount\n"
 	"                             of the mount itself\n"

@@ -22,11 +22,6 @@
  * commas between them. A list of directories is separated by colons; "\:" is a colon in a name.
  * The last of several options of a name counts. What is not known is told and ignored.
  */
-enum xino_mode {
-	XINO_OFF,  /* numbers of several devices are made up */
-	XINO_AUTO, /* where it can be done */
-	XINO_ON,   /* else the mount fails */
-};
 
 /* Whose attributes are an overlay's marks, and not the files'. */
 enum marks {
@@ -55,7 +50,6 @@ struct options {
 	struct mapping mapping;
 	bool squash_to_root; /* mapping says so too, where no other id was named */
 	enum xattr_permissions xattr_permissions; /* of what we write */
-	enum xino_mode xino;
 	enum marks marks;
 	double timeout_s; /* how long the kernel may rely on entries and attributes */
 	bool is_foreground;

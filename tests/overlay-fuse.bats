@@ -448,7 +448,8 @@ ls -i m | sort >listed
 for i in $(seq 50); do echo more >>m/a$i; echo more >>m/b$i; done
 stat -c "%n %i" m/* >after; diff before after
 ls -i m | sort | diff listed -
-unmount'
+unmount
+for o in xino=off xino=auto xino=on; do LOWERS=l:l2 overlay $o; stat -c "%n %i" m/* | diff before -; unmount; done'
 }
 
 @test "a copy-up that shares what is in the file syncs nothing; one that copies does, before the rename" {
