@@ -13,6 +13,7 @@
 struct coldfile {
 	int fd; /* borrowed */
 	bool is_open;
+	bool is_last_look;
 	off_t at;
 	off_t asked; /* up to here */
 	off_t given_back;
@@ -24,7 +25,7 @@ struct coldfile {
 	}
 
 /* @fd stands at its beginning. Not open afterwards: it is small, or in memory already. */
-void coldfile_open(struct coldfile *file, int fd, off_t size);
+void coldfile_open(struct coldfile *file, int fd, off_t size, bool is_last_look);
 /* As read(2), of the descriptor itself. */
 ssize_t coldfile_read(struct coldfile *file, void *data, size_t len);
 /* Give back the rest; the descriptor is left where it is. */

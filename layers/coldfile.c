@@ -23,14 +23,16 @@ static void ask(struct coldfile *file)
 
 static void give_back(struct coldfile *file)
 {
+	if (!file->is_last_look)
+		return;
 	(void)posix_fadvise(file->fd, file->given_back, file->at - file->given_back,
 			    POSIX_FADV_DONTNEED);
 	file->given_back = file->at;
 }
 
-void coldfile_open(struct coldfile *file, int fd, off_t size)
+void coldfile_open(struct coldfile *file, int fd, off_t size, bool is_last_look)
 {
-	*file = (struct coldfile){ .fd = fd };
+	*file = (struct coldfile){ .fd = fd, .is_last_look = is_last_look };
 	file->is_open = size >= MIN_BYTES && !fd_is_cached(fd, size);
 	if (file->is_open)
 		ask(file);

@@ -225,8 +225,7 @@ static int put_whole(struct pack *pack, const struct entry *entry, int fd, struc
 {
 	int result;
 
-	if (pack->is_last_look)
-		coldfile_open(&pack->cold, fd, (off_t)entry->size_bytes);
+	coldfile_open(&pack->cold, fd, (off_t)entry->size_bytes, pack->is_last_look);
 	result = put_file(pack, entry, fd, entry->size_bytes, true, err);
 	coldfile_close(&pack->cold);
 	return result;
