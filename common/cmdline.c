@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -561,4 +562,23 @@ int cmdline_dispatch(const char *program, const char *summary, const struct subc
 	if (err.kind != ERR_NONE)
 		err_print(&err, program);
 	return status >= 0 ? status : err_exit_status(&err);
+}
+
+/* ---- tables of tables ---- */
+
+void cmdline_table_release(struct cmdline_table *table)
+{
+	free(table->rows);
+	*table = (struct cmdline_table){ .rows = NULL };
+}
+
+void cmdline_table_add(struct cmdline_table *table, const struct cmdline_option *rows)
+{
+	size_t count = 0;
+
+	while (rows[count].name)
+		count++;
+	table->rows = mem_resize(table->rows, table->count + count + 1, sizeof(table->rows[0]));
+	memcpy(table->rows + table->count, rows, (count + 1) * sizeof(rows[0]));
+	table->count += count;
 }

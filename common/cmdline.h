@@ -52,6 +52,16 @@ struct cmdline {
 	bool stop_at_positional; /* all from the first positional on is positional */
 };
 
+/* A table that is made of several, one after the other. */
+struct cmdline_table {
+	struct cmdline_option *rows; /* ended by a row with name NULL */
+	size_t count;                /* without that */
+};
+#define auto_cmdline_table __attribute__((cleanup(cmdline_table_release)))
+void cmdline_table_release(struct cmdline_table *table);
+/* @rows: ended by a row with name NULL. They are copied, what they lead to is borrowed. */
+void cmdline_table_add(struct cmdline_table *table, const struct cmdline_option *rows);
+
 /*
  * Parse argv[1…]. *out_done: --help, --version or --completion was asked and
  * answered on stdout; the command returns 0. ERR_USAGE names the option, with

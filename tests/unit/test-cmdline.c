@@ -172,10 +172,8 @@ static void a_switch_may_have_choices(void **state)
 		const char *word;
 		const char *value; /* NULL: refused */
 	} rows[] = {
-		{ "--pull", "true" },
-		{ "--pull=false", "false" },
-		{ "--pull=never", "never" },
-		{ "--pull=sometimes", NULL },
+		{ "--pull", "true" },        { "--pull=false", "false" },
+		{ "--pull=never", "never" }, { "--pull=sometimes", NULL },
 		{ "--pull=", NULL },
 	};
 
@@ -185,10 +183,9 @@ static void a_switch_may_have_choices(void **state)
 			{ 0, "pull", OPTION_SWITCH, &pull, NULL, "get it", "always|never" },
 			{ 0 },
 		};
-		const struct cmdline cmdline = { .program = "prog",
-						 .synopsis = "",
-						 .options = options,
-						 .max_args = 1 };
+		const struct cmdline cmdline = {
+			.program = "prog", .synopsis = "", .options = options, .max_args = 1
+		};
 		char word[32];
 		/* what follows is no value of it */
 		char *argv[] = { (char[]){ "prog" }, word, (char[]){ "never" }, NULL };
@@ -495,6 +492,36 @@ static void finds_the_nearest(void **state)
 				    names));
 }
 
+static void tables_are_put_together(void **state)
+{
+	bool first = false;
+	bool second = false;
+	bool is_done = false;
+	const struct cmdline_option one[] = { { 'a', "aa", OPTION_FLAG, &first, NULL, "", NULL },
+					      { 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL } };
+	const struct cmdline_option other[] = { { 'b', "bb", OPTION_FLAG, &second, NULL, "", NULL },
+						{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL } };
+	const struct cmdline_option none[] = { { 0, NULL, OPTION_FLAG, NULL, NULL, NULL, NULL } };
+	auto_cmdline_table struct cmdline_table whole = { .rows = NULL };
+	auto_strlist struct strlist args = STRLIST_INIT;
+	struct cmdline cmdline = { .program = "p", .synopsis = "", .summary = "" };
+	char name[] = "p", letter[] = "-b", word[] = "--aa";
+	char *argv[] = { name, letter, word, NULL };
+	struct err err = ERR_INIT;
+
+	(void)state;
+	cmdline_table_add(&whole, none);
+	cmdline_table_add(&whole, one);
+	cmdline_table_add(&whole, none);
+	cmdline_table_add(&whole, other);
+	assert_int_equal(whole.count, 2);
+	cmdline.options = whole.rows;
+	assert_int_equal(cmdline_parse(&cmdline, 3, argv, &args, &is_done, &err), 0);
+	assert_true(first);
+	assert_true(second);
+	assert_null(whole.rows[2].name);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -510,6 +537,7 @@ int main(void)
 		cmocka_unit_test(words_a_wrong_subcommand),
 		cmocka_unit_test(lists_the_subcommands),
 		cmocka_unit_test(finds_the_nearest),
+		cmocka_unit_test(tables_are_put_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
