@@ -4,7 +4,9 @@
 #   registry-bad.py KEYS DIR     prints "other HOST:PORT", "tls HOST:PORT" and "host HOST:PORT": three doors to the same
 #                                content; the TLS one has KEYS/server.pem. Content is in DIR/data.
 # DIR/log has a line of JSON for each request: door, method, path, status, auth, range, in (bytes of body received),
-# out (bytes of body sent). DIR/rules.json may be replaced at any time (by rename), which begins all counts anew:
+# out (bytes of body sent). It is written after the answer: "/quiet", which is in no log, answers when all lines are there, or
+# after half a second. DIR/rules.json may be replaced at any time (by rename), which begins all counts anew, and what was
+# asked before is in no log any more:
 #   {"auth": "basic" | "bearer" | "", "realm": URL, "range": true, "digest_header": true, "mount": true,
 #    "referrers": true, "min_chunk": BYTES, "token_life": SECONDS, "rules": [RULE…]}
 # A RULE fits requests whose "DOOR METHOD PATH?QUERY" its "match" (a regular expression) is found in, after the first "skip" and
@@ -33,9 +35,10 @@ os.makedirs(data + '/uploads', exist_ok=True)
 lock = threading.RLock()
 log_lock = threading.Lock()
 met = threading.Condition()
+idle = threading.Condition()
 USER, PASSWORD = 'alice', 'secret pass:word'
 BASIC = 'Basic ' + base64.b64encode(('%s:%s' % (USER, PASSWORD)).encode()).decode()
-state = {'stamp': None, 'rules': {}, 'counts': {}, 'tokens': {}, 'serial': 0}
+state = {'stamp': None, 'rules': {}, 'counts': {}, 'tokens': {}, 'serial': 0, 'busy': 0}
 DEFAULT = {'auth': '', 'realm': None, 'range': True, 'digest_header': True, 'mount': True, 'referrers': True,
            'min_chunk': 0, 'token_life': 60, 'rules': []}
 PIECE = 1 << 20
@@ -96,6 +99,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     # ---- talking ----
     def note(self, status, out):
+        settings()
+        if self.era != state['stamp']:
+            return  # it was under other rules, and is no business of who asks now
         line = {'door': self.server.door, 'method': self.command, 'path': self.path, 'status': status,
                 'auth': self.headers.get('Authorization'), 'range': self.headers.get('Range') or
                 self.headers.get('Content-Range'), 'meta': self.headers.get('X-Meta-Test'), 'in': self.taken, 'out': out, 'time': round(time.time(), 3)}
@@ -256,9 +262,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     # ---- the way in ----
     def serve(self):
+        if self.path == '/quiet':
+            return self.be_quiet()
+        with idle:
+            state['busy'] += 1
+        try:
+            self.serve_one()
+        finally:
+            with idle:
+                state['busy'] -= 1
+                idle.notify_all()
+
+    def be_quiet(self):
+        with idle:
+            idle.wait_for(lambda: state['busy'] == 0, 0.5)
+        self.send_response(204)
+        self.end_headers()
+
+    def serve_one(self):
         self.taken, self.drained = 0, False
         url = urlsplit(self.path)
         self.rule = fitting('%s %s %s' % (self.server.door, self.command, self.path))
+        self.era = state['stamp']
         what = self.rule['do']
         try:
             if what == 'hang':

@@ -99,9 +99,12 @@ bad_registry_start() {
 	echo $! >"$d/pid"
 	registry_wait_for "$d/out" 's/^host (.*)$/\1/p' >"$d/host"
 }
+# Its log lacks no line of what was answered already.
+bad_registry_quiet() { curl -s --noproxy '*' "http://$(registry_of "$1")/quiet"; }
 # bad_registry_rules NAME JSON: from now on; "OTHER" and "TLS" stand for those doors' HOST:PORT
 bad_registry_rules() {
 	local d=$T/registry/$1
+	bad_registry_quiet "$1"
 	printf '%s\n' "$2" | sed -e "s/OTHER/$(bad_registry_door "$1" other)/g; s/TLS/$(bad_registry_door "$1" tls)/g" >"$d/rules.new"
 	mv "$d/rules.new" "$d/rules.json"
 	: >"$d/log"
@@ -110,7 +113,7 @@ bad_registry_rules() {
 # bad_registry_door NAME other|tls: its HOST:PORT
 bad_registry_door() { sed -n "s/^$2 //p" "$T/registry/$1/out"; }
 # bad_registry_log NAME FILTER: what was asked of it, by jq
-bad_registry_log() { jq -r "$2" "$T/registry/$1/log"; }
+bad_registry_log() { bad_registry_quiet "$1" && jq -r "$2" "$T/registry/$1/log"; }
 
 registry_of() { cat "$T/registry/$1/host"; }
 
