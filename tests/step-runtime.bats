@@ -62,7 +62,13 @@ E
 	local options=(-f "$T/same" --secret "id=s,src=$T/secret" --ssh default)
 	export SOURCE_DATE_EPOCH=1700000000
 	eval "$(ssh-agent)" >/dev/null
-	[ "$1" = root ] || { kill "$SSH_AGENT_PID"; SSH_AUTH_SOCK=$T/user/agent; as user sh -c "exec ssh-agent -D -a $SSH_AUTH_SOCK" >/dev/null 3>&- & SSH_AGENT_PID=$!; until [ -S "$SSH_AUTH_SOCK" ]; do sleep 0.05; done; }
+	if [ "$1" = user ]; then
+		kill "$SSH_AGENT_PID"
+		SSH_AUTH_SOCK=$T/user/agent
+		as user sh -c 'echo $$ >"$0"; exec ssh-agent -D -a "$1"' "$T/user/agent.pid" "$SSH_AUTH_SOCK" >/dev/null 3>&- &
+		until [ -S "$SSH_AUTH_SOCK" ]; do sleep 0.05; done
+		SSH_AGENT_PID=$(cat "$T/user/agent.pid")
+	fi
 	export EXTRA_ENV=SSH_AUTH_SOCK=$SSH_AUTH_SOCK
 	local ours theirs how=0
 	ours=$(build "$1" "${options[@]}" 2>"$T/said.ours") && theirs=$(build "$1" "${options[@]}" --runtime "$2" 2>"$T/said") || how=$?
@@ -92,7 +98,7 @@ rights() { # WHO RUNTIME
 	runtime "$@"
 	buildfile rights <<'E'
 FROM localhost/bb
-RUN grep -E '^(CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):' /proc/self/status; cat /proc/self/mountinfo | grep -c store; ls /proc/1/fd | head -3; echo first $$; ls -d /proc/acpi/* /proc/sys/kernel/hostname; echo x >/proc/sys/kernel/hostname; env | sort; ulimit -n
+RUN exec 2>&1; grep -E '^(CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):' /proc/self/status; cat /proc/self/mountinfo | grep -c store; ls /proc/1/fd 2>/dev/null | head -3; echo first $$; ls -d /proc/acpi/* /proc/sys/kernel/hostname; echo x >/proc/sys/kernel/hostname; env | sort; ulimit -n
 E
 	local options n=0
 	# the filter by which a user's devices are recorded stays where there is no other
