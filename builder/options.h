@@ -75,7 +75,15 @@ struct options {
 	}
 void options_release(struct options *options);
 
-/* As cmdline_parse. */
+/* ---- options-table.c ---- */
+
+/* What argv says, as it is. As cmdline_parse. */
+int options_table_parse(int argc, char **argv, struct options *out, struct strlist *out_args,
+			bool *out_done, struct err *err);
+
+/* ---- options.c ---- */
+
+/* The same, and what follows from it alone. */
 int options_parse(int argc, char **argv, struct options *out, struct strlist *out_args,
 		  bool *out_done, struct err *err);
 
