@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SANDBOX_WIRE_INTERNAL_H
+#define SANDBOX_WIRE_INTERNAL_H
+
+/* The tags of fields and the flags, for both ends of the wire: wire-encode.c and wire-decode.c. */
+
+enum wire_tag {
+	WIRE_ROOT = 1,
+	WIRE_FLAGS,
+	WIRE_NAMESPACES,
+	WIRE_HOSTNAME,
+	WIRE_MOUNT,
+	WIRE_MASKED,
+	WIRE_READ_ONLY,
+	WIRE_ARG,
+	WIRE_ENV,
+	WIRE_CWD,
+	WIRE_UID,
+	WIRE_GID,
+	WIRE_GROUPS,
+	WIRE_CAPABILITIES,
+	WIRE_SECCOMP,
+	WIRE_RLIMIT,
+	WIRE_TERMINAL_SIZE,
+	WIRE_JOIN,
+	WIRE_CGROUP,
+	WIRE_TIME_OFFSET,
+	WIRE_DEVICE,
+	WIRE_BOOT_OFFSET,
+	WIRE_SYSCTL,
+	WIRE_APPARMOR,
+	WIRE_SELINUX,
+};
+
+enum wire_flag {
+	WIRE_FLAG_READ_ONLY_ROOT = 1 << 0,
+	WIRE_FLAG_OPENS_DEVICES = 1 << 1,
+	WIRE_FLAG_NO_NEW_PRIVILEGES = 1 << 2,
+	WIRE_FLAG_TERMINAL = 1 << 3,
+	WIRE_FLAG_NESTED = 1 << 4,
+	WIRE_FLAG_SUPERVISED = 1 << 5,
+	WIRE_FLAG_32BIT = 1 << 6,
+	WIRE_FLAG_INIT = 1 << 7,
+	WIRE_FLAG_SUPERVISED_DEVICES = 1 << 8,
+	WIRE_FLAG_END = 1 << 9,
+};
+
+#define MOUNT_BYTES    (4 * sizeof(uint32_t))
+#define DEVICE_NUMBERS 5
+
+#endif
