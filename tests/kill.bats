@@ -44,21 +44,24 @@ operation() {
 	esac
 }
 
-# how many milliseconds each kind takes on this machine, so that a random moment lies within it
+# how many milliseconds each kind takes on this machine, the first time and once its cache is warm, so that a random
+# moment lies within it
 measure() {
-	local who=$1 kind from
+	local who=$1 kind round from
 	SPANS=()
-	for kind in 0 1 2 3 4 5 6 7 8 9; do
-		from=$(date +%s%N)
-		operation "$who" $((900 + kind)) "$kind" >"$T/log" 2>&1 3>&- || true
-		SPANS[kind]=$((($(date +%s%N) - from) / 1000000 + 1))
+	for round in 0 1; do
+		for kind in 0 1 2 3 4 5 6 7 8 9; do
+			from=$(date +%s%N)
+			operation "$who" $((900 + 10 * round + kind)) "$kind" >"$T/log" 2>&1 3>&- || true
+			SPANS[10*round+kind]=$((($(date +%s%N) - from) / 1000000 + 1))
+		done
 	done
 }
 
 # the command alone is killed, not what it has started: that must end by itself
 kill_after() {
 	local who=$1 n=$2 kind=$((RANDOM % 10)) shell child='' delay
-	delay=$((RANDOM % SPANS[kind]))
+	delay=$((RANDOM % SPANS[RANDOM % 2 * 10 + kind]))
 	operation "$who" "$n" "$kind" >"$T/log" 2>&1 3>&- &
 	shell=$!
 	sleep "$(printf %d.%03d $((delay / 1000)) $((delay % 1000)))"
@@ -110,7 +113,7 @@ kill_many() {
 		look "$who" "$store" "kill $n of $COUNT, seed $SEED"
 	done
 	echo "$killed of $COUNT were still at work" | tee -a "${KILL_LOG:-/dev/null}"
-	[ "$killed" -gt $((COUNT / 4)) ]
+	[ "$killed" -ge $((COUNT / 5)) ]
 	[ "$(as "$who" imgrun --rm keep echo runs)" = runs ]
 	as "$who" imgpush also "oci:$T/$who-out:also"
 	# and what all the dead have left can be removed
